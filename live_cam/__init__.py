@@ -1,0 +1,53 @@
+"""Point a webcam at something and see, live, what a neural network says it is and why.
+
+The public names are loaded when they are first used, so that importing the package imports
+neither torch nor OpenCV.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from live_cam.capture import Frame, open_source
+    from live_cam.classifier import Classifier, load_classifier
+    from live_cam.explanation import Explanation, Prediction
+    from live_cam.gradcam import GradCAM
+    from live_cam.pipeline import LivePipeline
+    from live_cam.recorder import Recorder
+    from live_cam.settings import Settings
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Classifier": "classifier",
+    "Explanation": "explanation",
+    "Frame": "capture",
+    "GradCAM": "gradcam",
+    "LivePipeline": "pipeline",
+    "Prediction": "explanation",
+    "Recorder": "recorder",
+    "Settings": "settings",
+    "load_classifier": "classifier",
+    "open_source": "capture",
+}
+
+__all__ = [
+    "Classifier",
+    "Explanation",
+    "Frame",
+    "GradCAM",
+    "LivePipeline",
+    "Prediction",
+    "Recorder",
+    "Settings",
+    "load_classifier",
+    "open_source",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

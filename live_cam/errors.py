@@ -1,0 +1,46 @@
+"""Typed failures: every message says what was wrong, with the value, and what would be right.
+
+The core raises these; `live_cam.cli` alone turns them into one sentence and an exit code.
+"""
+
+from __future__ import annotations
+
+
+class LiveCamError(Exception):
+    """A failure that the user can understand and act upon; its text is one clear sentence.
+
+    Attributes:
+        exit_code: The exit code of the command line when this error ends it.
+    """
+
+    exit_code = 1
+
+
+class UsageError(LiveCamError):
+    """What was asked for cannot be right: a wrong name, value or file."""
+
+    exit_code = 2
+
+
+class CaptureError(LiveCamError):
+    """A source of frames could not be opened, or was lost while it was read."""
+
+
+class WindowError(LiveCamError):
+    """There is no display to open a window on, or OpenCV was built without windows."""
+
+
+class DeviceError(UsageError):
+    """The device that was asked for is not in this machine, or torch was built without it."""
+
+
+class WeightsError(LiveCamError):
+    """Weights could not be had: no network, a broken download, a missing package."""
+
+
+class NonFiniteError(LiveCamError):
+    """The network's scores or gradients are NaN or infinite at every gradient scale."""
+
+
+class RecordingError(LiveCamError):
+    """A video could not be encoded or written: no encoder, a full disk, a vanished folder."""

@@ -1,0 +1,48 @@
+"""What leaves the explainer: the small result that crosses threads.
+
+It has a file of its own, apart from `gradcam.py`, so that those who draw and log explanations do
+not import torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One class and the probability that the network gives it."""
+
+    class_index: int
+    label: str
+    score: float
+    """Softmax probability, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """Which class was explained for a frame, and where the evidence for it lies."""
+
+    heatmap: NDArray[np.float32]
+    """h×w in [0, 1], at the target layer's own resolution; rows run down, columns right."""
+    class_index: int
+    """The class that the heatmap explains."""
+    label: str
+    """Its name."""
+    score: float
+    """Its softmax probability, in [0, 1]."""
+    top: tuple[Prediction, ...]
+    """The most probable classes, best first. The explained one need not be among them."""
+    frame_index: int
+    """`Frame.index` of the frame that it explains."""
+    timestamp: float
+    """`Frame.timestamp` of that frame, in seconds."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each stage took, by the stage's name, in seconds."""

@@ -1,0 +1,37 @@
+"""What the picture says about the run itself, apart from what it explains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The live figures and states that are written on the picture."""
+
+    network: str = ""
+    """The network's and target layer's name: `vgg19 · features.35`."""
+    engine: str = ""
+    """Device and precision: `cpu fp32`."""
+    source: str = ""
+    """Name and true format of the source: `camera 0 · 1280×720 MJPG at 30 fps`."""
+    shown_fps: float | None = None
+    """Different frames shown per second; None: not known yet."""
+    explained_fps: float | None = None
+    """Explanations per second; None: not known yet."""
+    age: float | None = None
+    """Seconds that the explanation's frame lies before the frame it is drawn on."""
+    alpha: float = 0.45
+    """Weight of the heatmap's colours, in [0, 1]."""
+    mirror: bool = False
+    """Whether the picture is mirrored, text apart."""
+    frozen: bool = False
+    """Whether the picture stands still."""
+    recording: float | None = None
+    """Seconds recorded so far; None: not recording."""
+    notice: str | None = None
+    """What is going on instead of explanations: `loading vgg19…`, `waiting for camera 0…`."""
+    confirmation: str | None = None
+    """What the last key did: `saved live-cam-20261123-101500.png`."""
+    keys: tuple[tuple[str, str], ...] = ()
+    """Pairs of key and meaning to show as a help card; empty: no card."""
