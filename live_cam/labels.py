@@ -1,0 +1,107 @@
+"""The names of a network's classes: read from a file, and found again from what a user types."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING
+
+from live_cam.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+_SHOWN_CANDIDATES = 12
+
+
+def load_labels(path: Path) -> tuple[str, ...]:
+    """Read class names in the order of a network's outputs.
+
+    Args:
+        path: A text file with one label a line, or a `.json` file with either a list of labels or
+            an index map: `{"0": "tench", …}`, or Keras' `{"0": ["n01440764", "tench"], …}`.
+
+    Returns:
+        The labels; the position is the class index.
+
+    Raises:
+        UsageError: The file cannot be read, or is none of these.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read the labels {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"the labels {path} are not text in UTF-8; save the file as UTF-8, one label a line."
+        ) from error
+    labels = _parse_json(text, path) if path.suffix.lower() == ".json" else _parse_lines(text)
+    if not labels:
+        raise UsageError(f"the labels {path} are empty; there must be one label a line.")
+    return labels
+
+
+def _parse_lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.rstrip().splitlines())
+
+
+def _parse_json(text: str, path: Path) -> tuple[str, ...]:
+    problem = UsageError(
+        f"the labels {path} are not a JSON list of names nor a map from every index, from 0 on, "
+        'to a name, such as {"0": "cat", "1": "dog"}.'
+    )
+    try:
+        content = json.loads(text)
+        if isinstance(content, dict):
+            by_index = {int(index): entry for index, entry in content.items()}
+            content = [by_index[index] for index in range(len(by_index))]
+    except (ValueError, KeyError) as error:
+        raise problem from error
+    if not isinstance(content, list):
+        raise problem
+    labels = [entry[-1] if isinstance(entry, list) and entry else entry for entry in content]
+    if not all(isinstance(label, str) for label in labels):
+        raise problem
+    return tuple(labels)
+
+
+def find_class(labels: Sequence[str], wanted: str) -> int:
+    """Return the index of the class that `wanted` means.
+
+    A number is an index. A name matches case-insensitively: first as a whole, then as a part of
+    exactly one label.
+
+    Raises:
+        UsageError: No class or several classes match; the message lists the candidates.
+    """
+    wanted = wanted.strip()
+    if wanted.isdecimal():
+        index = int(wanted)
+        if index < len(labels):
+            return index
+        raise UsageError(
+            f"there is no class {index}: this network's classes are 0 to {len(labels) - 1}."
+        )
+    needle = wanted.casefold()
+    folded = [label.casefold() for label in labels]
+    matches = [index for index, label in enumerate(folded) if label == needle]
+    if not matches and needle:
+        matches = [index for index, label in enumerate(folded) if needle in label]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(
+            f"the class {wanted!r} could be any of {_listing(labels, matches)}; "
+            "give one of these names or numbers in full."
+        )
+    close = difflib.get_close_matches(needle, folded, n=3, cutoff=0.6)
+    nearest = [folded.index(label) for label in close]
+    hint = f"did you mean {_listing(labels, nearest)}?" if nearest else "try a part of its name."
+    raise UsageError(f"none of this network's {len(labels)} classes is called {wanted!r}; {hint}")
+
+
+def _listing(labels: Sequence[str], indices: Iterable[int]) -> str:
+    entries = [f"{labels[index]!r} ({index})" for index in indices]
+    more = len(entries) - _SHOWN_CANDIDATES
+    return ", ".join(entries[:_SHOWN_CANDIDATES]) + (f" and {more} more" if more > 0 else "")

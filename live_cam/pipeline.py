@@ -1,0 +1,271 @@
+"""The live loop: it alone wires the stages, and reads like a table of contents."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from live_cam.capture import open_source
+from live_cam.controls import KEY_HELP, Controls, press
+from live_cam.errors import LiveCamError
+from live_cam.explainer import Explainer
+from live_cam.outputs import free_path
+from live_cam.overlay import Overlay, peak
+from live_cam.predictions import PredictionLog
+from live_cam.recorder import Recorder
+from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
+from live_cam.snapshot import save_snapshot
+from live_cam.status import Status
+from live_cam.timing import FPSMeter
+from live_cam.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from live_cam.capture import Frame, Source
+    from live_cam.explanation import Explanation
+    from live_cam.settings import Settings
+
+_KEY_INTERVAL = 0.015
+_REFRESH_INTERVAL = 0.2
+_CONFIRMATION_SECONDS = 1.5
+_STALLED_AFTER = 1.5
+
+
+class LivePipeline:
+    """Frames in, explanations on them, pictures out: to a window, a recording and a log.
+
+    The source and the explainer run in threads of their own (`live_cam.schedule`); drawing and
+    the window stay in the thread that calls `run`, since macOS allows windows in the main thread
+    only.
+
+    Attributes:
+        controls: What keys change; anyone may change it while the loop runs.
+    """
+
+    def __init__(self, settings: Settings, say: Callable[[str], None] = print) -> None:
+        """Take the settings; nothing is opened yet.
+
+        Args:
+            settings: What to do.
+            say: Told what the user must know, a sentence a call.
+        """
+        self.controls = Controls(
+            alpha=settings.alpha,
+            mirror=settings.mirror,
+            recording=settings.record is not None,
+        )
+        self._settings = settings
+        self._say = say
+        self._stop = threading.Event()
+        self._explainer = Explainer(settings, say)
+        self._overlay = Overlay(settings.colormap)
+        self._shown_meter = FPSMeter()
+        self._explained_meter = FPSMeter()
+        self._window: Window | None = None
+        self._log: PredictionLog | None = None
+        self._recorder: Recorder | None = None
+        self._shown: Shown | None = None
+        self._first: Frame | None = None
+        self._count = 0
+        self._frozen = False
+        self._picture_at = time.monotonic()
+        self._drawn_at = 0.0
+        self._confirmation = ""
+        self._confirmed_at = float("-inf")
+
+    def stop(self) -> None:
+        """End `run` soon and in good order. May be called from any thread or signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Run until the source ends, a limit is reached, the user quits, or `stop` is called.
+
+        Raises:
+            LiveCamError: Something failed; what was recorded until then is on the disk.
+        """
+        with ExitStack() as resources:
+            source, schedule = self._open(resources)
+            while not self._stop.is_set() and not self.controls.quit:
+                shown = schedule.next(_KEY_INTERVAL)
+                if shown is not None:
+                    if self._limit_reached(shown.frame):
+                        break
+                    self._advance(shown, source)
+                    schedule.load()
+                elif schedule.ended:
+                    break
+                else:
+                    self._refresh(source, schedule.explanation)
+                self._poll_window(source)
+                self._apply_controls(schedule)
+
+    # ---- opening -------------------------------------------------------------------------------
+
+    def _open(self, resources: ExitStack) -> tuple[Source, Schedule]:
+        settings = self._settings
+        if not settings.headless:
+            self._window = resources.enter_context(Window())
+        if settings.predictions:
+            self._log = resources.enter_context(
+                PredictionLog(settings.predictions, overwrite=settings.overwrite)
+            )
+        resources.callback(self._stop_recording)
+        if settings.record:
+            self._start_recording(settings.record)
+        source = resources.enter_context(
+            open_source(
+                settings.source,
+                camera_size=settings.camera_size,
+                camera_fps=settings.camera_fps,
+                loop=not settings.headless and not settings.every_frame,
+                hold=0 if settings.every_frame else 2.0,
+            )
+        )
+        self._say(f"{source.name}: {source.description}")
+        resources.enter_context(self._explainer)
+        scheduling = EveryFrame if settings.every_frame else NewestFirst
+        schedule: Schedule = scheduling(source, self._explainer, self._note_explanation)
+        resources.callback(schedule.close)
+        return source, schedule
+
+    def _note_explanation(self, frame: Frame, explanation: Explanation) -> None:
+        """Count and log an explanation; called in the explainer's thread."""
+        self._explained_meter.tick()
+        if self._log:
+            height, width = frame.image.shape[:2]
+            mirror = self.controls.mirror
+            self._log.write(explanation, peak(explanation.heatmap, width, height, mirror=mirror))
+
+    # ---- pictures ------------------------------------------------------------------------------
+
+    def _limit_reached(self, frame: Frame) -> bool:
+        limit = self._settings
+        if limit.max_frames is not None and self._count >= limit.max_frames:
+            return True
+        return (
+            limit.seconds is not None
+            and self._first is not None
+            and frame.timestamp - self._first.timestamp >= limit.seconds
+        )
+
+    def _advance(self, shown: Shown, source: Source) -> None:
+        """Show the next picture, and record it."""
+        self._shown = shown
+        self._picture_at = time.monotonic()
+        # A file waits on its first frame for the network; that wait is not part of the video.
+        counts = source.live or shown.explanation is not None
+        if counts:
+            self._first = self._first or shown.frame
+            self._count += 1
+            self._shown_meter.tick()
+        picture = self._draw(source, shown)
+        if counts and self._recorder:
+            self._recorder.write(picture, shown.frame.timestamp)
+
+    def _refresh(self, source: Source, explanation: Explanation | None) -> None:
+        """Show the same picture again with what has changed meanwhile around it."""
+        if self._shown and time.monotonic() - self._drawn_at >= _REFRESH_INTERVAL:
+            self._shown = self._shown._replace(explanation=explanation)
+            self._draw(source, self._shown)
+
+    def _draw(self, source: Source, shown: Shown) -> NDArray[np.uint8]:
+        picture = self._overlay.draw(shown.frame, shown.explanation, self._status(source, shown))
+        self._drawn_at = time.monotonic()
+        if self._window:
+            self._window.show(picture)
+        while self.controls.snapshots:
+            self.controls.snapshots -= 1
+            self._try(lambda: self._confirm(f"saved {save_snapshot(picture)}"))
+        return picture
+
+    def _status(self, source: Source, shown: Shown) -> Status:
+        explanation = shown.explanation
+        now = time.monotonic()
+        confirmed = now - self._confirmed_at < _CONFIRMATION_SECONDS
+        return Status(
+            network=self._explainer.network,
+            engine=self._explainer.device,
+            source=f"{source.name} · {source.description}",
+            shown_fps=self._shown_meter.rate,
+            explained_fps=self._explained_meter.rate,
+            age=shown.frame.timestamp - explanation.timestamp if explanation else None,
+            alpha=self.controls.alpha,
+            mirror=self.controls.mirror,
+            frozen=self.controls.frozen,
+            recording=self._recorder.seconds if self._recorder else None,
+            notice=self._notice(source, now),
+            confirmation=self._confirmation if confirmed else None,
+            keys=KEY_HELP if self.controls.help else (),
+        )
+
+    def _notice(self, source: Source, now: float) -> str | None:
+        stalled = now - self._picture_at
+        if source.live and not self.controls.frozen and stalled > _STALLED_AFTER:
+            return f"waiting for {source.name}… {stalled:.0f} s"
+        return self._explainer.activity
+
+    # ---- keys ----------------------------------------------------------------------------------
+
+    def _poll_window(self, source: Source) -> None:
+        if not self._window:
+            return
+        key = self._window.poll()
+        if self._window.closed:
+            self.controls.quit = True
+        elif key is not None:
+            confirmation = press(self.controls, key)
+            if confirmation:
+                self._confirm(confirmation)
+            if self._shown:
+                self._draw(source, self._shown)
+
+    def _apply_controls(self, schedule: Schedule) -> None:
+        """Make the loop do what the controls say."""
+        if self.controls.frozen != self._frozen and self._shown:
+            self._frozen = self.controls.frozen
+            schedule.freeze(self._shown.frame) if self._frozen else schedule.thaw()
+        if self.controls.recording and not self._recorder:
+            self._try(self._start_recording)
+            self.controls.recording = self._recorder is not None
+        elif not self.controls.recording and self._recorder:
+            self._stop_recording()
+
+    def _confirm(self, text: str) -> None:
+        self._confirmation = text
+        self._confirmed_at = time.monotonic()
+
+    def _try(self, action: Callable[[], None]) -> None:
+        """Do what a key asked for; if it can't be done, say so on the picture and go on."""
+        try:
+            action()
+        except LiveCamError as error:
+            self._confirm(str(error))
+
+    # ---- recording -----------------------------------------------------------------------------
+
+    def _start_recording(self, path: Path | None = None) -> None:
+        settings = self._settings
+        if path is None:
+            stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+            path = free_path(settings.record or Path(f"live-cam-{stamp}.mp4"))
+        self._recorder = Recorder(path, overwrite=settings.overwrite, wait=settings.every_frame)
+        self._confirm(f"recording {path.name}")
+
+    def _stop_recording(self) -> None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return
+        recorder.close()
+        text = f"recorded {recorder.path}: {recorder.frames} pictures, {recorder.seconds:.1f} s"
+        if recorder.dropped:
+            text += f" ({recorder.dropped} more were dropped: the encoder was too slow)"
+        self._say(text if recorder.frames else f"nothing was recorded to {recorder.path}")
+        self._confirm(f"saved {recorder.path.name}")

@@ -1,0 +1,141 @@
+"""Device, number format and gradient scaling: where and how precisely the network computes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from live_cam.errors import DeviceError, NonFiniteError, UsageError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from torch import Tensor
+
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_AUTOMATIC = {"cuda": "fp16", "mps": "fp16", "xpu": "bf16"}
+_FIRST_SCALE = 2.0**14
+_SCALE_STEP = 2.0**4
+
+
+def select_device(name: str = "auto") -> torch.device:
+    """Return the device of that name, after checking that it is here.
+
+    Args:
+        name: `auto` (CUDA, else XPU, else MPS, else the CPU), or `cpu`, `cuda`, `cuda:N`, `mps`
+            or `xpu`.
+
+    Raises:
+        DeviceError: The device is not in this machine, or this torch cannot use it.
+        UsageError: There is no device of such a name.
+    """
+    if name == "auto":
+        name = next((kind for kind in ("cuda", "xpu", "mps") if _count(kind)), "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps", "xpu") or (number and not number.isdecimal()):
+        raise UsageError(
+            f"there is no device {name!r}; choose auto, cpu, cuda, cuda:N, mps or xpu."
+        )
+    if kind != "cpu" and int(number or 0) >= _count(kind):
+        raise DeviceError(f"the device {name} is not here: {_why_absent(kind)}.")
+    return torch.device("cpu") if kind == "cpu" else torch.device(kind, int(number or 0))
+
+
+def _count(kind: str) -> int:
+    if kind == "mps":
+        return int(torch.backends.mps.is_available())
+    backend = torch.cuda if kind == "cuda" else torch.xpu
+    return backend.device_count() if backend.is_available() else 0
+
+
+def _why_absent(kind: str) -> str:
+    count = _count(kind)
+    if count:
+        return f"there are {count}, numbered from {kind}:0; --device auto takes the first"
+    if kind == "cuda" and torch.version.cuda is None:
+        return "this torch was built without CUDA; install a CUDA build or use --device auto"
+    names = {"cuda": "NVIDIA GPU with a driver", "mps": "Apple GPU", "xpu": "Intel GPU"}
+    return f"torch finds no {names[kind]}; use --device auto or --device cpu"
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all that was queued on it, so that a clock means it."""
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize()
+
+
+class Precision:
+    """The number format of the forward and backward passes, and the scale of the gradients.
+
+    float16 has no numbers below 6e-8, and gradients of one score are often smaller, so that the
+    score is multiplied before the backward pass and the gradient divided after it, in float32
+    (Micikevicius et al., "Mixed Precision Training", 2018, section 3.2). A scale that is too
+    large overflows to infinity, is lowered at once and stays low.
+
+    Attributes:
+        name: `fp32`, `fp16` or `bf16`.
+        dtype: The torch dtype of that name.
+        scale: What the score is multiplied with before a backward pass; 1 except for `fp16`.
+    """
+
+    def __init__(self, name: str = "auto", device: torch.device | None = None) -> None:
+        """Choose the format.
+
+        Args:
+            name: `auto` (float16 on CUDA and MPS, bfloat16 on XPU, float32 on a CPU), `fp32`,
+                `fp16` or `bf16`.
+            device: Where the network is; None is the CPU.
+
+        Raises:
+            UsageError: There is no format of such a name.
+        """
+        self.device = device or torch.device("cpu")
+        if name == "auto":
+            name = _AUTOMATIC.get(self.device.type, "fp32")
+        if name not in _DTYPES:
+            raise UsageError(f"there is no precision {name!r}; choose auto, {', '.join(_DTYPES)}.")
+        self.name = name
+        self.dtype = _DTYPES[name]
+        self.scale = _FIRST_SCALE if name == "fp16" else 1.0
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return a context in which torch computes in this format where that is safe."""
+        return torch.autocast(
+            self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32
+        )
+
+    def gradient(self, score: Tensor, activation: Tensor) -> Tensor:
+        """Return the gradient of a scalar score with respect to an activation, in float32.
+
+        Raises:
+            NonFiniteError: The score or its gradient is not finite whatever the scale.
+            UsageError: The score does not depend on the activation.
+        """
+        score = score.float()
+        while True:
+            gradient = self._scaled_gradient(score, activation)
+            if bool(torch.isfinite(gradient).all()):
+                return gradient
+            if self.scale <= 1.0 or not bool(torch.isfinite(score)):
+                raise NonFiniteError(
+                    f"the network's scores or gradients are not finite in {self.name}; "
+                    "use --precision fp32, or check the weights."
+                )
+            self.scale /= _SCALE_STEP
+
+    def _scaled_gradient(self, score: Tensor, activation: Tensor) -> Tensor:
+        try:
+            (gradient,) = torch.autograd.grad(
+                score * self.scale, activation, retain_graph=self.scale > 1.0
+            )
+        except RuntimeError as error:
+            if "not have been used in the graph" in str(error) or "does not require grad" in str(
+                error
+            ):
+                raise UsageError(
+                    "the class scores do not depend on the target layer; "
+                    "choose one on the way to the scores with --layer."
+                ) from error
+            raise
+        return gradient.float() / self.scale

@@ -1,0 +1,262 @@
+"""Which frames are explained and shown: the newest one, or every one.
+
+Both schedules run the source and the explainer in threads of their own and hand the main thread
+what to show. In both, the source's first picture is out before the network is loaded.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from live_cam.latest import Latest
+from live_cam.playback import Playback
+from live_cam.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from live_cam.capture import Frame, Source
+    from live_cam.explainer import Explainer
+    from live_cam.explanation import Explanation
+
+_POLL = 0.1
+_EXPLAINED_AHEAD = 2
+
+
+class Shown(NamedTuple):
+    """A frame, and the explanation to draw on it."""
+
+    frame: Frame
+    explanation: Explanation | None
+    """None before the first one."""
+
+
+class Schedule(Protocol):
+    """Decides which frames are explained and which are shown."""
+
+    def next(self, timeout: float) -> Shown | None:
+        """Return what to show next; None if nothing new came within `timeout` seconds.
+
+        Raises:
+            LiveCamError: The source or the explainer failed.
+        """
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """The explanation to draw on a frame that stands still."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the source has ended and all of it was shown."""
+
+    def load(self) -> None:
+        """Let the network be loaded: the first picture is out."""
+
+    def freeze(self, frame: Frame) -> None:
+        """Stand still on this frame, and explain it."""
+
+    def thaw(self) -> None:
+        """Go on."""
+
+    def close(self) -> None:
+        """End the threads. The source and the explainer stay with whoever opened them."""
+
+
+class NewestFirst:
+    """The camera never waits for the network, and neither does the window.
+
+    The explainer takes the newest frame when it has finished with the one before; a frame is
+    shown with the newest explanation that there is. A source that is not live stands still on its
+    first frame until that one is explained, so that none of it passes unexplained.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        explainer: Explainer,
+        explained: Callable[[Frame, Explanation], None],
+    ) -> None:
+        """Start to capture.
+
+        Args:
+            source: Where frames come from.
+            explainer: Not loaded yet.
+            explained: Called in the explainer's thread with each explanation and its frame.
+        """
+        self._stop = threading.Event()
+        self._may_load = threading.Event()
+        self._source = source
+        self._explainer = explainer
+        self._explained = explained
+        self._playback = Playback(source, self._stop)
+        self._frames: Latest[Frame] = Latest()
+        self._explanation: Explanation | None = None
+        self._last: Frame | None = None
+        self._waits_for_first = not source.live
+        if self._waits_for_first:
+            self._playback.paused.set()
+        self._workers = (Worker("capture", self._capture), Worker("explainer", self._explain))
+        for worker in self._workers:
+            worker.start()
+
+    def _capture(self) -> None:
+        for frame in self._playback:
+            self._frames.put(frame)
+
+    def _explain(self) -> None:
+        while not self._may_load.wait(_POLL):
+            if self._stop.is_set():
+                return
+        self._explainer.load()
+        frame: Frame | None = None
+        while not self._stop.is_set():
+            newer = self._frames.newer(frame, _POLL)
+            if newer is None:
+                continue
+            frame = newer
+            self._explanation = self._explainer.explain(frame)
+            self._explained(frame, self._explanation)
+
+    def next(self, timeout: float) -> Shown | None:
+        """See `Schedule.next`."""
+        for worker in self._workers:
+            worker.check()
+        if self._waits_for_first and self._last is not None and self._explanation is not None:
+            self._waits_for_first = False
+            self._playback.paused.clear()
+            return Shown(self._last, self._explanation)
+        frame = self._frames.newer(self._last, timeout)
+        if frame is None:
+            return None
+        self._last = frame
+        return Shown(frame, self._explanation)
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """See `Schedule.explanation`."""
+        return self._explanation
+
+    @property
+    def ended(self) -> bool:
+        """See `Schedule.ended`."""
+        capture = self._workers[0]
+        return (
+            not capture.running
+            and not self._waits_for_first
+            and self._frames.newer(self._last, 0) is None
+        )
+
+    def load(self) -> None:
+        """See `Schedule.load`."""
+        self._may_load.set()
+
+    def freeze(self, frame: Frame) -> None:
+        """See `Schedule.freeze`."""
+        self._playback.paused.set()
+        self._frames.hold(frame)
+
+    def thaw(self) -> None:
+        """See `Schedule.thaw`."""
+        self._frames.release()
+        if not self._waits_for_first:
+            self._playback.paused.clear()
+
+    def close(self) -> None:
+        """See `Schedule.close`."""
+        self._stop.set()
+        self._source.close()
+        for worker in self._workers:
+            worker.join()
+
+
+class EveryFrame:
+    """Each frame of a file is explained and then shown, once, in its order and at no set pace."""
+
+    def __init__(
+        self,
+        source: Source,
+        explainer: Explainer,
+        explained: Callable[[Frame, Explanation], None],
+    ) -> None:
+        """Start to read.
+
+        Args:
+            source: Where frames come from.
+            explainer: Not loaded yet.
+            explained: Called in the explainer's thread with each explanation and its frame.
+        """
+        self._stop = threading.Event()
+        self._may_load = threading.Event()
+        self._frozen = False
+        self._source = source
+        self._explainer = explainer
+        self._explained = explained
+        self._queue: queue.Queue[Shown] = queue.Queue(_EXPLAINED_AHEAD)
+        self._last: Shown | None = None
+        self._worker = Worker("explainer", self._explain)
+        self._worker.start()
+
+    def _explain(self) -> None:
+        frame = self._source.read()
+        if frame is None:
+            return
+        self._put(Shown(frame, None))
+        while not self._may_load.wait(_POLL):
+            if self._stop.is_set():
+                return
+        self._explainer.load()
+        while frame is not None and not self._stop.is_set():
+            explanation = self._explainer.explain(frame)
+            self._explained(frame, explanation)
+            self._put(Shown(frame, explanation))
+            frame = self._source.read()
+
+    def _put(self, shown: Shown) -> None:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(shown, timeout=_POLL)
+            except queue.Full:
+                continue
+            return
+
+    def next(self, timeout: float) -> Shown | None:
+        """See `Schedule.next`."""
+        self._worker.check()
+        if self._frozen:
+            self._stop.wait(timeout)
+            return None
+        try:
+            self._last = self._queue.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        return self._last
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """See `Schedule.explanation`."""
+        return self._last.explanation if self._last else None
+
+    @property
+    def ended(self) -> bool:
+        """See `Schedule.ended`."""
+        return not self._worker.running and self._queue.empty()
+
+    def load(self) -> None:
+        """See `Schedule.load`."""
+        self._may_load.set()
+
+    def freeze(self, frame: Frame) -> None:  # noqa: ARG002  # it is the one that was explained
+        """See `Schedule.freeze`."""
+        self._frozen = True
+
+    def thaw(self) -> None:
+        """See `Schedule.thaw`."""
+        self._frozen = False
+
+    def close(self) -> None:
+        """See `Schedule.close`."""
+        self._stop.set()
+        self._source.close()
+        self._worker.join()

@@ -1,0 +1,40 @@
+"""A single picture, saved as it is seen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from live_cam.errors import RecordingError
+from live_cam.opencv import cv2
+from live_cam.outputs import free_path
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def save_snapshot(picture: NDArray[np.uint8], folder: Path | None = None) -> Path:
+    """Save a picture as a PNG named by the time, never over another file.
+
+    Args:
+        picture: H×W×3 uint8, BGR.
+        folder: Where to; None is the working directory.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        RecordingError: The file cannot be written.
+    """
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    path = free_path((folder or Path()) / f"live-cam-{stamp}.png")
+    _, encoded = cv2.imencode(".png", picture)
+    try:
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise RecordingError(
+            f"cannot save the snapshot {path}: {error.strerror or error}."
+        ) from error
+    return path

