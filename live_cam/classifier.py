@@ -88,7 +88,7 @@ def load_classifier(
         name=name,
         module=module,
         layer=layer,
-        labels=_labels(labels, _count_classes(module.state_dict()), name),
+        labels=_labels(labels, len(module.state_dict()[_classifier_key(module)]), name),
         input_size=recipe.input_size,
         mean=recipe.mean,
         std=recipe.std,
@@ -130,8 +130,8 @@ class _Torchvision:
         with _SkipInitialisation():
             return load_pretrained(self.name, self.weights)
 
-    def build(self, state: StateDict) -> nn.Module:
-        options: dict[str, object] = {"num_classes": _count_classes(state)}
+    def build(self, state: StateDict, classes: int = _IMAGENET_CLASSES) -> nn.Module:
+        options: dict[str, object] = {"num_classes": classes}
         if self.name in _INCEPTIONS:
             auxiliary = any(key.lower().startswith("aux") for key in state)
             options |= {"transform_input": True, "aux_logits": auxiliary, "init_weights": False}
@@ -149,26 +149,24 @@ class _Embedded:
     std = _EMBEDDED_NORM
 
     def pretrained(self) -> nn.Module:
-        module = _embedded_module(_IMAGENET_CLASSES)
+        module = self.build({})
         module.load_state_dict(load_embedded(module.state_dict()))
         return module
 
-    def build(self, state: StateDict) -> nn.Module:
-        return _embedded_module(_count_classes(state))
-
-
-def _embedded_module(classes: int) -> nn.Module:
-    try:
-        import timm
-    except ImportError as error:
-        raise WeightsError(
-            f"{EMBEDDED_MODEL} needs the package timm; "
-            "install it with: pip install 'live-cam[demo]'"
-        ) from error
-    with _SkipInitialisation():
-        module = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=classes)
-    assert isinstance(module, nn.Module)
-    return module
+    def build(self, _state: StateDict, classes: int = _IMAGENET_CLASSES) -> nn.Module:
+        try:
+            import timm
+        except ImportError as error:
+            raise WeightsError(
+                f"{EMBEDDED_MODEL} needs the package timm; "
+                "install it with: pip install 'live-cam[demo]'"
+            ) from error
+        with _SkipInitialisation():
+            module = timm.create_model(
+                "tf_efficientnet_lite0", pretrained=False, num_classes=classes
+            )
+        assert isinstance(module, nn.Module)
+        return module
 
 
 class _SkipInitialisation(TorchFunctionMode):
@@ -187,14 +185,16 @@ class _SkipInitialisation(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _count_classes(state: StateDict) -> int:
+def _classifier_key(module: nn.Module) -> str:
     """The last tensor of every supported network belongs to its classifier, one row a class."""
-    last = next(reversed(state.values()))
-    return int(last.shape[0]) if last.ndim else 0
+    return next(reversed(module.state_dict()))
 
 
 def _load(recipe: _Torchvision | _Embedded, state: StateDict, name: str, path: Path) -> nn.Module:
     module = recipe.build(state)
+    rows = state.get(_classifier_key(module))
+    if rows is not None and rows.ndim and len(rows) != _IMAGENET_CLASSES:
+        module = recipe.build(state, len(rows))
     expected = module.state_dict()
     problems = {
         "missing": [key for key in expected if key not in state and not _is_counter(key)],

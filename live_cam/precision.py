@@ -113,11 +113,12 @@ class Precision:
             UsageError: The score does not depend on the activation.
         """
         score = score.float()
+        finite_score = torch.isfinite(score)
         while True:
             gradient = self._scaled_gradient(score, activation)
-            if bool(torch.isfinite(gradient).all()):
+            if bool(finite_score & torch.isfinite(gradient).all()):
                 return gradient
-            if self.scale <= 1.0 or not bool(torch.isfinite(score)):
+            if self.scale <= 1.0 or not bool(finite_score):
                 raise NonFiniteError(
                     f"the network's scores or gradients are not finite in {self.name}; "
                     "use --precision fp32, or check the weights."

@@ -49,7 +49,11 @@ class Schedule(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the source has ended and all of it was shown."""
+        """Whether the source has ended and all of it was shown.
+
+        Raises:
+            LiveCamError: It ended because it, or the explainer, failed.
+        """
 
     def load(self) -> None:
         """Let the network be loaded: the first picture is out."""
@@ -119,10 +123,13 @@ class NewestFirst:
             self._explanation = self._explainer.explain(frame)
             self._explained(frame, self._explanation)
 
-    def next(self, timeout: float) -> Shown | None:
-        """See `Schedule.next`."""
+    def _check(self) -> None:
         for worker in self._workers:
             worker.check()
+
+    def next(self, timeout: float) -> Shown | None:
+        """See `Schedule.next`."""
+        self._check()
         if self._waits_for_first and self._last is not None and self._explanation is not None:
             self._waits_for_first = False
             self._playback.paused.clear()
@@ -141,12 +148,11 @@ class NewestFirst:
     @property
     def ended(self) -> bool:
         """See `Schedule.ended`."""
-        capture = self._workers[0]
-        return (
-            not capture.running
-            and not self._waits_for_first
-            and self._frames.newer(self._last, 0) is None
-        )
+        if self._workers[0].running:
+            return False
+        self._check()
+        first_is_due = self._waits_for_first and self._last is not None
+        return not first_is_due and self._frames.newer(self._last, 0) is None
 
     def load(self) -> None:
         """See `Schedule.load`."""
@@ -241,7 +247,10 @@ class EveryFrame:
     @property
     def ended(self) -> bool:
         """See `Schedule.ended`."""
-        return not self._worker.running and self._queue.empty()
+        if self._worker.running:
+            return False
+        self._worker.check()
+        return self._queue.empty()
 
     def load(self) -> None:
         """See `Schedule.load`."""

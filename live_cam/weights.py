@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import pickle
 import urllib.error
 import urllib.request
 import zipfile
@@ -67,7 +66,7 @@ def load_pretrained(name: str, weights: WeightsEnum) -> nn.Module:
             f"the weights of {name} are not in the cache and cannot be had from {weights.url} "
             f"({reason}); check the network, {ways_out}."
         ) from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+    except Exception as error:  # torch's unpickler fails on broken files in any way
         what = f"the cached weights {cached} are" if cached.exists() else "the downloaded file is"
         raise WeightsError(
             f"{what} broken ({_first_line(error)}); delete the file and start again, or {ways_out}."
@@ -167,7 +166,7 @@ def _read_torch(path: Path) -> object:
         return torch.load(
             path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None
         )
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
+    except Exception as error:  # torch's unpickler fails on broken files in any way
         raise UsageError(
             f"the weights file {path} cannot be read as a state dict of tensors alone "
             f"({_first_line(error)}); write one with torch.save(model.state_dict(), path)."

@@ -1,0 +1,51 @@
+"""Fixtures that more than one test file uses."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torchvision import models
+
+from live_cam.opencv import cv2
+from tests.networks import colour_vgg19, randomised, save_weights
+
+PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
+
+
+@pytest.fixture(scope="session")
+def photo_folder() -> Path:
+    spec = importlib.util.find_spec("skimage")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def photos(photo_folder: Path) -> dict[str, NDArray[np.uint8]]:
+    images = {}
+    for name in PHOTOS:
+        image = cv2.imread(str(photo_folder / name))
+        assert image is not None
+        images[name.partition(".")[0]] = image
+    return images  # type: ignore[return-value]  # OpenCV's stubs leave the dtype open
+
+
+@pytest.fixture(scope="session")
+def random_vgg19() -> nn.Module:
+    return randomised(models.vgg19(weights=None, init_weights=False))
+
+
+@pytest.fixture(scope="session")
+def colour_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_weights(colour_vgg19(), tmp_path_factory.mktemp("weights") / "colours.pth")
+
+
+@pytest.fixture
+def picture_batch() -> torch.Tensor:
+    return torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))

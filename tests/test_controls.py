@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from live_cam.controls import ACTIONS, KEY_HELP, Controls, press
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "first", "second"),
+    [
+        ("space", "frozen", True, False),
+        ("h", "help", True, False),
+        ("m", "mirror", True, False),
+        ("r", "recording", True, False),
+        ("q", "quit", True, True),
+        ("esc", "quit", True, True),
+        ("s", "snapshots", 1, 2),
+    ],
+)
+def test_keys_change_their_state(key: str, field: str, first: object, second: object) -> None:
+    controls = Controls()
+    press(controls, key)
+    assert getattr(controls, field) == first
+    press(controls, key)
+    assert getattr(controls, field) == second
+
+
+def test_alpha_moves_in_steps_and_stays_in_range() -> None:
+    controls = Controls()
+    assert press(controls, "+") == "heatmap 50%"
+    assert controls.alpha == pytest.approx(0.5)
+    for _ in range(30):
+        press(controls, "+")
+    assert controls.alpha == 1.0
+    for _ in range(30):
+        press(controls, "-")
+    assert controls.alpha == 0.0
+
+
+def test_other_keys_do_nothing() -> None:
+    controls = Controls()
+    assert press(controls, "x") is None
+    assert controls == Controls()
+
+
+def test_every_action_is_explained_and_no_key_is_taken_twice() -> None:
+    keys = [key for action in ACTIONS for key in action.keys]
+    assert len(keys) == len(set(keys))
+    assert [key for key, _ in KEY_HELP] == [action.keys[0] for action in ACTIONS]
+    assert all(text for _, text in KEY_HELP)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from live_cam.worker import Worker
+
+
+def test_an_exception_is_raised_in_the_callers_thread_once() -> None:
+    def fail() -> None:
+        raise KeyError("lost")
+
+    worker = Worker("failing", fail)
+    worker.check()
+    worker.start()
+    assert worker.join()
+    with pytest.raises(KeyError, match="lost"):
+        worker.check()
+    worker.check()
+
+
+def test_join_waits_for_what_ends_by_itself() -> None:
+    stop = threading.Event()
+    worker = Worker("obedient", lambda: (stop.wait(10), None)[1])
+    assert worker.join(), "never started: nothing to wait for"
+    worker.start()
+    assert worker.running
+    stop.set()
+    assert worker.join()
+    assert not worker.running
+
+
+def test_what_knows_no_stop_is_interrupted_and_cleans_up() -> None:
+    cleaned = threading.Event()
+
+    def download() -> None:
+        try:
+            while True:
+                time.sleep(0.01)
+        finally:
+            cleaned.set()
+
+    worker = Worker("download", download)
+    worker.start()
+    assert worker.join(timeout=0.5)
+    assert cleaned.is_set()
+    worker.check()
