@@ -69,7 +69,8 @@ class Window:
             try:
                 cv2.namedWindow(title, flags)
             except cv2.error as error:
-                raise WindowError(_sentence(f"OpenCV says {error.err!r}")) from error
+                reason = error.err or str(error)
+                raise WindowError(_sentence(f"OpenCV says {reason!r}")) from error
         self._title = title
         self._closed = False
         self._sized = False

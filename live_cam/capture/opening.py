@@ -1,0 +1,102 @@
+"""Finds out what a source's name means, and opens it."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from live_cam.errors import UsageError
+
+if TYPE_CHECKING:
+    from live_cam.capture.source import Source
+
+_LAST_CAMERA: Final = 99
+_WHAT_IS_RIGHT: Final = (
+    "give a camera's index such as 0, a video, a picture, a folder of pictures, a URL such as "
+    "rtsp://…, or demo; live-cam doctor lists the cameras"
+)
+
+
+def open_source(
+    source: str,
+    *,
+    camera_size: tuple[int, int] | None = None,
+    camera_fps: float | None = None,
+    loop: bool = False,
+    hold: float = 2.0,
+) -> Source:
+    """Open where frames come from.
+
+    Args:
+        source: A camera's index or device path; `demo`; a URL; a folder of pictures, a picture or
+            a video, by its path. The first of these that fits is meant.
+        camera_size: Width and height to ask a camera for, in pixels, and those of the demo scene;
+            None: what the camera does best, and 1280×720.
+        camera_fps: Frames per second to ask a camera for, and those of the demo scene; None: 30.
+        loop: Whether pictures begin anew after the last one. Videos end in any case.
+        hold: Seconds for which each picture is shown, at 30 frames per second; 0: one frame each.
+
+    Returns:
+        The open source, which whoever called this closes.
+
+    Raises:
+        UsageError: `source` is nothing that can be opened.
+        CaptureError: A camera or a server is not there, refuses, or sends nothing.
+    """
+    # Each is imported when it is needed: a camera needs no PyAV, whose libraries and OpenCV's get
+    # in each other's way on macOS, and a video no camera.
+    if source.isascii() and source.isdecimal():
+        if int(source) > _LAST_CAMERA:
+            raise UsageError(
+                f"There is no camera {source}: indices go from 0 to {_LAST_CAMERA}; "
+                "live-cam doctor lists the cameras."
+            )
+        from live_cam.capture.camera import Camera
+
+        return Camera(int(source), size=camera_size, fps=camera_fps)
+    if source == "demo":
+        from live_cam.capture import demo
+
+        return demo.DemoScene(camera_size or demo.SIZE, camera_fps or demo.RATE)
+    if "://" in source:
+        from live_cam.capture.stream import open_stream
+
+        return open_stream(source)
+    path = Path(source).expanduser()
+    if _is_device(path):
+        from live_cam.capture.camera import Camera
+
+        return Camera(str(path), size=camera_size, fps=camera_fps)
+    return _open_path(path, source, loop=loop, hold=hold)
+
+
+def _is_device(path: Path) -> bool:
+    # One that does not exist is a camera that is not plugged in.
+    if path.is_absolute() and path.parts[1:2] == ("dev",) and path.name.startswith("video"):
+        return True
+    mode = _mode(path)
+    return mode is not None and stat.S_ISCHR(mode)
+
+
+def _open_path(path: Path, source: str, *, loop: bool, hold: float) -> Source:
+    mode = _mode(path)
+    if not source.strip() or mode is None:
+        raise UsageError(f"There is no file or folder {source!r}; {_WHAT_IS_RIGHT}.")
+    from live_cam.capture import stills
+
+    if stat.S_ISDIR(mode):
+        return stills.open_folder(path, hold=hold, loop=loop)
+    if stills.is_picture(path):
+        return stills.open_picture(path, hold=hold, loop=loop)
+    from live_cam.capture.video import open_video
+
+    return open_video(path)
+
+
+def _mode(path: Path) -> int | None:
+    """Return a file's type and permissions; None if there is none, or its name is impossible."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return None

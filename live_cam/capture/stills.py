@@ -1,0 +1,204 @@
+"""Pictures: a folder of them one after another, or a single one."""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from io import BytesIO
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from live_cam.capture.base import PacedSource, Picture
+from live_cam.errors import UsageError
+from live_cam.opencv import cv2
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+
+HOLD: Final = 2.0
+"""Seconds for which each picture is shown."""
+_RATE: Final = 30
+"""Frames per second."""
+_ENDINGS: Final = frozenset(
+    {
+        *(".avif", ".bmp", ".dib", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"),
+        *(".ppm", ".tif", ".tiff", ".webp"),
+    }
+)
+
+
+class Stills(PacedSource):
+    """Pictures, each held for a while at 30 frames per second.
+
+    Attributes:
+        skipped: The pictures that could not be read, so far; each is passed over.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], name: str, *, hold: float = HOLD, loop: bool = False
+    ) -> None:
+        """Read the first picture that can be read.
+
+        Args:
+            paths: The pictures, in their order.
+            name: What the user knows them as.
+            hold: Seconds for which each picture is shown, at least one frame; 0: one frame.
+            loop: Whether to begin anew after the last one, forever.
+
+        Raises:
+            UsageError: None of the pictures can be read.
+        """
+        super().__init__(name)
+        self.skipped: list[Path] = []
+        self._paths = paths
+        self._repeats = max(1, round(hold * _RATE))
+        self._loop = loop
+        self._place = -1
+        self._shown = 0
+        self._frames = 0
+        self._image = self._advance()
+        if self._image is None:
+            raise UsageError(_unreadable(paths))
+        height, width = self._image.shape[:2]
+        size = f"{width}×{height}"
+        if len(paths) > 1:
+            size = f"{len(paths)} pictures, the first {size}"
+        self.description = size
+
+    def _next(self) -> Picture | None:
+        if self._shown == self._repeats:
+            self._image = self._advance()
+        if self._image is None:
+            return None
+        picture = Picture(self._image, self._frames / _RATE)
+        self._shown += 1
+        self._frames += 1
+        return picture
+
+    def _advance(self) -> NDArray[np.uint8] | None:
+        """Read the next picture that can be read; None when there is none."""
+        self._shown = 0
+        if self._loop and len(self._paths) == 1 and self._place == 0:
+            return self._image
+        for _ in self._paths:
+            self._place += 1
+            if self._place == len(self._paths):
+                if not self._loop:
+                    self._place -= 1
+                    return None
+                self._place = 0
+            path = self._paths[self._place]
+            image = read_picture(path)
+            if image is not None:
+                return image
+            if path not in self.skipped:
+                self.skipped.append(path)
+                _log.warning("%s is no picture that can be read; it is passed over.", path)
+        return None
+
+    def _release(self) -> None:
+        self._image = None
+
+
+def open_picture(path: Path, *, hold: float = HOLD, loop: bool = False) -> Stills:
+    """Open one picture.
+
+    Args:
+        path: An existing file.
+        hold: Seconds for which it is shown; 0: one frame.
+        loop: Whether it is shown forever.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    return Stills([path], path.name, hold=hold, loop=loop)
+
+
+def open_folder(folder: Path, *, hold: float = HOLD, loop: bool = False) -> Stills:
+    """Open the pictures in a folder, in the order of their names, where 2 comes before 10.
+
+    Args:
+        folder: An existing folder; folders in it are not looked into.
+        hold: Seconds for which each picture is shown; 0: one frame.
+        loop: Whether to begin anew after the last one, forever.
+
+    Raises:
+        UsageError: There is no picture in it, or none that can be read.
+    """
+    try:
+        files = [path for path in folder.iterdir() if is_picture(path) and path.is_file()]
+    except PermissionError:
+        raise UsageError(f"The folder {folder} may not be read; change its permissions.") from None
+    # Left out: what begins with a dot, such as the ._ files that macOS leaves on foreign disks.
+    paths = sorted((path for path in files if path.name[0] != "."), key=_natural)
+    if not paths:
+        raise UsageError(
+            f"There is no picture in the folder {folder}; give a folder with pictures directly in "
+            "it, such as .jpg or .png."
+        )
+    return Stills(paths, folder.resolve().name or str(folder), hold=hold, loop=loop)
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a file's name ends as a picture's does."""
+    return path.suffix.lower() in _ENDINGS
+
+
+def read_picture(path: Path) -> NDArray[np.uint8] | None:
+    """Read a picture, upright as its EXIF data ask for.
+
+    Args:
+        path: A picture of any depth and number of channels.
+
+    Returns:
+        H×W×3 BGR; None if the file is no picture, or is broken or cut off.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    if not _is_whole(data):
+        return None
+    # Not `imread`: on Windows it does not find names outside of the system's code page.
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return cast("NDArray[np.uint8] | None", image)
+
+
+def _is_whole(data: bytes) -> bool:
+    """Return whether a picture's data are complete. OpenCV 4 fills what is missing with grey."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(BytesIO(data)) as picture:
+                picture.load()
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        return bool(data)  # one that only OpenCV knows, or that is just large
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """A key that sorts numbers within names by their value."""
+    parts = re.findall(r"\d+|\D+", path.name.casefold())
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name
+
+
+def _unreadable(paths: Sequence[Path]) -> str:
+    if len(paths) == 1:
+        return (
+            f"{paths[0]} is no picture that can be read: it is broken, cut off or of an unknown "
+            "format; check whether another program shows it."
+        )
+    return (
+        f"None of the {len(paths)} pictures in {paths[0].parent} can be read: they are broken, cut "
+        "off or of an unknown format; check whether another program shows them."
+    )

@@ -1,0 +1,111 @@
+"""Video files, and finite videos on servers: every picture at its exact time."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av.error
+
+from live_cam.capture.base import PacedSource, Picture
+from live_cam.capture.decoder import Decoder
+from live_cam.errors import CaptureError, LiveCamError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Video(PacedSource):
+    """The pictures of a video, timed by its own clock, which starts at 0 with the first one."""
+
+    def __init__(self, decoder: Decoder, name: str) -> None:
+        """Decode the first picture. The decoder is closed with this, also when this fails.
+
+        Args:
+            decoder: The opened video.
+            name: What the user knows it as.
+
+        Raises:
+            UsageError: There is no picture in it that can be decoded.
+            CaptureError: It was lost before its first picture.
+        """
+        super().__init__(name)
+        self._decoder = decoder
+        self._pictures = decoder.pictures()
+        self._step = 1 / Fraction(decoder.rate)
+        self._start: Fraction | None = None
+        self._last = -self._step
+        try:
+            self._first = self._decode()
+            if self._first is None:
+                raise UsageError(
+                    f"No picture in {name} can be decoded; the file is empty or broken: check "
+                    "whether another program plays it."
+                )
+        except LiveCamError:
+            decoder.close()
+            raise
+        height, width = self._first.image.shape[:2]
+        self.description = f"{width}×{height} {decoder.codec} at {float(decoder.rate):.4g} fps"
+
+    def _next(self) -> Picture | None:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        return self._decode()
+
+    def _decode(self) -> Picture | None:
+        try:
+            decoded = next(self._pictures, None)
+        except av.error.FFmpegError as error:
+            raise CaptureError(
+                f"{self.name} was lost while it was read ({error.strerror}); check the disk or the "
+                "network and start again."
+            ) from None  # FFmpeg's error would show a URL's password
+        if decoded is None:
+            return None
+        image, time = decoded
+        return Picture(image, float(self._place(time)))
+
+    def _place(self, time: Fraction | None) -> Fraction:
+        """Return when the picture is shown, on a clock that starts at 0 and never goes back."""
+        expected = self._last + self._step
+        if time is None:
+            self._last = expected
+            return expected
+        if self._start is None or time - self._start <= self._last:
+            self._start = time - expected
+        self._last = time - self._start
+        return self._last
+
+    def _release(self) -> None:
+        self._decoder.close()
+
+
+def open_video(path: Path) -> Video:
+    """Open a video file.
+
+    Args:
+        path: An existing file.
+
+    Raises:
+        UsageError: It is no video, or one that cannot be read or decoded.
+        CaptureError: It was lost before its first picture.
+    """
+    name = path.name
+    try:
+        # The prefix: FFmpeg would take the part of a name before its first colon for a protocol.
+        decoder = Decoder(f"file:{path}", name=name)
+    except av.error.PermissionError:
+        raise UsageError(f"{path} may not be read; change its permissions.") from None
+    except av.error.InvalidDataError as error:
+        raise UsageError(
+            f"{path} is not a video, or it is cut off or broken; check whether another program "
+            "plays it."
+        ) from error
+    except av.error.FFmpegError as error:
+        raise UsageError(
+            f"{path} cannot be read as a video ({error.strerror}); check whether another program "
+            "plays it."
+        ) from error
+    return Video(decoder, name)

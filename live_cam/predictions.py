@@ -1,0 +1,105 @@
+"""The log of every explanation: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from live_cam.outputs import OutputFile, recording_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from live_cam.explanation import Explanation, Prediction
+
+
+class PredictionLog:
+    """Writes explanations to a JSON lines file, each at once, so that a crash loses none.
+
+    A line holds `frame` (index), `timestamp` (seconds), `class_index`, `label`, `score` (in
+    [0, 1]), `top` (a list of objects with `class_index`, `label` and `score`, best first), `peak`
+    ([x, y] in pixels of the frame) and `seconds` (how long each stage took, by its name). A
+    number that is not finite is written as null, since JSON has no other word for it.
+
+    Attributes:
+        path: The file.
+        count: How many explanations it holds.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
+        """Create the file; without a single explanation it is removed again on closing.
+
+        Args:
+            path: The file, by custom ending in `.jsonl`.
+            overwrite: Whether an existing file may be written over.
+
+        Raises:
+            UsageError: The file exists and `overwrite` is not set, its folder is missing, or it
+                cannot be created.
+        """
+        self.path = path
+        self.count = 0
+        self._file = OutputFile(path, overwrite=overwrite)
+
+    def write(self, explanation: Explanation, peak: tuple[int, int]) -> None:
+        """Append one explanation.
+
+        Args:
+            explanation: What was explained; its heatmap is not written.
+            peak: Where the heatmap is highest, (x, y) in pixels of the frame.
+
+        Raises:
+            RecordingError: The line cannot be written; the lines before it stay whole.
+            ValueError: The log is closed.
+        """
+        if self._file.closed:
+            raise ValueError(f"the log {self.path} is closed.")
+        line = json.dumps(_record(explanation, peak), allow_nan=False) + "\n"
+        try:
+            self._file.write(line.encode())
+        except OSError as error:
+            raise recording_error(self.path, error) from error
+        self._file.commit()
+        self.count += 1
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self._file.close()
+
+    def __enter__(self) -> PredictionLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _record(explanation: Explanation, peak: tuple[int, int]) -> dict[str, Any]:
+    x, y = peak
+    return {
+        "frame": int(explanation.frame_index),
+        "timestamp": _number(explanation.timestamp),
+        **_prediction(explanation),
+        "top": [_prediction(prediction) for prediction in explanation.top],
+        "peak": [int(x), int(y)],
+        "seconds": {stage: _number(took) for stage, took in explanation.seconds.items()},
+    }
+
+
+def _prediction(prediction: Explanation | Prediction) -> dict[str, Any]:
+    return {
+        "class_index": int(prediction.class_index),
+        "label": str(prediction.label),
+        "score": _number(prediction.score),
+    }
+
+
+def _number(value: float) -> float | None:
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,230 @@
+"""One H.264 video in a container: pictures and their times in, packets on the disk out."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+
+from live_cam.errors import RecordingError
+from live_cam.opencv import cv2
+from live_cam.recorder import encoders
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from av.container import OutputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+    from numpy.typing import NDArray
+
+    from live_cam.outputs import OutputFile
+
+_KEYFRAME_SECONDS = 1
+_LONGEST_LAST_SECONDS = 1
+# Hardware encoders and decoders work in macroblocks of 16×16 pixels.
+_LEAST_SIDE = 16
+
+
+class VideoFormat(NamedTuple):
+    """A container, and how it is kept playable at any moment."""
+
+    name: str
+    """FFmpeg's name of the muxer."""
+    rate: int
+    """Ticks per second of its timestamps."""
+    options: Mapping[str, str]
+    """Options of the muxer."""
+    longest_gap: int | None = None
+    """The most ticks between two pictures, if there is such a limit."""
+
+
+FORMATS: Final[Mapping[str, VideoFormat]] = {
+    # Fragments of half a second while recording; on closing, one ordinary index over all of them,
+    # since some players and editors do not like fragments.
+    ".mp4": VideoFormat(
+        "mp4",
+        90_000,
+        {
+            "movflags": "+hybrid_fragmented+frag_keyframe+empty_moov+default_base_moof",
+            "frag_duration": "500000",
+        },
+    ),
+    ".mkv": VideoFormat("matroska", 1_000, {"cluster_time_limit": "500"}),
+    # AVI knows no timestamps, only a frame rate: between two pictures there are empty ones, of
+    # which the muxer writes 60000 at the most at a time.
+    ".avi": VideoFormat("avi", 120, {}, longest_gap=60_000),
+}
+"""By the ending of the file's name."""
+
+
+class VideoFile:
+    """Encodes pictures into a file as they come.
+
+    Attributes:
+        codec: Name of the encoder in use; None before the first picture.
+        frames: How many pictures are in the video.
+    """
+
+    def __init__(self, file: OutputFile, video_format: VideoFormat) -> None:
+        """Take the file; it is not written to before the first picture is encoded.
+
+        Args:
+            file: Where to. Whoever opened it closes it, after the video.
+            video_format: One of `FORMATS`.
+        """
+        self.codec: str | None = None
+        self.frames = 0
+        self._file = file
+        self._format = video_format
+        self._time_base = Fraction(1, video_format.rate)
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._size = (0, 0)
+        self._ticks = 0
+        self._duration = video_format.rate // encoders.NOMINAL_FPS
+        self._keyframe_at = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long the video plays so far, its last picture included."""
+        return (self._ticks + self._duration) / self._format.rate if self.frames else 0.0
+
+    def add(self, picture: NDArray[np.uint8], ticks: int) -> None:
+        """Encode a picture and write it.
+
+        Args:
+            picture: H×W×3 uint8, BGR. The first one's size, made even, is the video's.
+            ticks: When it is shown, from the start of the video; more than for the one before.
+
+        Raises:
+            RecordingError: There is no encoder.
+            OSError: The file cannot be written.
+            av.FFmpegError: The encoder failed.
+        """
+        if self.frames:
+            longest = self._format.rate * _LONGEST_LAST_SECONDS
+            self._duration = min(ticks - self._ticks, longest)
+            self._bridge(ticks)
+        else:
+            self._size = video_size(picture)
+        frame = self._frame(picture, ticks)
+        packets = self._stream.encode(frame) if self._stream else self._open(frame)
+        self._ticks = ticks
+        self._mux(packets)
+        self.frames += 1
+
+    def close(self) -> None:
+        """Finish the video: its last packets and its index. Idempotent.
+
+        Raises:
+            OSError: The file cannot be written.
+            av.FFmpegError: The encoder failed.
+        """
+        if self._container is None or self._stream is None:
+            return
+        try:
+            self._mux(self._stream.encode(None))
+        finally:
+            container, self._container, self._stream = self._container, None, None
+            container.close()
+
+    def _open(self, frame: av.VideoFrame) -> list[Packet[VideoStream]]:
+        """Find the encoder that takes the first picture, write the header, return the packets."""
+        for encoder in encoders.CANDIDATES:
+            container = av.open(
+                self._file,
+                "w",
+                format=self._format.name,
+                container_options={**self._format.options, "flush_packets": "1"},
+            )
+            try:
+                stream = encoders.add_stream(container, encoder, *self._size, self._time_base)
+                packets = stream.encode(frame)
+            except encoders.ENCODER_ERRORS:
+                continue
+            self._container, self._stream, self.codec = container, stream, encoder.name
+            container.start_encoding()
+            return packets
+        tried = ", ".join(encoder.name for encoder in encoders.CANDIDATES)
+        raise RecordingError(
+            f"cannot record {self._file.path}: no H.264 encoder works here (tried {tried}); "
+            "reinstall PyAV's wheel, which has one, with: pip install --force-reinstall av"
+        )
+
+    def _frame(self, picture: NDArray[np.uint8], ticks: int) -> av.VideoFrame:
+        """The picture as the encoder takes it: fitted, in yuv420p, with its time."""
+        fitted = fit(picture, *self._size)
+        frame = av.VideoFrame.from_numpy_buffer(fitted, "bgr24").reformat(
+            format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+        )
+        frame.pts = ticks
+        frame.time_base = self._time_base
+        if ticks >= self._keyframe_at:
+            frame.pict_type = PictureType.I
+            self._keyframe_at = ticks + self._format.rate * _KEYFRAME_SECONDS
+        return frame
+
+    def _bridge(self, ticks: int) -> None:
+        """Write empty packets where the next picture is further away than the container allows."""
+        gap = self._format.longest_gap
+        if gap and self._container and self._stream:
+            for between in range(self._ticks + gap, ticks, gap):
+                packet = cast("Packet[VideoStream]", av.Packet())
+                packet.stream = self._stream
+                packet.time_base = self._time_base
+                packet.pts = packet.dts = between
+                self._container.mux(packet)
+
+    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
+        """Write packets, each with a guess at its duration; the next one's time corrects it."""
+        for packet in packets:
+            packet.duration = self._duration
+            if self._container:
+                self._container.mux(packet)
+                self._file.commit()
+
+
+def video_size(picture: NDArray[np.uint8]) -> tuple[int, int]:
+    """Width and height in pixels of a video that has room for a picture.
+
+    yuv420p has one colour sample for 2×2 pixels, so that both sides are even.
+
+    Args:
+        picture: H×W×3.
+    """
+    height, width = picture.shape[:2]
+    return max(width + width % 2, _LEAST_SIDE), max(height + height % 2, _LEAST_SIDE)
+
+
+def fit(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Fit a picture of any size into a video without losing any of it.
+
+    Args:
+        picture: H×W×3 uint8.
+        width: Width of the video in pixels.
+        height: Height of the video in pixels.
+
+    Returns:
+        height×width×3 uint8. A picture that the video was made for gets its last row and column
+        repeated where needed; another is scaled and centred on black.
+    """
+    if video_size(picture) == (width, height):
+        bottom, right = height - picture.shape[0], width - picture.shape[1]
+        if not bottom and not right:
+            return picture
+        padded = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        return np.asarray(padded, np.uint8)
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    inner_width = max(1, round(picture.shape[1] * scale))
+    inner_height = max(1, round(picture.shape[0] * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
+    canvas = np.zeros((height, width, 3), np.uint8)
+    canvas[top : top + inner_height, left : left + inner_width] = cv2.resize(
+        picture, (inner_width, inner_height), interpolation=method
+    )
+    return canvas

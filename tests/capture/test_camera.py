@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from live_cam.capture import Frame, Source, camera, open_source
+from live_cam.capture.camera import Camera
+from live_cam.errors import CaptureError, UsageError
+from live_cam.opencv import cv2
+from tests.capture.media import BLUE, GREEN, RED, FakeCamera, colour_of, marked
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> FakeCamera:
+    fake = FakeCamera()
+    monkeypatch.setattr(cv2, "VideoCapture", fake.capture)
+    monkeypatch.setattr(camera, "_BACKENDS", {sys.platform: (cv2.CAP_V4L2,)})
+    monkeypatch.setattr(camera, "_FIRST_PICTURE_WAIT", 0.2)
+    monkeypatch.setattr(camera, "camera_problem", lambda *_, answered: f"answered: {answered}")
+    return fake
+
+
+def _until(source: Source, wanted: Callable[[Frame], bool]) -> list[Frame]:
+    frames = []
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        frame = source.read()
+        assert frame is not None
+        frames.append(frame)
+        if wanted(frame):
+            return frames
+    return pytest.fail("the wanted picture did not come")
+
+
+def _wait_until_released(device: FakeCamera) -> None:
+    end = time.monotonic() + 20
+    while device.in_use:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def _shows(colour: str) -> Callable[[Frame], bool]:
+    return lambda frame: colour_of(frame.image, 0.25, 0.25) == colour
+
+
+def test_it_asks_for_the_compressed_format_first(device: FakeCamera) -> None:
+    with open_source("0") as source:
+        assert source.description == "64×48 MJPG at 30 fps"
+        assert source.name == "camera 0"
+
+    fourcc = cv2.VideoWriter.fourcc(*"MJPG")
+    assert device.asked[:4] == [
+        (cv2.CAP_PROP_FOURCC, fourcc),
+        (cv2.CAP_PROP_FRAME_WIDTH, 1280),
+        (cv2.CAP_PROP_FRAME_HEIGHT, 720),
+        (cv2.CAP_PROP_FPS, 30),
+    ]
+
+
+def test_a_camera_that_cannot_compress_is_asked_for_less(device: FakeCamera) -> None:
+    device.compresses = False
+
+    with open_source("0") as source:
+        assert source.description == "64×48 YUYV at 30 fps"
+
+    assert (cv2.CAP_PROP_FRAME_WIDTH, 640) in device.asked
+    assert (cv2.CAP_PROP_FRAME_HEIGHT, 480) in device.asked
+
+
+@pytest.mark.parametrize("compresses", [True, False])
+def test_size_and_rate_can_be_chosen(device: FakeCamera, compresses: bool) -> None:
+    device.compresses = compresses
+
+    open_source("0", camera_size=(800, 600), camera_fps=60).close()
+
+    assert (cv2.CAP_PROP_FRAME_WIDTH, 800) in device.asked
+    assert (cv2.CAP_PROP_FRAME_HEIGHT, 600) in device.asked
+    assert (cv2.CAP_PROP_FPS, 60) in device.asked
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.full((48, 64), 200, np.uint8),
+        np.full((48, 64, 1), 200, np.uint8),
+        np.dstack([np.full((48, 64), 188, np.uint8), np.full((48, 64), 128, np.uint8)]),
+        np.full((48, 64, 4), 200, np.uint8),
+        np.full((48, 64), 200 * 256, np.uint16),
+    ],
+    ids=["grey", "one channel", "YUYV", "BGRA", "16 bit"],
+)
+def test_whatever_the_driver_gives_becomes_bgr(device: FakeCamera, given: NDArray[Any]) -> None:
+    device.image = given
+
+    with open_source("0") as source:
+        frame = source.read()
+
+    assert frame is not None
+    assert frame.image.shape == (48, 64, 3)
+    assert frame.image.dtype == np.uint8
+    assert np.all(np.abs(frame.image.astype(int) - 200) <= 1)
+
+
+def test_damaged_pictures_are_passed_over(device: FakeCamera) -> None:
+    with open_source("0") as source:
+        source.read()
+        device.image = marked(BLUE)
+        device.damaged = 10
+        frames = _until(source, _shows("blue"))
+    assert device.damaged == 0
+    assert [frame.index for frame in frames] == list(range(1, len(frames) + 1))
+
+
+@pytest.mark.parametrize("name", ["0", "/dev/video0"])
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no device paths")
+def test_an_unplugged_camera_that_comes_back_goes_on(device: FakeCamera, name: str) -> None:
+    with open_source(name) as source:
+        frames = _until(source, lambda frame: frame.index == 3)
+        device.unplug()
+        _wait_until_released(device)
+        device.image = marked(GREEN)
+        device.plug()
+        frames += _until(source, _shows("green"))
+
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    times = [frame.timestamp for frame in frames]
+    assert times == sorted(set(times))
+
+
+def test_a_frozen_camera_goes_on_when_it_thaws(device: FakeCamera) -> None:
+    with open_source("0") as source:
+        _until(source, lambda frame: frame.index == 3)
+        device.frozen = True
+        time.sleep(0.5)
+        device.image = marked(GREEN)
+        device.frozen = False
+        _until(source, _shows("green"))
+
+
+def test_each_loss_has_a_grace_time_of_its_own(device: FakeCamera) -> None:
+    with Camera(0, grace=1.5) as source:
+        for _ in range(2):
+            start = time.monotonic()
+            device.frozen = True
+            time.sleep(0.5)
+            device.frozen = False
+            _until(source, lambda frame: frame.timestamp > start + 1)  # noqa: B023
+
+
+@pytest.mark.parametrize("how", ["unplugged", "frozen"])
+def test_a_camera_that_stays_away_is_an_error(device: FakeCamera, how: str) -> None:
+    source = Camera(0, grace=0.4)
+    with source:
+        if how == "unplugged":
+            device.unplug()
+        else:
+            device.frozen = True
+        with pytest.raises(CaptureError, match=r"camera 0 was lost .* within 0\.4 s"):
+            _until(source, lambda _: False)
+        with pytest.raises(CaptureError):
+            source.read()
+    assert source.read() is None
+    assert not device.in_use
+
+
+def test_a_driver_that_blocks_holds_up_neither_the_error_nor_close(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked, free = threading.Event(), threading.Event()
+    reopen = Camera._reopen
+
+    def block(self: Camera) -> None:
+        blocked.set()
+        free.wait(30)
+        reopen(self)
+
+    source = Camera(0, grace=0.4)
+    monkeypatch.setattr(Camera, "_reopen", block)
+    device.frozen = True
+    with pytest.raises(CaptureError, match="was lost"):
+        _until(source, lambda _: False)
+    assert blocked.is_set()
+    source.close()
+    assert source.read() is None
+    free.set()
+    source._thread.join(10)
+    assert not device.in_use
+
+
+def test_a_failure_in_the_cameras_thread_reaches_the_reader(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Camera) -> None:
+        raise RuntimeError("broken driver")
+
+    with Camera(0) as source:
+        monkeypatch.setattr(Camera, "_grab", fail)
+        with pytest.raises(RuntimeError, match="broken driver"):
+            _until(source, lambda _: False)
+    assert not device.in_use
+
+
+def test_no_camera(device: FakeCamera) -> None:
+    device.unplug()
+    with pytest.raises(CaptureError, match="answered: False"):
+        open_source("0")
+
+
+def test_a_camera_that_sends_nothing_is_released(device: FakeCamera) -> None:
+    device.frozen = True
+    with pytest.raises(CaptureError, match="answered: True"):
+        open_source("0")
+    assert not device.in_use
+
+
+def test_the_next_backend_is_tried(device: FakeCamera, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def capture(index: int, backend: int) -> object:
+        tried.append(backend)
+        return device.capture(index if backend == cv2.CAP_DSHOW else 7, backend)
+
+    monkeypatch.setattr(cv2, "VideoCapture", capture)
+    backends = (cv2.CAP_MSMF, cv2.CAP_DSHOW, cv2.CAP_ANY)
+    monkeypatch.setattr(camera, "_BACKENDS", {sys.platform: backends})
+
+    with open_source("0") as source:
+        assert source.read() is not None
+        device.unplug()
+        _wait_until_released(device)
+        device.image = marked(RED)
+        device.plug()
+        assert source.read() is not None
+        last = tried[-1]
+
+    assert tried[:2] == [cv2.CAP_MSMF, cv2.CAP_DSHOW]
+    assert last == cv2.CAP_DSHOW
+
+
+def test_an_index_that_no_camera_has_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="no camera 12345"):
+        open_source("12345")

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from live_cam.capture import open_source
+from live_cam.capture.demo import DemoScene
+from live_cam.capture.stills import Stills
+from live_cam.capture.video import Video
+from live_cam.errors import UsageError
+from live_cam.opencv import cv2
+from tests.capture.media import RED, marked, write_video
+
+
+def test_a_name_means_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite("picture.png", marked(RED))
+    write_video(tmp_path / "clip.mkv", [marked(RED)] * 3).rename(tmp_path / "clip")
+    for name, kind in (
+        ("picture.png", Stills),
+        (".", Stills),
+        ("clip", Video),
+        ("demo", DemoScene),
+    ):
+        with open_source(name) as source:
+            assert isinstance(source, kind)
+
+
+def test_a_folder_called_demo_needs_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    cv2.imwrite("demo/picture.png", marked(RED))
+    with open_source("./demo") as source:
+        assert isinstance(source, Stills)
+        assert source.name == "demo"
+
+
+def test_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    cv2.imwrite(str(tmp_path / "picture.png"), marked(RED))
+    with open_source("~/picture.png") as source:
+        assert source.read() is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["clip.mp4", "", " ", "-1", "0.5", "²", "nul\0byte", "x" * 5000, "no/such/folder/"]
+)
+def test_what_is_nothing_is_refused_with_what_would_be_right(name: str) -> None:
+    with pytest.raises(UsageError, match="There is no file or folder") as caught:
+        open_source(name)
+    message = str(caught.value)
+    assert "camera's index" in message
+    assert "\n" not in message
+    assert "\0" not in message

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from live_cam.capture import Frame, Source, open_source
+from live_cam.capture.stills import Stills, open_folder
+from live_cam.errors import UsageError
+from live_cam.opencv import cv2
+from tests.capture.media import BLUE, GREEN, RED, colour_of, marked
+
+
+def _write(path: Path, colour: tuple[int, int, int] = RED) -> Path:
+    Image.fromarray(marked(colour)[..., ::-1]).save(path)
+    return path
+
+
+def _all(source: Source) -> list[Frame]:
+    frames = []
+    while (frame := source.read()) is not None:
+        frames.append(frame)
+    return frames
+
+
+def _colours(frames: list[Frame]) -> list[str]:
+    return [colour_of(frame.image, 0.25, 0.25) for frame in frames]
+
+
+def _first(path: Path) -> Frame:
+    with open_source(str(path)) as source:
+        frame = source.read()
+    assert frame is not None
+    return frame
+
+
+def test_each_picture_is_held_for_two_seconds(tmp_path: Path) -> None:
+    _write(tmp_path / "a.png", RED)
+    _write(tmp_path / "b.png", BLUE)
+
+    with open_source(str(tmp_path)) as source:
+        frames = _all(source)
+        assert source.read() is None
+
+    assert _colours(frames) == ["red"] * 60 + ["blue"] * 60
+    assert [frame.index for frame in frames] == list(range(120))
+    assert [frame.timestamp for frame in frames] == pytest.approx([n / 30 for n in range(120)])
+    assert source.description == "2 pictures, the first 64×48"
+
+
+def test_without_hold_each_picture_is_one_frame(tmp_path: Path) -> None:
+    for name, colour in (("1.png", RED), ("2.png", GREEN), ("3.png", BLUE)):
+        _write(tmp_path / name, colour)
+
+    with open_source(str(tmp_path), hold=0) as source:
+        assert _colours(_all(source)) == ["red", "green", "blue"]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_loop_begins_anew(tmp_path: Path, count: int) -> None:
+    for number, colour in enumerate((RED, BLUE)[:count]):
+        _write(tmp_path / f"{number}.png", colour)
+
+    with open_source(str(tmp_path), hold=0, loop=True) as source:
+        frames = [source.read() for _ in range(5)]
+
+    read = [frame for frame in frames if frame]
+    assert _colours(read) == (["red", "blue"] * 3)[:5] if count == 2 else ["red"] * 5
+    assert [frame.index for frame in read] == [0, 1, 2, 3, 4]
+    assert [frame.timestamp for frame in read] == pytest.approx([n / 30 for n in range(5)])
+
+
+def test_numbers_in_names_are_sorted_by_value(tmp_path: Path) -> None:
+    for name, colour in (("pic10.png", BLUE), ("pic2.PNG", GREEN), ("Pic1.jpg", RED)):
+        _write(tmp_path / name, colour)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "._pic0.png").write_bytes(b"what macOS leaves")
+    (tmp_path / "folder.png").mkdir()
+
+    with open_source(str(tmp_path), hold=0) as source:
+        assert _colours(_all(source)) == ["red", "green", "blue"]
+
+
+def test_a_single_picture(tmp_path: Path) -> None:
+    path = _write(tmp_path / "ein Bild — ü.png", GREEN)
+
+    with open_source(str(path)) as source:
+        assert source.name == path.name
+        assert source.description == "64×48"
+        assert len(_all(source)) == 60
+
+
+def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
+    path = tmp_path / "phone.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    Image.fromarray(marked(RED)[..., ::-1]).save(path, exif=exif, quality=95)
+
+    image = _first(path).image
+
+    assert image.shape == (64, 48, 3)
+    assert colour_of(image, 0.75, 0.25) == "red"
+    assert colour_of(image, 0.25, 0.25) == "black"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.full((48, 64), 200, np.uint8),
+        np.full((48, 64), 200 * 257, np.uint16),
+        np.full((48, 64, 3), 200 * 257, np.uint16),
+        np.full((48, 64, 4), 200, np.uint8),
+    ],
+    ids=["grey", "16 bit grey", "16 bit", "alpha"],
+)
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_depths_and_channels(
+    tmp_path: Path, image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], ending: str
+) -> None:
+    path = tmp_path / f"picture.{ending}"
+    assert cv2.imwrite(str(path), image)
+
+    read = _first(path).image
+
+    assert read.shape == (48, 64, 3)
+    assert read.dtype == np.uint8
+    assert np.all(np.abs(read.astype(int) - 200) <= 1)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "bmp", "webp"])
+def test_a_picture_that_is_cut_off_is_refused(tmp_path: Path, ending: str) -> None:
+    path = _write(tmp_path / f"cut.{ending}")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 3 // 4])
+
+    with pytest.raises(UsageError, match="no picture that can be read") as caught:
+        open_source(str(path))
+
+    assert str(path) in str(caught.value)
+
+
+def test_a_broken_picture_among_others_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _write(tmp_path / "1.png", RED)
+    (tmp_path / "2.png").write_text("broken")
+    (tmp_path / "3.png").touch()
+    _write(tmp_path / "4.png", BLUE)
+
+    with caplog.at_level(logging.WARNING), open_folder(tmp_path, hold=0, loop=True) as source:
+        frames = [source.read() for _ in range(4)]
+        assert isinstance(source, Stills)
+
+    assert _colours([frame for frame in frames if frame]) == ["red", "blue", "red", "blue"]
+    assert source.skipped == [tmp_path / "2.png", tmp_path / "3.png"]
+    assert [record.getMessage().split()[0] for record in caplog.records] == [
+        str(tmp_path / "2.png"),
+        str(tmp_path / "3.png"),
+    ]
+
+
+def test_broken_pictures_alone_are_refused(tmp_path: Path) -> None:
+    for name in ("1.png", "2.jpg"):
+        (tmp_path / name).write_text("broken")
+
+    with pytest.raises(UsageError, match="None of the 2 pictures"):
+        open_source(str(tmp_path))
+
+
+def test_a_broken_last_picture_ends_it(tmp_path: Path) -> None:
+    _write(tmp_path / "1.png")
+    (tmp_path / "2.png").write_text("broken")
+
+    with open_source(str(tmp_path), hold=0) as source:
+        assert len(_all(source)) == 1
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+
+    with pytest.raises(UsageError, match="no picture in the folder") as caught:
+        open_source(str(tmp_path))
+
+    assert str(tmp_path) in str(caught.value)

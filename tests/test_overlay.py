@@ -1,0 +1,584 @@
+"""The overlay: heat lands where it belongs, and everything written is legible and in its place."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from live_cam.capture.source import Frame
+from live_cam.errors import UsageError
+from live_cam.explanation import Explanation, Prediction
+from live_cam.opencv import cv2
+from live_cam.overlay import Overlay, blend_heatmap, cards, paint, peak, text, to_frame
+from live_cam.overlay.layout import clock, engine, lay_out, percent, rates
+from live_cam.settings import COLORMAPS
+from live_cam.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+STRANGE = [
+    "虎斑猫",
+    "crème brûlée → ×",
+    "مرحبا",
+    "🐈",
+    "a\n\tb\x00\u200b",
+    "\udcff.mp4",
+    " ",
+    "",
+]
+SIZES = [(640, 480), (1280, 720), (1920, 1080), (320, 240), (480, 640), (333, 251), (1001, 563)]
+TINY = [(1, 1), (2, 3), (17, 400), (400, 17), (64, 48), (120, 90)]
+LONG = "hen-of-the-woods, hen of the woods, Polyporus frondosus, Grifola frondosa"
+KEYS = (
+    ("q", "quit (or Esc)"),
+    ("space", "freeze the picture"),
+    ("s", "save a snapshot"),
+    ("r", "start or stop a recording"),
+    ("m", "mirror the picture"),
+    ("+", "stronger heatmap"),
+    ("-", "weaker heatmap"),
+    ("h", "show or hide the keys"),
+)
+PLAIN = Status(
+    network="vgg19 · features.35",
+    engine="cpu fp32",
+    source="camera 0 · 1280×720 MJPG at 30 fps",
+    shown_fps=30.2,
+    explained_fps=6.13,
+    age=0.153,
+)
+BUSY = replace(
+    PLAIN,
+    recording=754.2,
+    frozen=True,
+    notice="waiting for camera 0…",
+    confirmation="saved live-cam-20261123-101500.png",
+)
+
+
+def explain(heatmap: NDArray[np.float32], label: str = "tabby", score: float = 0.82) -> Explanation:
+    return Explanation(heatmap, 281, label, score, (Prediction(281, label, score),), 0, 0.0)
+
+
+def one_hot(rows: int, columns: int, row: int, column: int) -> NDArray[np.float32]:
+    heatmap = np.zeros((rows, columns), np.float32)
+    heatmap[row, column] = 1
+    return heatmap
+
+
+def blob(row: float, column: float, height: float = 0.9) -> NDArray[np.float32]:
+    y, x = np.mgrid[:14, :14]
+    return np.asarray(height * np.exp(-((y - row) ** 2 + (x - column) ** 2) / 6), np.float32)
+
+
+def grey(width: int, height: int, value: int = 0) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), value, np.uint8)
+
+
+def noise(width: int, height: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(3).integers(0, 256, (height, width, 3), np.uint8)
+
+
+TABBY = explain(blob(5, 8))
+RIVALLED = replace(TABBY, score=0.034, top=(Prediction(967, "espresso", 0.94),))
+STATES = {
+    "plain": (TABBY, PLAIN),
+    "busy": (TABBY, BUSY),
+    "loading": (None, replace(PLAIN, explained_fps=None, age=None, notice="loading vgg19…")),
+    "help": (TABBY, replace(BUSY, keys=KEYS)),
+    "rival": (RIVALLED, PLAIN),
+    "long": (explain(blob(5, 8), LONG, 0.9996), replace(BUSY, source=LONG, confirmation=LONG)),
+    "nothing": (None, Status()),
+}
+
+
+class TestToFrame:
+    @pytest.mark.parametrize(("width", "height"), SIZES)
+    @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 13), (6, 13), (13, 0), (6, 4), (3, 9)])
+    def test_heat_of_one_cell_lies_on_that_cell(
+        self, width: int, height: int, row: int, column: int
+    ) -> None:
+        drawn = to_frame(one_hot(7, 14, row // 2, column), width, height)
+        ys, xs = np.nonzero(drawn == drawn.max())
+        assert drawn.shape == (height, width)
+        assert column * width / 14 - 1 <= xs.mean() <= (column + 1) * width / 14
+        assert row // 2 * height / 7 - 1 <= ys.mean() <= (row // 2 + 1) * height / 7
+
+    @pytest.mark.parametrize(("width", "height"), SIZES)
+    def test_pixel_centres_are_aligned(self, width: int, height: int) -> None:
+        drawn = to_frame(one_hot(14, 14, 4, 9), width, height)
+        y, x = np.mgrid[:height, :width]
+        assert (drawn * x).sum() / drawn.sum() == pytest.approx(9.5 * width / 14 - 0.5, abs=0.5)
+        assert (drawn * y).sum() / drawn.sum() == pytest.approx(4.5 * height / 14 - 0.5, abs=0.5)
+
+    def test_is_smooth(self) -> None:
+        heatmap = blob(6, 6)
+        drawn = to_frame(heatmap, 1280, 720)
+        cell = 720 / 14
+        steepest = np.abs(np.diff(heatmap, axis=0)).max() / cell
+        assert np.abs(np.diff(drawn, axis=0)).max() < 1.5 * steepest
+        # No kink either, as linear enlargement has at every cell's centre.
+        assert np.abs(np.diff(drawn, n=2, axis=0)).max() < 5 * steepest / cell
+
+    def test_stays_in_range(self) -> None:
+        heatmap = np.random.default_rng(0).integers(0, 2, (14, 14)).astype(np.float32)
+        drawn = to_frame(heatmap, 640, 480)
+        assert drawn.dtype == np.float32
+        assert (drawn.min(), drawn.max()) == (0, 1)
+
+    def test_flat_map_stays_flat(self) -> None:
+        np.testing.assert_allclose(to_frame(np.full((7, 7), 0.25, np.float32), 99, 31), 0.25, 1e-6)
+
+    @pytest.mark.parametrize(("width", "height"), [(14, 14), (14, 99), (5, 3), (1, 1)])
+    def test_gives_an_array_of_its_own(self, width: int, height: int) -> None:
+        heatmap = blob(3, 3)
+        before = heatmap.copy()
+        to_frame(heatmap, width, height)[:] = 7
+        np.testing.assert_array_equal(heatmap, before)
+
+
+class TestPeak:
+    @pytest.mark.parametrize(("width", "height"), [*SIZES, (7, 5), (1, 1)])
+    def test_is_the_maximum_of_the_map_as_drawn(self, width: int, height: int) -> None:
+        rng = np.random.default_rng(width)
+        for row, column in rng.uniform(-1, 14, (12, 2)):
+            heatmap = blob(row, column)
+            y, x = divmod(int(to_frame(heatmap, width, height).argmax()), width)
+            found = peak(heatmap, width, height)
+            assert found == pytest.approx((x, y), abs=1)
+            assert peak(heatmap, width, height, mirror=True) == (width - 1 - found[0], found[1])
+
+    @pytest.mark.parametrize(("width", "height"), SIZES)
+    def test_is_on_the_summit_of_a_rough_map(self, width: int, height: int) -> None:
+        rng = np.random.default_rng(height)
+        for rows, columns in ((14, 14), (7, 7), (14, 25)):
+            heatmap = rng.random((rows, columns), np.float32)
+            x, y = peak(heatmap / heatmap.max(), width, height)
+            assert to_frame(heatmap / heatmap.max(), width, height)[y, x] == 1
+
+    def test_of_a_map_of_zeros_lies_in_the_picture(self) -> None:
+        assert peak(np.zeros((14, 14), np.float32), 640, 480) == (0, 0)
+        assert peak(np.zeros((14, 14), np.float32), 640, 480, mirror=True) == (639, 0)
+
+
+class TestBlendHeatmap:
+    def test_is_the_weighted_sum(self) -> None:
+        image, heatmap = noise(320, 240), blob(5, 8)
+        levels = np.rint(255 * to_frame(heatmap, 320, 240)).astype(np.uint8)
+        colours = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)
+        expected = image * 0.7 + colours.astype(float) * 0.3
+        blended = blend_heatmap(image, heatmap, 0.3, "turbo")
+        assert blended.dtype == np.uint8
+        np.testing.assert_allclose(blended, expected, atol=0.51)
+
+    def test_alpha_0_is_the_bare_picture(self) -> None:
+        image = noise(64, 48)
+        blended = blend_heatmap(image, blob(5, 8), 0.0)
+        np.testing.assert_array_equal(blended, image)
+        assert not np.shares_memory(blended, image)
+
+    def test_alpha_1_is_the_colours_alone(self) -> None:
+        heatmap = blob(5, 8)
+        np.testing.assert_array_equal(
+            blend_heatmap(noise(64, 48), heatmap, 1.0), blend_heatmap(grey(64, 48), heatmap, 1.0)
+        )
+
+    def test_map_of_zeros_has_the_coldest_colour_everywhere(self) -> None:
+        blended = blend_heatmap(grey(64, 48, 100), np.zeros((14, 14), np.float32), 0.5)
+        assert np.unique(blended.reshape(-1, 3), axis=0).tolist() == [[114, 50, 50]]
+
+    @pytest.mark.parametrize("colormap", COLORMAPS)
+    def test_every_colormap_shows_the_heat(self, colormap: str) -> None:
+        blended = blend_heatmap(grey(64, 48), blob(5, 8), 1.0, colormap)
+        assert len(np.unique(blended.reshape(-1, 3), axis=0)) > 50
+
+    def test_leaves_its_arguments_alone(self) -> None:
+        image, heatmap = noise(64, 48), blob(5, 8)
+        image.flags.writeable = heatmap.flags.writeable = False
+        before = image.copy(), heatmap.copy()
+        blend_heatmap(image, heatmap)
+        np.testing.assert_array_equal(image, before[0])
+        np.testing.assert_array_equal(heatmap, before[1])
+
+    @pytest.mark.parametrize(
+        ("image", "got"),
+        [
+            (np.zeros((4, 4), np.uint8), "4×4 uint8"),
+            (np.zeros((4, 4, 4), np.uint8), "4×4×4 uint8"),
+            (np.zeros((4, 4, 3), np.float32), "4×4×3 float32"),
+            (np.zeros((0, 4, 3), np.uint8), "0×4×3 uint8"),
+        ],
+    )
+    def test_refuses_what_is_no_picture(self, image: NDArray[np.uint8], got: str) -> None:
+        with pytest.raises(ValueError, match=rf"expected a picture of H×W×3 uint8.*got {got}"):
+            blend_heatmap(image, blob(5, 8))
+
+    @pytest.mark.parametrize(
+        ("heatmap", "got"),
+        [
+            (np.zeros((4, 4), np.float64), "4×4 float64"),
+            (np.zeros((1, 4, 4), np.float32), "1×4×4 float32"),
+            (np.zeros((0, 4), np.float32), "0×4 float32"),
+            (np.full((4, 4), np.nan, np.float32), "NaN or infinity"),
+        ],
+    )
+    def test_refuses_what_is_no_heatmap(self, heatmap: NDArray[np.float32], got: str) -> None:
+        with pytest.raises(ValueError, match=f"expected a heatmap of .*got {got}"):
+            blend_heatmap(grey(8, 8), heatmap)
+
+    @pytest.mark.parametrize("alpha", [-0.01, 1.01, float("nan")])
+    def test_refuses_alpha_out_of_range(self, alpha: float) -> None:
+        with pytest.raises(UsageError, match=f"from 0 to 1; got {alpha}"):
+            blend_heatmap(grey(8, 8), blob(5, 8), alpha)
+
+    def test_refuses_an_unknown_colormap(self) -> None:
+        with pytest.raises(UsageError, match="no colormap 'rainbow'; choose one of jet, turbo"):
+            blend_heatmap(grey(8, 8), blob(5, 8), colormap="rainbow")
+
+
+class TestOverlay:
+    @pytest.mark.parametrize("mirror", [False, True])
+    @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 13), (13, 0), (13, 13), (4, 9)])
+    def test_heat_lies_in_its_place(self, row: int, column: int, *, mirror: bool) -> None:
+        status = Status(alpha=1.0, mirror=mirror)
+        explanation = explain(one_hot(14, 14, row, column), label="")
+        picture = Overlay("hot").draw(Frame(grey(640, 480), 0, 0.0), explanation, status)
+        ys, xs = np.nonzero(picture.sum(axis=2) == picture.sum(axis=2).max())
+        shown = 13 - column if mirror else column
+        assert shown * 640 / 14 - 1 <= xs.mean() <= (shown + 1) * 640 / 14
+        assert row * 480 / 14 - 1 <= ys.mean() <= (row + 1) * 480 / 14
+
+    def test_mirrors_the_picture_and_not_the_text(self) -> None:
+        image = noise(640, 480)
+        image[200:300] = image[200:300, ::-1] // 2  # not a palindrome
+        plain = Overlay().draw(Frame(image, 0, 0.0), TABBY, PLAIN)
+        mirrored = Overlay().draw(Frame(image, 0, 0.0), TABBY, replace(PLAIN, mirror=True))
+        np.testing.assert_array_equal(mirrored[150:350], plain[150:350, ::-1])
+        dark = Frame(grey(640, 480), 0, 0.0)
+        np.testing.assert_array_equal(
+            Overlay().draw(dark, None, PLAIN),
+            Overlay().draw(dark, None, replace(PLAIN, mirror=True)),
+        )
+
+    def test_blends_as_blend_heatmap_does(self) -> None:
+        image = noise(640, 480)
+        picture = Overlay("magma").draw(Frame(image, 0, 0.0), TABBY, replace(PLAIN, alpha=0.3))
+        expected = blend_heatmap(image, TABBY.heatmap, 0.3, "magma")
+        np.testing.assert_array_equal(picture[150:350], expected[150:350])
+
+    def test_alpha_0_is_the_bare_picture(self) -> None:
+        image = noise(640, 480)
+        picture = Overlay().draw(Frame(image, 0, 0.0), explain(blob(5, 8), ""), Status(alpha=0.0))
+        np.testing.assert_array_equal(picture, image)
+
+    @pytest.mark.parametrize("state", STATES)
+    def test_leaves_the_frame_alone(self, state: str) -> None:
+        explanation, status = STATES[state]
+        image = noise(320, 240)
+        before = image.copy()
+        image.flags.writeable = False
+        picture = Overlay().draw(Frame(image, 0, 0.0), explanation, status)
+        np.testing.assert_array_equal(image, before)
+        assert picture.flags.writeable
+        assert not np.shares_memory(picture, image)
+
+    def test_takes_views(self) -> None:
+        image = noise(640, 480)
+        view = image[::-1, ::-1]
+        for explanation, status in STATES.values():
+            np.testing.assert_array_equal(
+                Overlay().draw(Frame(view, 0, 0.0), explanation, status),
+                Overlay().draw(Frame(view.copy(), 0, 0.0), explanation, status),
+            )
+
+    def test_never_shows_the_heat_of_another_explanation(self) -> None:
+        overlay = Overlay()
+        large, small = Frame(noise(640, 480), 0, 0.0), Frame(noise(320, 240), 1, 0.1)
+        first, second = TABBY, explain(blob(10, 2))
+        order = [(large, first), (large, second), (small, second), (small, None), (large, first)]
+        for frame, explanation in order:
+            np.testing.assert_array_equal(
+                overlay.draw(frame, explanation, PLAIN), Overlay().draw(frame, explanation, PLAIN)
+            )
+
+    def test_never_confuses_explanations_that_are_gone(self) -> None:
+        overlay, frame = Overlay(), Frame(noise(320, 240), 0, 0.0)
+        for column in range(12):  # each may be given the memory, and so the id, of the one before
+            explanation = explain(blob(5, column))
+            np.testing.assert_array_equal(
+                overlay.draw(frame, explanation, PLAIN), Overlay().draw(frame, explanation, PLAIN)
+            )
+            del explanation
+
+    def test_drawing_again_draws_the_same(self) -> None:
+        overlay, frame = Overlay(), Frame(noise(640, 480), 0, 0.0)
+        first = overlay.draw(frame, *STATES["busy"])
+        kept = first.copy()
+        second = overlay.draw(frame, *STATES["busy"])
+        np.testing.assert_array_equal(second, kept)
+        assert not np.shares_memory(first, second)
+
+    @pytest.mark.parametrize("state", STATES)
+    @pytest.mark.parametrize(("width", "height"), TINY)
+    def test_tiny_frames(self, width: int, height: int, state: str) -> None:
+        picture = Overlay().draw(Frame(noise(width, height), 0, 0.0), *STATES[state])
+        assert picture.shape == (height, width, 3)
+
+    def test_refuses_an_unknown_colormap(self) -> None:
+        with pytest.raises(UsageError, match="no colormap 'rainbow'"):
+            Overlay("rainbow")
+
+    def test_refuses_what_is_no_picture(self) -> None:
+        with pytest.raises(ValueError, match="expected a picture of H×W×3 uint8"):
+            Overlay().draw(Frame(np.zeros((4, 4), np.uint8), 0, 0.0), None, Status())
+
+
+class TestLayout:
+    @pytest.mark.parametrize("state", STATES)
+    @pytest.mark.parametrize(("width", "height"), [*SIZES, *TINY])
+    def test_nothing_overlaps_and_all_is_inside(self, width: int, height: int, state: str) -> None:
+        placed = lay_out(width, height, *STATES[state])
+        for one, other in combinations(placed, 2):
+            assert not one.rectangle.overlaps(other.rectangle), (one.name, other.name)
+        for card in placed:
+            x, y, card_width, card_height = card.rectangle
+            assert (card_width, card_height) == (card.sprite.width, card.sprite.height)
+            assert x >= 0
+            assert y >= 0
+            assert x + card_width <= width
+            assert y + card_height <= height
+
+    @pytest.mark.parametrize(
+        ("state", "names"),
+        [
+            ("plain", {"label", "status"}),
+            ("busy", {"label", "status", "recording", "frozen", "toast", "notice"}),
+            ("loading", {"status", "notice"}),
+            ("rival", {"label", "status"}),
+            ("long", {"label", "status", "recording", "frozen", "toast", "notice"}),
+            ("nothing", set()),
+        ],
+    )
+    @pytest.mark.parametrize(("width", "height"), SIZES)
+    def test_everything_has_its_place(
+        self, width: int, height: int, state: str, names: set[str]
+    ) -> None:
+        assert {card.name for card in lay_out(width, height, *STATES[state])} == names
+
+    @pytest.mark.parametrize(("width", "height"), SIZES)
+    def test_help_has_the_centre(self, width: int, height: int) -> None:
+        card = next(card for card in lay_out(width, height, *STATES["help"]) if card.name == "help")
+        x, y, card_width, card_height = card.rectangle
+        assert x + card_width / 2 == pytest.approx(width / 2, abs=1)
+        assert y + card_height / 2 == pytest.approx(height / 2, abs=1)
+
+    def test_help_with_many_keys_gets_a_second_column(self) -> None:
+        keys = tuple((chr(97 + i), "a short meaning") for i in range(16))
+        cards_placed = lay_out(640, 360, None, Status(keys=keys))
+        assert [card.name for card in cards_placed] == ["help"]
+        assert cards_placed[0].sprite.width > cards_placed[0].sprite.height
+
+    def test_rectangles_overlap_where_they_share_a_pixel(self) -> None:
+        corner = lay_out(640, 480, TABBY, PLAIN)[0].rectangle
+        beside = corner._replace(x=corner.x + corner.width)
+        below = corner._replace(y=corner.y + corner.height)
+        assert not corner.overlaps(beside)
+        assert not corner.overlaps(below)
+        assert corner.overlaps(beside._replace(x=beside.x - 1))
+        assert corner.overlaps(below._replace(y=below.y - 1))
+
+    def test_sizes_follow_the_picture(self) -> None:
+        labels = [
+            lay_out(width, height, TABBY, Status())[0].rectangle.height
+            for width, height in ((640, 480), (1280, 720), (1920, 1080))
+        ]
+        assert labels == sorted(set(labels))
+
+
+class TestWords:
+    def test_rates_leave_out_what_is_not_known(self) -> None:
+        assert rates(PLAIN) == "30 fps shown · 6.1 explanations/s · 0.15 s old"
+        assert rates(replace(PLAIN, explained_fps=None)) == "30 fps shown · 0.15 s old"
+        assert rates(replace(PLAIN, shown_fps=None, age=None)) == "6.1 explanations/s"
+        assert rates(Status()) == ""
+
+    def test_engine_leaves_out_what_is_not_known(self) -> None:
+        assert engine(PLAIN) == "vgg19 · features.35 · cpu fp32"
+        assert engine(Status(engine="cpu fp32")) == "cpu fp32"
+        assert engine(Status()) == ""
+
+    @pytest.mark.parametrize(
+        ("score", "words"),
+        [(0.0, "0 %"), (0.0001, "<1 %"), (0.006, "1 %"), (0.824, "82 %"), (1.0, "100 %")],
+    )
+    def test_percent(self, score: float, words: str) -> None:
+        assert percent(score) == words
+
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(0.9, "00:00"), (754.2, "12:34"), (6000, "100:00")]
+    )
+    def test_clock(self, seconds: float, words: str) -> None:
+        assert clock(seconds) == words
+
+
+def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the relative luminance of sRGB pixels, as WCAG defines it."""
+    share = pixels[..., ::-1] / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return np.asarray(linear @ [0.2126, 0.7152, 0.0722])
+
+
+class TestLegibility:
+    @pytest.mark.parametrize("state", ["busy", "help", "rival", "long"])
+    @pytest.mark.parametrize(("width", "height"), SIZES)
+    @pytest.mark.parametrize("background", ["white", "black", "noise"])
+    def test_text_stands_out_from_its_backing(
+        self, width: int, height: int, state: str, background: str
+    ) -> None:
+        image = noise(width, height)
+        if background != "noise":
+            image[:] = 255 if background == "white" else 0
+        explanation, status = STATES[state]
+        for card in lay_out(width, height, explanation, status):
+            x, y, card_width, card_height = card.rectangle
+            picture = image.copy()
+            card.sprite.paste(picture, x, y)
+            light = luminance(picture[y : y + card_height, x : x + card_width])
+            shows, inside = card.sprite.frosted[..., 0], card.sprite.sharp[..., 0] == 0
+            colourless = np.ptp(card.sprite.paint, axis=2) < 20  # neither the bar nor the dot
+            ink = (shows < 6) & inside & colourless
+            backing = (inside & (shows > 0.8 * shows[inside].max())).astype(float)
+            ink &= cv2.blur(backing, (7, 7)) > 0
+            nearby = cv2.blur(light * backing, (7, 7))[ink] / cv2.blur(backing, (7, 7))[ink]
+            ratios = (light[ink] + 0.05) / (nearby + 0.05)
+            assert ratios.size > 20, card.name
+            assert np.median(ratios) >= 4.5, (card.name, np.median(ratios))
+
+    def test_cards_are_translucent(self) -> None:
+        dark, bright = grey(640, 480), grey(640, 480, 255)
+        card = lay_out(640, 480, TABBY, PLAIN)[0]
+        for picture in (dark, bright):
+            card.sprite.paste(picture, 0, 0)
+        inside = bright[3:-3, 3:-3][5, 5].astype(int) - dark[3:-3, 3:-3][5, 5]
+        assert (inside > 20).all()
+        assert bright[0, 0].tolist() == [255, 255, 255]  # outside the rounded corner
+
+    def test_text_is_antialiased(self) -> None:
+        assert len(np.unique(text.text_mask("tabby", 32).coverage)) > 30
+
+
+class TestLabelCard:
+    SCALE = cards.Scale.of(640, 480)
+
+    def card(self, label: str, max_width: int) -> NDArray[np.uint8] | None:
+        sprite = cards.label_card(label, "82 %", 0.82, "", self.SCALE, max_width)
+        assert sprite is None or sprite.width <= max_width
+        return None if sprite is None else sprite.paint
+
+    @pytest.mark.parametrize("max_width", [150, 200, 320, 600])
+    def test_a_long_label_keeps_its_probability(self, max_width: int) -> None:
+        short, long = self.card("tabby", max_width), self.card(LONG, max_width)
+        assert short is not None
+        assert long is not None
+        end = -text.text_width("82 %", self.SCALE.large) - 2 * self.SCALE.pad
+        rows = np.s_[2 : 2 * self.SCALE.pad + self.SCALE.large // 2]  # above the bar
+        np.testing.assert_array_equal(long[rows, end:-2], short[rows, end:-2])
+        assert short[rows, end:-2].max() > 240
+
+    def test_there_is_none_where_not_even_the_probability_fits(self) -> None:
+        assert self.card(LONG, 60) is None
+
+    def test_the_bar_grows_with_the_probability(self) -> None:
+        filled = []
+        for share in (0.0, 0.01, 0.5, 1.0):
+            sprite = cards.label_card("tabby", "82 %", share, "", self.SCALE, 600)
+            assert sprite is not None
+            accent = np.abs(sprite.paint.astype(int) - np.array(paint.ACCENT)).sum(axis=2) < 30
+            filled.append(int(accent.any(axis=0).sum()))
+        assert filled[0] == 0
+        assert filled == sorted(set(filled))
+
+    def test_the_rival_is_named_only_where_another_class_is_on_top(self) -> None:
+        plain, rivalled = (
+            lay_out(640, 480, explanation, Status())[0].rectangle.height
+            for explanation in (TABBY, RIVALLED)
+        )
+        assert rivalled > plain
+
+    def test_every_part_of_the_text_is_drawn(self) -> None:
+        def card(label: str, probability: str, rival: str) -> bytes:
+            sprite = cards.label_card(label, probability, 0.5, rival, self.SCALE, 600)
+            assert sprite is not None
+            return sprite.paint.tobytes()
+
+        drawings = {
+            card("tabby", "82 %", "top: espresso 94 %"),
+            card("tiger", "82 %", "top: espresso 94 %"),
+            card("tabby", "83 %", "top: espresso 94 %"),
+            card("tabby", "82 %", "top: espresso 95 %"),
+        }
+        assert len(drawings) == 4
+
+
+@pytest.fixture
+def no_system_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    caches = (text._runs, text._font_for, text.text_mask, text._advance)
+    for cache in caches:
+        cache.cache_clear()
+    monkeypatch.setattr(text, "_FALLBACKS", ())
+    yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+class TestText:
+    @pytest.mark.parametrize("label", STRANGE)
+    def test_any_text_can_be_drawn(self, label: str) -> None:
+        status = replace(BUSY, source=label, confirmation=label, keys=((label, label),))
+        picture = Overlay().draw(Frame(grey(640, 480), 0, 0.0), explain(blob(5, 8), label), status)
+        assert picture.shape == (480, 640, 3)
+
+    @pytest.mark.parametrize("label", STRANGE)
+    @pytest.mark.usefixtures("no_system_fonts")
+    def test_any_text_can_be_drawn_without_fonts_of_the_system(self, label: str) -> None:
+        assert (
+            text.text_mask(label, 20).coverage.shape[0] == text.text_mask("a", 20).coverage.shape[0]
+        )
+
+    @pytest.mark.usefixtures("no_system_fonts")
+    def test_what_no_font_has_is_written_otherwise(self) -> None:
+        drawn, plain = text.text_mask("crème 640×480", 20), text.text_mask("creme 640x480", 20)
+        np.testing.assert_array_equal(drawn.coverage, plain.coverage)
+
+    @pytest.mark.parametrize("label", ["tabby", "crème brûlée", "640×480 · 30 fps…"])
+    def test_the_width_is_that_of_the_drawing(self, label: str) -> None:
+        drawn = text.text_mask(label, 30)
+        columns = np.nonzero(drawn.coverage.any(axis=0))[0]
+        assert columns[0] >= drawn.left - 2
+        assert columns[-1] - drawn.left == pytest.approx(text.text_width(label, 30), abs=4)
+
+    def test_shorten_keeps_what_fits(self) -> None:
+        assert text.shorten("tabby", 20, text.text_width("tabby", 20)) == "tabby"
+
+    @pytest.mark.parametrize("width", [20, 55, 100, 300])
+    def test_shorten_fits_and_wastes_nothing(self, width: int) -> None:
+        short = text.shorten("W" * 400, 20, width)
+        assert short.endswith("…")
+        assert text.text_width(short, 20) <= width < text.text_width("W" + short, 20)
+
+    def test_shorten_gives_up_where_nothing_fits(self) -> None:
+        assert text.shorten("tabby", 20, 3) == ""
+
+
+def test_needs_no_torch() -> None:
+    code = "import sys, live_cam.overlay, live_cam.window; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
