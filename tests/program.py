@@ -71,6 +71,6 @@ def read_video(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:
     """Every picture (BGR) of a video with its time in seconds."""
     with av.open(str(path)) as container:
         return [
-            (float(frame.time or 0), frame.to_ndarray(format="bgr24"))  # type: ignore[misc]
+            (float(frame.time or 0), frame.to_ndarray(format="bgr24"))
             for frame in container.decode(video=0)
         ]

@@ -101,8 +101,11 @@ def test_a_missing_camera_is_a_failure_at_run_time() -> None:
 
 
 def test_weights_that_cannot_be_had_are_named_with_the_ways_out(tmp_path: Path) -> None:
-    unreachable = {"TORCH_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9"}
-    done = live_cam("run", "--source", "demo", "--headless", "--seconds", "1", **unreachable)
+    done = live_cam(
+        *("run", "--source", "demo", "--headless", "--seconds", "1"),
+        TORCH_HOME=str(tmp_path),
+        https_proxy="http://127.0.0.1:9",
+    )
     assert done.returncode == 1, done.stderr
     for part in ("vgg19", "--weights", "--model efficientnet_lite0"):
         assert part in done.stderr
@@ -110,8 +113,12 @@ def test_weights_that_cannot_be_had_are_named_with_the_ways_out(tmp_path: Path) 
 
 
 def test_the_demo_falls_back_to_the_embedded_network_and_says_so(tmp_path: Path) -> None:
-    unreachable = {"TORCH_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9"}
-    done = live_cam("demo", "--seconds", "2", cwd=tmp_path, **unreachable)
+    done = live_cam(
+        *("demo", "--seconds", "2"),
+        cwd=tmp_path,
+        TORCH_HOME=str(tmp_path),
+        https_proxy="http://127.0.0.1:9",
+    )
     assert done.returncode == 0, done.stderr
     assert "Using efficientnet_lite0 instead of vgg19" in done.stderr
     assert str(tmp_path / "demo.mp4") in done.stderr
