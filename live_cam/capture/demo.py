@@ -49,7 +49,7 @@ class _Photo(NamedTuple):
 
 
 _PHOTOS: Final = (
-    _Photo("chelsea.png", (125, 72, 347, 268), _Stop(0.15, 0.0, 0.6), _Stop(0.9, 0.9, 0.4)),
+    _Photo("chelsea.png", (72, 72, 347, 268), _Stop(0.15, 0.0, 0.6), _Stop(0.9, 0.9, 0.4)),
     _Photo("coffee.png", (172, 14, 412, 262), _Stop(0.95, 0.2, 0.3), _Stop(0.1, 0.9, 0.6)),
     _Photo("rocket.jpg", (306, 122, 338, 410), _Stop(0.45, 0.65, 0.2), _Stop(1.0, 0.35, 0.6)),
     _Photo("motorcycle_left.png", (98, 80, 690, 452), _Stop(0.6, 0.9, 0.3), _Stop(0.0, 0.5, 0.9)),
