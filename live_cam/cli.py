@@ -234,6 +234,11 @@ def _run(chosen: Settings) -> None:
             f"--every-frame does not go with camera {chosen.source}, which never waits; "
             "use it with a video file or pictures, or leave it out."
         )
+    for written in (chosen.record, chosen.predictions):
+        if written and written.exists() and Path(chosen.source).resolve() == written.resolve():
+            raise UsageError(
+                f"{written} is the source itself and would be lost; write to another file."
+            )
     from live_cam.pipeline import LivePipeline
 
     pipeline = LivePipeline(chosen, _say)

@@ -28,7 +28,8 @@ EMBEDDED = ("--model", "efficientnet_lite0", "--headless")
 
 def imported(statement: str) -> set[str]:
     """The top-level packages that a fresh Python has imported after a statement."""
-    code = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\nprint()\nprint(*sys.modules)"
+    code = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\n"
+    code += "print()\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
@@ -76,6 +77,7 @@ def test_without_a_display_one_sentence_names_headless() -> None:
         (["--source", "demo", "--record", "taken.mp4"], ["taken.mp4", "--overwrite"]),
         (["--source", "demo", "--predictions", "taken.mp4"], ["taken.mp4", "--overwrite"]),
         (["--source", "0", "--every-frame"], ["--every-frame", "camera 0"]),
+        (["--source", "taken.mp4", "--record", "taken.mp4", "--overwrite"], ["the source itself"]),
         (["--source", "demo", "--camera-size", "big"], ["--camera-size", "'big'"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value[0], str) and value[0][0] == "-" else "",
