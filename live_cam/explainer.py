@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from live_cam.closing import Closing
 from live_cam.errors import WeightsError
 from live_cam.explanation import Explanation, Prediction
 from live_cam.settings import EMBEDDED_MODEL, TOP_K
@@ -13,10 +14,8 @@ from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     import torch
-    from typing_extensions import Self
 
     from live_cam.capture import Frame
     from live_cam.classifier import Classifier
@@ -35,7 +34,7 @@ class _Engine:
     target_class: int | None
 
 
-class Explainer:
+class Explainer(Closing):
     """Explains frames by the network that the settings name.
 
     torch is imported by `load`, not before: the first picture is on the screen by then.
@@ -134,17 +133,6 @@ class Explainer:
         """Remove the hook. May be called twice."""
         self._resources.close()
         self._engine = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _to_explanation(

@@ -6,13 +6,11 @@ import contextlib
 import errno
 import io
 import os
+from datetime import datetime
 from itertools import count
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from live_cam.errors import RecordingError, UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -51,6 +49,17 @@ def free_path(path: Path) -> Path:
         return path
     numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
     return next(candidate for candidate in numbered if not os.path.lexists(candidate))
+
+
+def timed_path(ending: str, folder: Path | None = None) -> Path:
+    """A file that does not exist yet, named by the time: `live-cam-20261123-101500.png`.
+
+    Args:
+        ending: With its dot.
+        folder: Where; None is the working directory.
+    """
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    return free_path((folder or Path()) / f"live-cam-{stamp}{ending}")
 
 
 def _refusal(path: Path, error: OSError) -> UsageError:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from live_cam.capture import open_source
 from live_cam.controls import KEY_HELP, Controls, press
 from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
-from live_cam.outputs import free_path
+from live_cam.outputs import free_path, timed_path
 from live_cam.overlay import Overlay, peak
 from live_cam.predictions import PredictionLog
 from live_cam.recorder import Recorder
@@ -25,6 +23,7 @@ from live_cam.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -172,7 +171,7 @@ class LivePipeline:
 
     def _refresh(self, source: Source, explanation: Explanation | None) -> None:
         """Show the same picture again with what has changed meanwhile around it."""
-        if self._shown and time.monotonic() - self._drawn_at >= _REFRESH_INTERVAL:
+        if self._window and self._shown and time.monotonic() - self._drawn_at >= _REFRESH_INTERVAL:
             self._shown = self._shown._replace(explanation=explanation)
             self._draw(source, self._shown)
 
@@ -254,8 +253,7 @@ class LivePipeline:
     def _start_recording(self, path: Path | None = None) -> None:
         settings = self._settings
         if path is None:
-            stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-            path = free_path(settings.record or Path(f"live-cam-{stamp}.mp4"))
+            path = free_path(settings.record) if settings.record else timed_path(".mp4")
         self._recorder = Recorder(path, overwrite=settings.overwrite, wait=settings.every_frame)
         self._confirm(f"recording {path.name}")
 

@@ -6,16 +6,16 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from live_cam.closing import Closing
 from live_cam.outputs import OutputFile, recording_error
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from live_cam.explanation import Explanation, Prediction
 
 
-class PredictionLog:
+class PredictionLog(Closing):
     """Writes explanations to a JSON lines file, each at once, so that a crash loses none.
 
     A line holds `frame` (index), `timestamp` (seconds), `class_index`, `label`, `score` (in
@@ -67,17 +67,6 @@ class PredictionLog:
     def close(self) -> None:
         """Close the file. Idempotent."""
         self._file.close()
-
-    def __enter__(self) -> PredictionLog:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _record(explanation: Explanation, peak: tuple[int, int]) -> dict[str, Any]:

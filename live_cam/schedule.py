@@ -68,13 +68,8 @@ class Schedule(Protocol):
         """End the threads. The source and the explainer stay with whoever opened them."""
 
 
-class NewestFirst:
-    """The camera never waits for the network, and neither does the window.
-
-    The explainer takes the newest frame when it has finished with the one before; a frame is
-    shown with the newest explanation that there is. A source that is not live stands still on its
-    first frame until that one is explained, so that none of it passes unexplained.
-    """
+class _Loading:
+    """What both schedules have: a source, and an explainer that waits for its word to load."""
 
     def __init__(
         self,
@@ -82,7 +77,7 @@ class NewestFirst:
         explainer: Explainer,
         explained: Callable[[Frame, Explanation], None],
     ) -> None:
-        """Start to capture.
+        """Start the threads.
 
         Args:
             source: Where frames come from.
@@ -94,26 +89,64 @@ class NewestFirst:
         self._source = source
         self._explainer = explainer
         self._explained = explained
-        self._playback = Playback(source, self._stop)
+        self._workers = self._start()
+
+    def _start(self) -> tuple[Worker, ...]:
+        """Make what the threads need, start them, and return them."""
+        raise NotImplementedError
+
+    def _loaded(self) -> bool:
+        """Wait for `load` and do it; False where the end comes first."""
+        while not self._may_load.wait(_POLL):
+            if self._stop.is_set():
+                return False
+        self._explainer.load()
+        return True
+
+    def _check(self) -> None:
+        for worker in self._workers:
+            worker.check()
+
+    def load(self) -> None:
+        """See `Schedule.load`."""
+        self._may_load.set()
+
+    def close(self) -> None:
+        """See `Schedule.close`."""
+        self._stop.set()
+        self._source.close()
+        for worker in self._workers:
+            worker.join()
+
+
+class NewestFirst(_Loading):
+    """The camera never waits for the network, and neither does the window.
+
+    The explainer takes the newest frame when it has finished with the one before; a frame is
+    shown with the newest explanation that there is. A source that is not live stands still on its
+    first frame until that one is explained, so that none of it passes unexplained.
+    """
+
+    def _start(self) -> tuple[Worker, ...]:
+        self._playback = Playback(self._source, self._stop)
         self._frames: Latest[Frame] = Latest()
         self._explanation: Explanation | None = None
         self._last: Frame | None = None
-        self._waits_for_first = not source.live
+        self._waits_for_first = not self._source.live
         if self._waits_for_first:
             self._playback.paused.set()
-        self._workers = (Worker("capture", self._capture), Worker("explainer", self._explain))
-        for worker in self._workers:
+        workers = (Worker("capture", self._capture), Worker("explainer", self._explain))
+        for worker in workers:
             worker.start()
+        return workers
 
     def _capture(self) -> None:
         for frame in self._playback:
             self._frames.put(frame)
 
     def _explain(self) -> None:
-        while not self._may_load.wait(_POLL):
-            if self._stop.is_set():
-                return
-        self._explainer.load()
+        if not self._loaded():
+            return
         frame: Frame | None = None
         while not self._stop.is_set():
             newer = self._frames.newer(frame, _POLL)
@@ -122,10 +155,6 @@ class NewestFirst:
             frame = newer
             self._explanation = self._explainer.explain(frame)
             self._explained(frame, self._explanation)
-
-    def _check(self) -> None:
-        for worker in self._workers:
-            worker.check()
 
     def next(self, timeout: float) -> Shown | None:
         """See `Schedule.next`."""
@@ -154,10 +183,6 @@ class NewestFirst:
         first_is_due = self._waits_for_first and self._last is not None
         return not first_is_due and self._frames.newer(self._last, 0) is None
 
-    def load(self) -> None:
-        """See `Schedule.load`."""
-        self._may_load.set()
-
     def freeze(self, frame: Frame) -> None:
         """See `Schedule.freeze`."""
         self._playback.paused.set()
@@ -169,50 +194,25 @@ class NewestFirst:
         if not self._waits_for_first:
             self._playback.paused.clear()
 
-    def close(self) -> None:
-        """See `Schedule.close`."""
-        self._stop.set()
-        self._source.close()
-        for worker in self._workers:
-            worker.join()
 
-
-class EveryFrame:
+class EveryFrame(_Loading):
     """Each frame of a file is explained and then shown, once, in its order and at no set pace."""
 
-    def __init__(
-        self,
-        source: Source,
-        explainer: Explainer,
-        explained: Callable[[Frame, Explanation], None],
-    ) -> None:
-        """Start to read.
-
-        Args:
-            source: Where frames come from.
-            explainer: Not loaded yet.
-            explained: Called in the explainer's thread with each explanation and its frame.
-        """
-        self._stop = threading.Event()
-        self._may_load = threading.Event()
+    def _start(self) -> tuple[Worker, ...]:
         self._frozen = False
-        self._source = source
-        self._explainer = explainer
-        self._explained = explained
         self._queue: queue.Queue[Shown] = queue.Queue(_EXPLAINED_AHEAD)
         self._last: Shown | None = None
-        self._worker = Worker("explainer", self._explain)
-        self._worker.start()
+        worker = Worker("explainer", self._explain)
+        worker.start()
+        return (worker,)
 
     def _explain(self) -> None:
         frame = self._source.read()
         if frame is None:
             return
         self._put(Shown(frame, None))
-        while not self._may_load.wait(_POLL):
-            if self._stop.is_set():
-                return
-        self._explainer.load()
+        if not self._loaded():
+            return
         while frame is not None and not self._stop.is_set():
             explanation = self._explainer.explain(frame)
             self._explained(frame, explanation)
@@ -229,7 +229,7 @@ class EveryFrame:
 
     def next(self, timeout: float) -> Shown | None:
         """See `Schedule.next`."""
-        self._worker.check()
+        self._check()
         if self._frozen:
             self._stop.wait(timeout)
             return None
@@ -247,14 +247,10 @@ class EveryFrame:
     @property
     def ended(self) -> bool:
         """See `Schedule.ended`."""
-        if self._worker.running:
+        if self._workers[0].running:
             return False
-        self._worker.check()
+        self._check()
         return self._queue.empty()
-
-    def load(self) -> None:
-        """See `Schedule.load`."""
-        self._may_load.set()
 
     def freeze(self, frame: Frame) -> None:  # noqa: ARG002  # it is the one that was explained
         """See `Schedule.freeze`."""
@@ -263,9 +259,3 @@ class EveryFrame:
     def thaw(self) -> None:
         """See `Schedule.thaw`."""
         self._frozen = False
-
-    def close(self) -> None:
-        """See `Schedule.close`."""
-        self._stop.set()
-        self._source.close()
-        self._worker.join()

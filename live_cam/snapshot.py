@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from live_cam.errors import RecordingError
 from live_cam.opencv import cv2
-from live_cam.outputs import free_path
+from live_cam.outputs import timed_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -28,8 +28,7 @@ def save_snapshot(picture: NDArray[np.uint8], folder: Path | None = None) -> Pat
     Raises:
         RecordingError: The file cannot be written.
     """
-    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    path = free_path((folder or Path()) / f"live-cam-{stamp}.png")
+    path = timed_path(".png", folder)
     _, encoded = cv2.imencode(".png", picture)
     try:
         path.write_bytes(encoded.tobytes())

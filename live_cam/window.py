@@ -8,16 +8,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from live_cam.closing import Closing
 from live_cam.display import connected_display, display_problem, prefer_bundled_platform
 from live_cam.errors import WindowError
 from live_cam.opencv import cv2
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import numpy as np
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
 __all__ = ["Window", "display_problem", "key_name"]
 
@@ -50,7 +48,7 @@ _KEY_NAMES: Final = {
 }
 
 
-class Window:
+class Window(Closing):
     """A window on the desktop. Made, used and closed in the main thread.
 
     Args:
@@ -124,17 +122,6 @@ class Window:
             cv2.destroyWindow(self._title)
             # macOS and GTK take it off the screen only in the next round of events.
             cv2.waitKeyEx(1)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _is_gone(self) -> bool:
         # Not every build knows every property: GTK's says -1 for the visibility of an open

@@ -5,17 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from live_cam.capture import Frame
+from live_cam.closing import Closing
 from live_cam.errors import CaptureError
 
 
-class FakeSource:
+class FakeSource(Closing):
     """Frames with given timestamps; a live one waits for them by the clock, as a camera does."""
 
     name = "fake"
@@ -52,14 +51,3 @@ class FakeSource:
 
     def close(self) -> None:
         self.closed.set()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from live_cam.capture.source import Frame
+from live_cam.closing import Closing
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import numpy as np
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
 CLOSE_WAIT: Final = 1.0
 """Seconds that `close` waits for a thread inside the backend. Then it leaves the release to it."""
@@ -28,7 +26,7 @@ class Picture(NamedTuple):
     """Seconds, of the clock that `Frame.timestamp` tells."""
 
 
-class BaseSource(ABC):
+class BaseSource(Closing):
     """A source that is a context manager and has the names that the user sees.
 
     Attributes:
@@ -50,17 +48,6 @@ class BaseSource(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the device or file. May be called twice, and from any thread."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class PacedSource(BaseSource):
