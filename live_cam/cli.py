@@ -119,13 +119,26 @@ _OPTIONS = (
         "device",
         "--device",
         metavar=f"[{'|'.join(settings.DEVICES)}]",
-        help="Where the network runs; auto takes a GPU if there is one.",
+        help="Where the network runs; auto takes a GPU if there is one. gpu and npu are Intel's, "
+        "by OpenVINO.",
+    ),
+    _option(
+        "engine",
+        "--engine",
+        type=click.Choice(settings.ENGINES),
+        help="What computes; auto takes the fastest one that is exact, hook explains any network, "
+        "openvino comes with live-cam[openvino].",
     ),
     _option(
         "precision",
         "--precision",
         type=click.Choice(settings.PRECISIONS),
-        help="Number format of the forward and backward passes.",
+        help="Number format of the network; int8 is OpenVINO's, fastest on a CPU and not exact.",
+    ),
+    _option(
+        "track",
+        "--track/--no-track",
+        help="Whether the heatmap follows the picture's motion between two explanations.",
     ),
     _option(
         "alpha",

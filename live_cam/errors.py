@@ -42,5 +42,14 @@ class NonFiniteError(LiveCamError):
     """The network's scores or gradients are NaN or infinite at every gradient scale."""
 
 
+class EngineError(LiveCamError):
+    """An engine cannot run this network on this machine; another one can."""
+
+
 class RecordingError(LiveCamError):
     """A video could not be encoded or written: no encoder, a full disk, a vanished folder."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an exception says, cut to its first line, without a full stop."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from live_cam.closing import Closing
-from live_cam.errors import WeightsError
+from live_cam.errors import EngineError, WeightsError
 from live_cam.explanation import Explanation, Prediction
-from live_cam.settings import EMBEDDED_MODEL, TOP_K
+from live_cam.settings import ACCELERATORS, EMBEDDED_MODEL, TOP_K
 from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 
     from live_cam.capture import Frame
     from live_cam.classifier import Classifier
-    from live_cam.gradcam import CAMResult, GradCAM
+    from live_cam.engines.selection import EngineSelector
+    from live_cam.gradcam import CAMResult
     from live_cam.preprocess import Preprocessor
     from live_cam.settings import Settings
 
@@ -27,10 +27,10 @@ _EPSILON = 1e-30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Engine:
+class _Loaded:
     classifier: Classifier
     preprocess: Preprocessor
-    gradcam: GradCAM
+    selector: EngineSelector
     target_class: int | None
 
 
@@ -42,7 +42,6 @@ class Explainer(Closing):
     Attributes:
         activity: What it is busy with before it can explain; None once it can.
         network: The network's and the target layer's name, once loaded: `vgg19 · features.35`.
-        device: Device and precision, once loaded: `cpu fp32`.
     """
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
@@ -54,40 +53,77 @@ class Explainer(Closing):
         """
         self.activity: str | None = f"loading {settings.model}…"
         self.network = ""
-        self.device = ""
         self._settings = settings
         self._say = say
-        self._engine: _Engine | None = None
-        self._resources = ExitStack()
+        self._loaded: _Loaded | None = None
 
     def load(self) -> None:
-        """Import torch, choose the device, load the network and open the hook on it.
+        """Import torch, choose the device, load the network and open the plain engine on it.
+
+        Faster engines are opened in the background and take over when they are ready.
 
         Raises:
             UsageError: A wrong name, file or class; the message says which.
             WeightsError: The weights cannot be had.
+            EngineError: The engine that was asked for is not installed.
         """
-        from live_cam.gradcam import GradCAM
         from live_cam.labels import find_class
-        from live_cam.precision import Precision, select_device
+        from live_cam.precision import select_device
         from live_cam.preprocess import Preprocessor
 
         settings = self._settings
-        device = select_device(settings.device)
-        precision = Precision(settings.precision, device)
+        device = select_device("cpu" if settings.device in ACCELERATORS else settings.device)
         classifier = self._load_classifier(device)
         wanted = settings.target_class
-        self._engine = _Engine(
+        self._loaded = _Loaded(
             classifier=classifier,
             preprocess=Preprocessor(classifier.input_size, classifier.mean, classifier.std, device),
-            gradcam=self._resources.enter_context(
-                GradCAM(classifier.module, classifier.layer, precision=precision)
-            ),
             target_class=None if wanted is None else find_class(classifier.labels, wanted),
+            selector=self._open_engines(classifier, device),
         )
         self.network = f"{classifier.name} · {classifier.layer}"
-        self.device = f"{device.type} {precision.name}"
         self.activity = None
+
+    def _open_engines(self, classifier: Classifier, device: torch.device) -> EngineSelector:
+        from live_cam.engines import open_engine
+        from live_cam.engines.candidates import candidates
+        from live_cam.engines.cut import cut
+        from live_cam.engines.selection import EngineSelector
+
+        settings = self._settings
+        others = []
+        try:
+            # Before the plain engine hangs its hook on the network and runs it.
+            halves = cut(classifier.module, classifier.layer)
+        except EngineError as error:
+            if settings.engine in ("torch", "openvino") or settings.precision == "int8":
+                self._say(f"Explaining with the engine hook: {error}")
+        else:
+            others = candidates(
+                classifier,
+                halves,
+                engine=settings.engine,
+                precision=settings.precision,
+                device=device,
+                accelerator=settings.device if settings.device in ACCELERATORS else None,
+            )
+        plain = "fp32" if settings.precision == "int8" else settings.precision
+        return EngineSelector(
+            open_engine("hook", classifier, precision=plain, device=device),
+            others,
+            self._say,
+            patient=settings.every_frame,
+        )
+
+    @property
+    def engine(self) -> str:
+        """What computes, once loaded: `torch cpu fp32`."""
+        return self._loaded.selector.description if self._loaded else ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is decided which engine explains."""
+        return self._loaded is not None and self._loaded.selector.settled
 
     def _load_classifier(self, device: torch.device) -> Classifier:
         from live_cam.classifier import load_classifier, missing_download
@@ -118,30 +154,29 @@ class Explainer(Closing):
             NonFiniteError: The network's scores or gradients are not finite.
             RuntimeError: Called before `load` or after `close`.
         """
-        engine = self._engine
-        if engine is None:
+        loaded = self._loaded
+        if loaded is None:
             raise RuntimeError("an Explainer explains only between load() and close()")
         timer = StageTimer()
         with timer.stage("total"):
             with timer.stage("preprocess"):
-                x = engine.preprocess(frame.image)
-            result = engine.gradcam(x, engine.target_class, timer)
-            with timer.stage("readback"):
-                return _to_explanation(result, engine.classifier.labels, frame, timer)
+                x = loaded.preprocess(frame.image)
+            result = loaded.selector.explain(x, loaded.target_class, timer, frame.image)
+        return _to_explanation(result, loaded.classifier.labels, frame, timer)
 
     def close(self) -> None:
-        """Remove the hook. May be called twice."""
-        self._resources.close()
-        self._engine = None
+        """Close the engines. May be called twice."""
+        loaded, self._loaded = self._loaded, None
+        if loaded:
+            loaded.selector.close()
 
 
 def _to_explanation(
     result: CAMResult, labels: tuple[str, ...], frame: Frame, timer: StageTimer
 ) -> Explanation:
-    """Bring the small things over from the device: the map, and the probabilities of a few."""
     cam = result.cam[0]
-    heatmap = (cam / cam.max().clamp_min(_EPSILON)).cpu().numpy()
-    scores = result.logits[0].softmax(dim=0).cpu()
+    heatmap = (cam / cam.max().clamp_min(_EPSILON)).numpy()
+    scores = result.logits[0].softmax(dim=0)
     best = scores.topk(min(TOP_K, len(labels)))
     class_index = int(result.class_index[0])
     return Explanation(

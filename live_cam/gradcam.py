@@ -151,27 +151,53 @@ class GradCAM:
                 f"the layer {self._layer!r} takes no part in the forward pass; "
                 "choose another one with --layer."
             )
-        classes = _classes(logits, class_index)
+        classes = chosen_classes(logits, wanted_classes(class_index, *logits.shape))
         with torch.enable_grad():
             score = logits.gather(1, classes[:, None]).sum()
         gradient = self._precision.gradient(score, activation)
         activation = activation.detach().float()
-        return self._method(_as_maps(activation), _as_maps(gradient)), classes
+        return self._method(as_maps(activation), as_maps(gradient)), classes
 
 
-def _classes(logits: Tensor, class_index: int | Tensor | None) -> Tensor:
+def wanted_classes(class_index: int | Tensor | None, batch: int, classes: int) -> Tensor:
+    """Return the class that each picture is asked about, -1 for its top class.
+
+    Nothing depends on the scores, so that no device is waited for.
+
+    Args:
+        class_index: One for all, or N int64; None: each one's top class.
+        batch: N.
+        classes: How many classes the network has.
+
+    Returns:
+        N int64, on the CPU; -1 for the top class.
+
+    Raises:
+        UsageError: There is no such class.
+    """
     if class_index is None:
-        return logits.detach().argmax(dim=1)
-    classes = torch.as_tensor(class_index, dtype=torch.int64, device=logits.device)
-    if int(classes.min()) < 0 or int(classes.max()) >= logits.shape[1]:
+        return torch.full((batch,), -1)
+    wanted = torch.as_tensor(class_index, dtype=torch.int64).cpu()
+    if int(wanted.min()) < 0 or int(wanted.max()) >= classes:
         raise UsageError(
-            f"the class {class_index} does not exist: the network's classes are 0 to "
-            f"{logits.shape[1] - 1}."
+            f"the class {class_index} does not exist: the network's classes are 0 to {classes - 1}."
         )
-    return classes.expand(logits.shape[0]).contiguous()
+    return wanted.expand(batch).contiguous()
 
 
-def _as_maps(features: Tensor) -> Tensor:
+def chosen_classes(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Return the class to explain in each picture, on the logits' device.
+
+    Args:
+        logits: N×C.
+        wanted: N int64, as `wanted_classes` returns them.
+    """
+    best = logits.detach().argmax(dim=1)
+    wanted = wanted.to(logits.device, non_blocking=True)
+    return torch.where(wanted < 0, best, wanted)
+
+
+def as_maps(features: Tensor) -> Tensor:
     """Return features as N×K×h×w: maps as they are, N×T×K tokens laid out on their square grid."""
     if features.ndim == 4 and min(features.shape[2:]) >= 1:
         return features

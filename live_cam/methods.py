@@ -27,7 +27,21 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     Returns:
         N×h×w float32, at least 0, not normalised.
     """
-    weights = gradients.mean(dim=(2, 3))
+    return weighted_sum(activations, gradients.mean(dim=(2, 3)))
+
+
+def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
+    """Add feature maps up by their weights and keep what speaks for the class.
+
+    Selvaraju et al. 2017, equation 2.
+
+    Args:
+        activations: N×K×h×w float32.
+        weights: N×K float32, one for each feature map.
+
+    Returns:
+        N×h×w float32, at least 0, not normalised.
+    """
     return torch.einsum("nk,nkhw->nhw", weights, activations).relu()
 
 

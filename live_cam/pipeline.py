@@ -191,7 +191,7 @@ class LivePipeline:
         confirmed = now - self._confirmed_at < _CONFIRMATION_SECONDS
         return Status(
             network=self._explainer.network,
-            engine=self._explainer.device,
+            engine=self._explainer.engine,
             source=f"{source.name} · {source.description}",
             shown_fps=self._shown_meter.rate,
             explained_fps=self._explained_meter.rate,

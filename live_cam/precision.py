@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from live_cam.errors import DeviceError, NonFiniteError, UsageError
+from live_cam.settings import DEVICES
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -35,7 +36,7 @@ def select_device(name: str = "auto") -> torch.device:
     kind, _, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps", "xpu") or (number and not number.isdecimal()):
         raise UsageError(
-            f"there is no device {name!r}; choose auto, cpu, cuda, cuda:N, mps or xpu."
+            f"there is no device {name!r}; choose {', '.join(DEVICES)}."
         )
     if kind != "cpu" and int(number or 0) >= _count(kind):
         raise DeviceError(f"the device {name} is not here: {_why_absent(kind)}.")
@@ -115,20 +116,22 @@ class Precision:
         score = score.float()
         finite_score = torch.isfinite(score)
         while True:
-            gradient = self._scaled_gradient(score, activation)
+            gradient = self.gradient_at_scale(score, activation)
             if bool(finite_score & torch.isfinite(gradient).all()):
                 return gradient
-            if self.scale <= 1.0 or not bool(finite_score):
-                raise NonFiniteError(
-                    f"the network's scores or gradients are not finite in {self.name}; "
-                    "use --precision fp32, or check the weights."
-                )
-            self.scale /= _SCALE_STEP
+            self.lower_scale(hopeless=not bool(finite_score))
 
-    def _scaled_gradient(self, score: Tensor, activation: Tensor) -> Tensor:
+    def gradient_at_scale(self, score: Tensor, activation: Tensor) -> Tensor:
+        """Return the gradient as `gradient` does, but at the present scale and unchecked.
+
+        Nothing here waits for the device, so that it can be part of a CUDA graph.
+
+        Raises:
+            UsageError: The score does not depend on the activation.
+        """
         try:
             (gradient,) = torch.autograd.grad(
-                score * self.scale, activation, retain_graph=self.scale > 1.0
+                score.float() * self.scale, activation, retain_graph=self.scale > 1.0
             )
         except RuntimeError as error:
             if "not have been used in the graph" in str(error) or "does not require grad" in str(
@@ -140,3 +143,19 @@ class Precision:
                 ) from error
             raise
         return gradient.float() / self.scale
+
+    def lower_scale(self, *, hopeless: bool = False) -> None:
+        """Lower the scale after a gradient that was not finite.
+
+        Args:
+            hopeless: Whether no scale can help, since the scores themselves are not finite.
+
+        Raises:
+            NonFiniteError: No scale can help, or the lowest one is in use.
+        """
+        if hopeless or self.scale <= 1.0:
+            raise NonFiniteError(
+                f"the network's scores or gradients are not finite in {self.name}; "
+                "use --precision fp32, or check the weights."
+            )
+        self.scale /= _SCALE_STEP

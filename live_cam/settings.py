@@ -35,8 +35,11 @@ COLORMAPS: Final = (
     "hot",
     "parula",
 )
-DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N", "mps", "xpu")
-PRECISIONS: Final = ("auto", "fp32", "fp16", "bf16")
+DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N", "mps", "xpu", "gpu", "npu")
+ACCELERATORS: Final = ("gpu", "npu")
+"""The devices that OpenVINO computes on beside the CPU: Intel's."""
+ENGINES: Final = ("auto", "hook", "torch", "openvino")
+PRECISIONS: Final = ("auto", "fp32", "fp16", "bf16", "int8")
 VIDEO_ENDINGS: Final = (".mp4", ".mkv", ".avi")
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"
@@ -71,6 +74,10 @@ class Settings:
     """One of `DEVICES`, with a number for N."""
     precision: str = "auto"
     """One of `PRECISIONS`."""
+    engine: str = "auto"
+    """One of `ENGINES`; `auto`: the fastest exact one."""
+    track: bool = True
+    """Whether the heatmap follows the picture's motion between two explanations."""
     alpha: float = 0.45
     """Weight of the heatmap's colours in the blended picture, in `ALPHA`."""
     colormap: str = "jet"

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from torchvision import models
 
-from live_cam.errors import UsageError, WeightsError
+from live_cam.errors import UsageError, WeightsError, first_line
 from live_cam.settings import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def load_pretrained(name: str, weights: WeightsEnum) -> nn.Module:
     except Exception as error:  # torch's unpickler fails on broken files in any way
         what = f"the cached weights {cached} are" if cached.exists() else "the downloaded file is"
         raise WeightsError(
-            f"{what} broken ({_first_line(error)}); delete the file and start again, or {ways_out}."
+            f"{what} broken ({first_line(error)}); delete the file and start again, or {ways_out}."
         ) from error
     assert isinstance(module, nn.Module)
     return module
@@ -169,7 +169,7 @@ def _read_torch(path: Path) -> object:
     except Exception as error:  # torch's unpickler fails on broken files in any way
         raise UsageError(
             f"the weights file {path} cannot be read as a state dict of tensors alone "
-            f"({_first_line(error)}); write one with torch.save(model.state_dict(), path)."
+            f"({first_line(error)}); write one with torch.save(model.state_dict(), path)."
         ) from error
 
 
@@ -186,9 +186,5 @@ def _read_safetensors(path: Path) -> object:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
         raise UsageError(
-            f"the weights file {path} is no valid safetensors file ({_first_line(error)})."
+            f"the weights file {path} is no valid safetensors file ({first_line(error)})."
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

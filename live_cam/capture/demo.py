@@ -194,6 +194,16 @@ class DemoScene(PacedSource):
         """Nothing to let go of; `frame` and `subject` may still be asked."""
 
 
+def demo_photos() -> list[NDArray[np.uint8]]:
+    """Return the photos that the demo flies over, each H×W×3 BGR.
+
+    Raises:
+        UsageError: scikit-image, whose photos these are, is not installed.
+    """
+    folder = _photo_folder()
+    return [_load(folder / photo.file) for photo in _PHOTOS]
+
+
 def _progress(seconds: float) -> float:
     """How much of its flight a photo has done, in [0, 1]; it begins while it fades in."""
     return (seconds + _FADE) / (_SECONDS + _FADE)

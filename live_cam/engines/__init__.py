@@ -1,0 +1,93 @@
+"""What computes the explanations: the same maps, from the plain way to the fastest one.
+
+- `hook`: Grad-CAM by a hook on the network as it is. It explains any network.
+- `torch`: the network cut in two at the target layer, made ready once (`split`).
+- `openvino`: the trunk in OpenVINO, in float32 or int8.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from live_cam.engines.cut import Cut, cut
+from live_cam.engines.engine import Engine
+from live_cam.engines.hook import HookEngine
+from live_cam.engines.int8 import open_int8
+from live_cam.engines.openvino import OpenVINOEngine, openvino_devices
+from live_cam.engines.split import TorchEngine
+from live_cam.errors import UsageError
+from live_cam.precision import Precision
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from live_cam.classifier import Classifier
+
+__all__ = ["ENGINES", "Engine", "available_engines", "open_engine"]
+
+ENGINES: Final = ("hook", "torch", "openvino")
+
+
+def available_engines(device: torch.device) -> tuple[str, ...]:
+    """Return the engines that are installed and can compute on a device, the plain one first."""
+    openvino = ("openvino",) if device.type == "cpu" and openvino_devices() else ()
+    return ("hook", "torch", *openvino)
+
+
+def open_engine(
+    name: str,
+    classifier: Classifier,
+    *,
+    precision: str = "auto",
+    device: torch.device | None = None,
+    accelerator: str = "cpu",
+    halves: Cut | None = None,
+    method: str = "gradcam",
+    frames: Sequence[NDArray[np.uint8]] = (),
+    stop: threading.Event | None = None,
+) -> Engine:
+    """Open an engine on a network.
+
+    Args:
+        name: `hook`, `torch` or `openvino`.
+        classifier: The network, on `device`.
+        precision: One of `settings.PRECISIONS`; `int8` with `openvino` alone.
+        device: Where the network is; None is the CPU.
+        accelerator: For `openvino`, one of `openvino_devices()`.
+        halves: The network, cut at its target layer; None: it is cut now. A network that others
+            run in other threads, or that has hooks on it, must have been cut before.
+        method: A name in `live_cam.methods.METHODS`.
+        frames: H×W×3 BGR, to calibrate `int8` on beside the demo's photos.
+        stop: Gives up a quantisation that is under way when set.
+
+    Raises:
+        EngineError: The engine is not installed or cannot run this network.
+        UsageError: There is no such engine, or it has no such precision.
+    """
+    device = device or torch.device("cpu")
+    if name not in ENGINES:
+        raise UsageError(f"there is no engine {name!r}; choose {', '.join(ENGINES)}.")
+    if name == "hook":
+        return HookEngine(classifier, _torch_precision(name, precision, device), device, method)
+    halves = halves or cut(classifier.module, classifier.layer)
+    if name == "torch":
+        number_format = _torch_precision(name, precision, device)
+        return TorchEngine(classifier, halves, number_format, device, method)
+    if precision == "int8":
+        return open_int8(classifier, halves, accelerator, method, frames, stop)
+    precision = "fp32" if precision == "auto" else precision
+    return OpenVINOEngine(classifier, halves, precision, accelerator, method)
+
+
+def _torch_precision(engine: str, name: str, device: torch.device) -> Precision:
+    if name == "int8":
+        raise UsageError(
+            f"the engine {engine} has no precision int8; use --engine openvino --precision int8."
+        )
+    return Precision(name, device)

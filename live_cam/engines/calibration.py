@@ -1,0 +1,66 @@
+"""Pictures to calibrate int8 on: the user's own first frames, and the demo's photos."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from live_cam.capture.demo import demo_photos
+from live_cam.errors import EngineError, UsageError
+from live_cam.opencv import cv2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+_SMALLEST_VIEW = 0.3
+_BRIGHTNESS = 20.0
+_CONTRAST = (0.6, 1.4)
+
+
+def calibration_pictures(
+    frames: Sequence[NDArray[np.uint8]], count: int, seed: int = 0
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield random views of frames and photos, taken in turn.
+
+    A camera's first frames are much alike, and photos are not the user's scene: together, each
+    cropped, mirrored, brightened and darkened, they cover the ranges that activations reach.
+
+    Args:
+        frames: The user's, H×W×3 BGR; may be empty where the demo extra is installed.
+        count: How many views.
+        seed: Of the random numbers.
+
+    Raises:
+        EngineError: There are neither frames nor photos.
+    """
+    try:
+        photos = demo_photos()
+    except UsageError:
+        photos = []
+    if not frames and not photos:
+        raise EngineError(
+            "there are no pictures to calibrate int8 on; install the demo's photos with: "
+            "pip install 'live-cam[demo]'"
+        )
+    generator = np.random.default_rng(seed)
+    sources = [pictures for pictures in (photos, list(frames)) if pictures]
+    for index in range(count):
+        turn, pictures = divmod(index, len(sources))[0], sources[index % len(sources)]
+        yield _view(pictures[turn % len(pictures)], generator)
+
+
+def _view(picture: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+    share = generator.uniform(_SMALLEST_VIEW, 1)
+    height, width = (max(1, round(side * share)) for side in picture.shape[:2])
+    top = generator.integers(0, picture.shape[0] - height + 1)
+    left = generator.integers(0, picture.shape[1] - width + 1)
+    view = picture[top : top + height, left : left + width]
+    if generator.random() < 0.5:
+        view = view[:, ::-1]
+    contrast = generator.uniform(*_CONTRAST)
+    brightness = generator.uniform(-_BRIGHTNESS, _BRIGHTNESS)
+    adjusted = cv2.addWeighted(np.ascontiguousarray(view), contrast, view, 0, brightness)
+    return np.asarray(adjusted, np.uint8)

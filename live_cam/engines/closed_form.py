@@ -1,0 +1,151 @@
+"""The pooled gradient of a piecewise linear head in closed form, without a tape.
+
+Grad-CAM needs of the gradient only its mean over each feature map (Selvaraju et al. 2017,
+equation 1). Where pooling alone lies between the target layer and a stack of linear layers (VGG,
+AlexNet, ResNet), that mean has a short form: pooling moves a gradient without changing its sum,
+so that it is the same whether the sum over a map's positions is taken behind the pooling or
+before it, and the first linear layer's weights can be summed over each map's positions once and
+for all. For VGG-19 a 4096×512 matrix takes the place of one of 4096×25088.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, fx
+
+# Each hands every output's gradient on to its inputs with weights that add up to 1.
+_SUM_PRESERVING = (nn.MaxPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
+_IDENTITY_IN_EVAL = (nn.Dropout, nn.Identity)
+
+
+class LinearStack(nn.Module):
+    """Pooling, then linear layers with ReLUs between them."""
+
+    def __init__(self, pooling: Sequence[nn.Module], linear: Sequence[nn.Module]) -> None:
+        """Take the layers; they are shared, not copied.
+
+        Args:
+            pooling: Layers that keep the sum of a gradient over each feature map.
+            linear: The linear layers.
+        """
+        super().__init__()
+        self.pooling = nn.Sequential(*pooling)
+        self.linear = nn.ModuleList(linear)
+
+    def forward(self, activation: Tensor) -> tuple[Tensor, ...]:
+        """Return the scores, and what each ReLU gave on the way to them.
+
+        Args:
+            activation: N×K×h×w, the target layer's.
+
+        Returns:
+            N×C logits, and an N×F tensor for each ReLU, the first one's first.
+        """
+        features = self.pooling(activation).flatten(1)
+        hidden = []
+        for layer in self.linear[:-1]:
+            features = layer(features).relu()
+            hidden.append(features)
+        return self.linear[-1](features), *hidden
+
+
+class ClosedForm:
+    """Scores, and the pooled gradient of one of them.
+
+    Attributes:
+        pooling: The layers before the linear ones.
+        linear: The linear layers, with a ReLU between each two.
+        scores: All of them, as one module.
+    """
+
+    def __init__(
+        self, pooling: Sequence[nn.Module], linear: Sequence[nn.Linear], maps: int
+    ) -> None:
+        """Take the layers of a head; `closed_form` finds them.
+
+        Args:
+            pooling: Layers that keep the sum of a gradient over each feature map.
+            linear: The linear layers, with a ReLU between each two.
+            maps: K, the number of feature maps.
+        """
+        self.pooling = pooling
+        self.linear = linear
+        self.scores = LinearStack(pooling, linear)
+        first = linear[0].weight.detach()
+        self._summed = first.view(len(first), maps, -1).sum(dim=2)
+
+    def pooled_gradient(
+        self, hidden: tuple[Tensor, ...], classes: Tensor, positions: int
+    ) -> Tensor:
+        """Return the mean of the score's gradient over each feature map, equation 1's α.
+
+        Args:
+            hidden: What the ReLUs gave.
+            classes: N int64: of whose score.
+            positions: h·w.
+
+        Returns:
+            N×K float32.
+        """
+        weights = [self._summed, *(layer.weight for layer in self.linear[1:])]
+        gradient = weights.pop()[classes]
+        for weight, active in zip(reversed(weights), reversed(hidden), strict=True):
+            gradient = (gradient * (active > 0)) @ weight
+        return gradient / positions
+
+
+def closed_form(head: fx.GraphModule, activation: Tensor) -> ClosedForm | None:
+    """Return the closed form of a head, or None where it has none.
+
+    Args:
+        head: The upper half of a `Cut`, in `eval()`.
+        activation: An example of the target layer's activations, N×K×h×w.
+    """
+    layers = _chain(head)
+    if layers is None or activation.ndim != 4:
+        return None
+    pooling: list[nn.Module] = []
+    linear: list[nn.Linear] = []
+    flat = after_relu = False
+    for layer in layers:
+        if isinstance(layer, _IDENTITY_IN_EVAL):
+            continue
+        if isinstance(layer, nn.Flatten) and not flat and layer.start_dim == 1:
+            flat = True
+        elif isinstance(layer, _SUM_PRESERVING) and not flat:
+            pooling.append(layer)
+        elif type(layer) is nn.Linear and flat and (not linear or after_relu):
+            linear.append(layer)
+            after_relu = False
+        elif isinstance(layer, nn.ReLU) and linear and not after_relu:
+            after_relu = True
+        else:
+            return None
+    maps = activation.shape[1]
+    if not linear or after_relu or linear[0].in_features % maps:
+        return None
+    return ClosedForm(pooling, linear, maps)
+
+
+def _chain(head: fx.GraphModule) -> list[nn.Module] | None:
+    """Return the head's layers in their order; None where one takes more than the one before."""
+    layers: list[nn.Module] = []
+    previous = None
+    for node in head.graph.nodes:
+        if previous is not None and node.all_input_nodes != [previous]:
+            return None
+        previous = node
+        if node.op == "call_module":
+            layers.append(head.get_submodule(str(node.target)))
+        elif node.target in (torch.flatten, "flatten"):
+            layers.append(nn.Flatten(*node.args[1:], **node.kwargs))
+        elif node.op not in ("placeholder", "output"):
+            return None
+    return layers

@@ -1,0 +1,101 @@
+"""What lies behind the target layer, and the gradient of its scores: by the tape, or without."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from live_cam.gradcam import CAMResult, as_maps, chosen_classes
+from live_cam.methods import weighted_sum
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from live_cam.engines.closed_form import ClosedForm
+    from live_cam.methods import Method
+    from live_cam.precision import Precision
+
+
+class Head(Protocol):
+    """From activations to scores and a map, without waiting for the device."""
+
+    def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
+        """Explain.
+
+        Args:
+            features: What the trunk of a `Cut` gave: the target layer's activations first.
+            wanted: N int64, the class to explain in each picture; -1: its top class.
+
+        Returns:
+            On the activations' device. The map is NaN where the gradient is not finite.
+
+        Raises:
+            UsageError: The layer cannot be explained.
+        """
+
+
+class AutogradHead:
+    """Any head and any method: the tape begins at the target layer's activations."""
+
+    def __init__(self, head: nn.Module, method: Method, precision: Precision) -> None:
+        """Take the upper half of a cut network.
+
+        Args:
+            head: From the trunk's tensors to N×C logits.
+            method: From activations and gradients to a map.
+            precision: In which the head computes.
+        """
+        self._head = head
+        self._method = method
+        self._precision = precision
+
+    def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
+        """See `Head`."""
+        activation = features[0].detach().requires_grad_()
+        with torch.enable_grad():
+            with self._precision.autocast():
+                # A copy, since a ReLU behind the layer may work in place.
+                logits = self._head(activation.clone(), *features[1:]).float()
+            classes = chosen_classes(logits, wanted)
+            score = logits.gather(1, classes[:, None]).sum()
+            gradient = self._precision.gradient_at_scale(score, activation)
+        cam = self._method(as_maps(activation.detach().float()), as_maps(gradient))
+        return _checked(cam, gradient, logits.detach(), classes)
+
+
+class ClosedFormHead:
+    """Grad-CAM alone, where the pooled gradient has a closed form."""
+
+    def __init__(self, form: ClosedForm) -> None:
+        """Take the closed form of the head."""
+        self._form = form
+
+    def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
+        """See `Head`."""
+        activation = features[0]
+        with torch.no_grad():
+            logits, *hidden = self._form.scores(activation)
+            return self.explain(activation, logits, tuple(hidden), wanted)
+
+    def explain(
+        self, activation: Tensor, logits: Tensor, hidden: tuple[Tensor, ...], wanted: Tensor
+    ) -> CAMResult:
+        """Explain scores that someone else computed.
+
+        Args:
+            activation: N×K×h×w float32, the target layer's.
+            logits: N×C float32.
+            hidden: What the head's ReLUs gave on the way to them.
+            wanted: N int64, the class to explain in each picture; -1: its top class.
+        """
+        classes = chosen_classes(logits, wanted)
+        positions = activation.shape[2] * activation.shape[3]
+        weights = self._form.pooled_gradient(hidden, classes, positions)
+        return _checked(weighted_sum(activation, weights), weights, logits, classes)
+
+
+def _checked(cam: Tensor, gradient: Tensor, logits: Tensor, classes: Tensor) -> CAMResult:
+    """Mark a map whose gradient is not finite, which the ReLU may hide, as not finite itself."""
+    finite = torch.isfinite(gradient).all()
+    return CAMResult(torch.where(finite, cam, torch.nan), logits, classes)

@@ -1,0 +1,56 @@
+"""The engine that explains any network: Grad-CAM by a hook, on the network as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from live_cam.engines.engine import Engine, read_back
+from live_cam.gradcam import CAMResult, GradCAM
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from live_cam.classifier import Classifier
+    from live_cam.precision import Precision
+    from live_cam.timing import StageTimer
+
+
+class HookEngine(Engine):
+    """The reference for all the others: nothing is cut, folded, cast or laid out anew."""
+
+    name = "hook"
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        precision: Precision,
+        device: torch.device,
+        method: str = "gradcam",
+    ) -> None:
+        """Hang the hook on the network; `close` takes it off.
+
+        Args:
+            classifier: Which network, and which target layer.
+            precision: The number format.
+            device: Where the network is.
+            method: A name in `live_cam.methods.METHODS`.
+        """
+        self.precision = precision.name
+        self.device = str(device)
+        self.exact = precision.name == "fp32"
+        self._cam = GradCAM(classifier.module, classifier.layer, method, precision)
+        self._cam.__enter__()
+
+    def __call__(
+        self,
+        x: Tensor,
+        class_index: int | Tensor | None = None,
+        timer: StageTimer | None = None,
+    ) -> CAMResult:
+        """See `Engine`."""
+        return read_back(self._cam(x, class_index, timer))
+
+    def close(self) -> None:
+        """Take the hook off. May be called twice."""
+        self._cam.close()

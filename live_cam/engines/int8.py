@@ -1,0 +1,237 @@
+"""Int8 networks: quantised once, kept beside the weights, and never trusted without a look."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+from torch import nn
+
+from live_cam.engines.calibration import calibration_pictures
+from live_cam.engines.closed_form import LinearStack
+from live_cam.engines.openvino import Models, OpenVINOEngine, convert, find_form
+from live_cam.errors import EngineError
+from live_cam.preprocess import Preprocessor
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from live_cam.classifier import Classifier
+    from live_cam.engines.closed_form import ClosedForm
+    from live_cam.engines.cut import Cut
+
+_SCHEME: Final = 1
+"""Counted up whenever what is cached is made in another way."""
+_PICTURES: Final = 256
+_POLL = 0.2
+
+
+class Int8Linear(nn.Module):
+    """A linear layer whose weights are int8, one scale a row, and whose arithmetic is float32.
+
+    At batch 1 such a layer takes as long as reading its weights: a quarter of the bytes, a
+    quarter of the time. OpenVINO keeps the int8 weights and unpacks them as it multiplies.
+    """
+
+    def __init__(self, layer: nn.Linear) -> None:
+        """Round a layer's weights."""
+        super().__init__()
+        weight = layer.weight.detach()
+        scale = weight.abs().amax(dim=1, keepdim=True).clamp_min(1e-30) / 127
+        self.weight: Tensor
+        self.scale: Tensor
+        self.register_buffer("weight", (weight / scale).round().to(torch.int8))
+        self.register_buffer("scale", scale)
+        self.bias = layer.bias
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Multiply N×F features by the weights; returns N×G."""
+        return nn.functional.linear(features, self.weight.float() * self.scale, self.bias)
+
+
+def open_int8(
+    classifier: Classifier,
+    halves: Cut,
+    device: str = "cpu",
+    method: str = "gradcam",
+    frames: Sequence[NDArray[np.uint8]] = (),
+    stop: threading.Event | None = None,
+) -> OpenVINOEngine:
+    """Open a network in int8: from the cache, or quantised now, which takes up to minutes.
+
+    The trunk's activations and weights are int8, the head's weights are int8 and its arithmetic
+    float32, and the gradient is taken in float32 of the head's own weights.
+
+    Args:
+        classifier: Which network; on the CPU.
+        halves: The network, cut at its target layer.
+        device: One of `openvino_devices()`.
+        method: A name in `live_cam.methods.METHODS`.
+        frames: The user's frames to calibrate on, H×W×3 BGR, beside the demo's photos.
+        stop: Gives up when set.
+
+    Raises:
+        EngineError: It cannot be had; the message says why.
+    """
+    folder = cache_folder(classifier)
+    form, activation = find_form(halves, torch.zeros(1, 3, *classifier.input_size))
+    if not _is_sound(folder):
+        _Build(classifier, halves, form, activation, stop).into(folder, frames)
+    return OpenVINOEngine(classifier, halves, "int8", device, method, _read(folder, form))
+
+
+def cache_folder(classifier: Classifier) -> Path:
+    """Return where a network's int8 form is kept, whether it is there yet or not.
+
+    Its name is a hash of all that it depends on: the weights, the layer, how pictures are
+    prepared, and the versions of what quantised them.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in classifier.module.state_dict().items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(np.ascontiguousarray(tensor.numpy()).data)
+    digest.update(
+        repr(
+            (
+                _SCHEME,
+                classifier.layer,
+                classifier.input_size,
+                classifier.mean,
+                classifier.std,
+                _version("openvino"),
+                _version("nncf"),
+            )
+        ).encode()
+    )
+    return Path(torch.hub.get_dir()) / "live_cam" / f"{classifier.name}-{digest.hexdigest()[:32]}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError as error:
+        raise EngineError(
+            f"int8 needs the package {package}; install it with: pip install 'live-cam[openvino]'"
+        ) from error
+
+
+def _is_sound(folder: Path) -> bool:
+    """Whether every file is as it was written."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        return bool(manifest["files"]) and all(
+            _hash(folder / name) == digest for name, digest in manifest["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _read(folder: Path, form: ClosedForm | None) -> Models:
+    import openvino
+
+    core = openvino.Core()
+    head = folder / "head.xml"
+    return Models(
+        core.read_model(folder / "trunk.xml"),
+        core.read_model(head) if head.exists() else None,
+        form,
+    )
+
+
+class _Build:
+    """The making of one cache entry: beside its place first, then moved there as a whole."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        halves: Cut,
+        form: ClosedForm | None,
+        activation: Tensor,
+        stop: threading.Event | None,
+    ) -> None:
+        self._classifier = classifier
+        self._halves = halves
+        self._form = form
+        self._activation = activation
+        self._stop = stop
+
+    def into(self, folder: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as scratch:
+                made = Path(scratch) / "int8"
+                made.mkdir()
+                self._make_trunk(Path(scratch), made, frames)
+                self._make_head(made)
+                files = {path.name: _hash(path) for path in sorted(made.iterdir())}
+                (made / "manifest.json").write_text(json.dumps({"files": files}, indent=1))
+                shutil.rmtree(folder, ignore_errors=True)
+                made.rename(folder)
+        except OSError as error:
+            raise EngineError(
+                f"the int8 network cannot be kept in {folder.parent} "
+                f"({error.strerror or error}); make room or set TORCH_HOME to another folder."
+            ) from error
+
+    def _make_trunk(self, scratch: Path, made: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
+        import openvino
+
+        classifier = self._classifier
+        prepare = Preprocessor(classifier.input_size, classifier.mean, classifier.std)
+        pictures = [prepare(view) for view in calibration_pictures(frames, _PICTURES)]
+        np.save(scratch / "pictures.npy", torch.cat(pictures).numpy())
+        model = convert(self._halves.trunk, pictures[0])
+        openvino.save_model(model, scratch / "float.xml", compress_to_fp16=False)
+        command = [sys.executable, "-m", "live_cam.engines.quantise"]
+        paths = [scratch / "float.xml", scratch / "pictures.npy", made / "trunk.xml"]
+        self._run([*command, *map(str, paths)], log=scratch / "log")
+
+    def _run(self, command: list[str], log: Path) -> None:
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=output)
+            try:
+                while process.poll() is None:
+                    if self._stop is not None and self._stop.wait(_POLL):
+                        raise EngineError("the quantisation was stopped.")
+                    if self._stop is None:
+                        process.wait()
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+        if process.returncode != 0:
+            last = log.read_text(errors="replace").strip().splitlines()[-1:]
+            raise EngineError(
+                f"the network cannot be quantised ({''.join(last) or process.returncode}); "
+                "use --precision fp32."
+            )
+
+    def _make_head(self, made: Path) -> None:
+        if self._form is None:
+            return
+        import openvino
+
+        scores = LinearStack(self._form.pooling, [Int8Linear(each) for each in self._form.linear])
+        head = convert(scores, self._activation)
+        openvino.save_model(head, made / "head.xml", compress_to_fp16=False)

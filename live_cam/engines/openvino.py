@@ -1,0 +1,221 @@
+"""The engine of OpenVINO: Intel's runtime for the trunk, on its CPUs, GPUs and NPUs.
+
+The gradient is always taken in float32 by torch, of the activations that OpenVINO computed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from live_cam.engines.closed_form import closed_form
+from live_cam.engines.cut import TRACING
+from live_cam.engines.engine import Engine
+from live_cam.engines.head import AutogradHead, ClosedFormHead
+from live_cam.errors import EngineError, NonFiniteError, first_line
+from live_cam.gradcam import CAMResult, wanted_classes
+from live_cam.methods import METHODS
+from live_cam.precision import Precision
+from live_cam.timing import StageTimer
+
+if TYPE_CHECKING:
+    import openvino
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from live_cam.classifier import Classifier
+    from live_cam.engines.closed_form import ClosedForm
+    from live_cam.engines.cut import Cut
+
+_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+
+
+class OpenVINOEngine(Engine):
+    """Runs the trunk, and a head in closed form too, in OpenVINO."""
+
+    name = "openvino"
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        halves: Cut,
+        precision: str = "fp32",
+        device: str = "cpu",
+        method: str = "gradcam",
+        models: Models | None = None,
+    ) -> None:
+        """Convert the network, unless that was done before, and compile it for the device.
+
+        Args:
+            classifier: The network's labels and input.
+            halves: The network, cut at its target layer; on the CPU.
+            precision: `fp32`, `bf16`, `fp16` or, for models that were quantised, `int8`.
+            device: One of `openvino_devices()`.
+            method: A name in `live_cam.methods.METHODS`.
+            models: What to run instead of the network as it is: its quantised form.
+
+        Raises:
+            EngineError: OpenVINO is not installed, or cannot run this network there.
+        """
+        self.precision = precision
+        self.device = device
+        self.exact = precision == "fp32"
+        self._classes = len(classifier.labels)
+        models = models or convert_halves(classifier, halves)
+        self._trunk = _Compiled(models.trunk, device, precision)
+        self._scores: _Compiled | None = None
+        self._closed: ClosedFormHead | None = None
+        self._autograd: AutogradHead | None = None
+        form = models.form if method == "gradcam" else None
+        if form is not None and models.head is not None:
+            self._scores = _Compiled(models.head, device, precision)
+            self._closed = ClosedFormHead(form)
+        else:
+            self._autograd = AutogradHead(halves.head, METHODS[method], Precision("fp32"))
+
+    def __call__(
+        self,
+        x: Tensor,
+        class_index: int | Tensor | None = None,
+        timer: StageTimer | None = None,
+    ) -> CAMResult:
+        """See `Engine`."""
+        wanted = wanted_classes(class_index, len(x), self._classes)
+        with (timer or StageTimer()).stage("explain"):
+            results = [
+                self._explain(x[index : index + 1], wanted[index : index + 1])
+                for index in range(len(x))
+            ]
+        result = CAMResult(*(torch.cat(parts) for parts in zip(*results, strict=True)))
+        if not bool(torch.isfinite(result.cam).all() & torch.isfinite(result.logits).all()):
+            raise NonFiniteError(
+                f"the network's scores or gradients are not finite in OpenVINO {self.precision}; "
+                "use --engine torch, or check the weights."
+            )
+        return result
+
+    def _explain(self, x: Tensor, wanted: Tensor) -> CAMResult:
+        features = self._trunk(x)
+        if self._autograd is not None:
+            return self._autograd(features, wanted)
+        assert self._scores is not None
+        assert self._closed is not None
+        with torch.no_grad():
+            logits, *hidden = self._scores(features[0])
+            # A copy of what would be overwritten by the batch's next picture.
+            return self._closed.explain(features[0], logits.clone(), tuple(hidden), wanted)
+
+    def close(self) -> None:
+        """Nothing to let go of but memory. May be called twice."""
+
+
+class Models:
+    """A network's two halves as OpenVINO models.
+
+    Attributes:
+        trunk: From 1×3×H×W to the target layer's activations and what else the head needs.
+        head: From the activations to the scores and what the head's ReLUs gave; None where the
+            head has no closed form and torch computes it.
+        form: That closed form, which takes the gradient.
+    """
+
+    def __init__(
+        self, trunk: openvino.Model, head: openvino.Model | None, form: ClosedForm | None
+    ) -> None:
+        self.trunk = trunk
+        self.head = head
+        self.form = form
+
+
+def convert_halves(classifier: Classifier, halves: Cut) -> Models:
+    """Convert both halves of a network, as they are.
+
+    Raises:
+        EngineError: OpenVINO is not installed or does not know one of the network's operations.
+    """
+    x = torch.zeros(1, 3, *classifier.input_size)
+    form, activation = find_form(halves, x)
+    return Models(
+        convert(halves.trunk, x),
+        None if form is None else convert(form.scores, activation),
+        form,
+    )
+
+
+def find_form(halves: Cut, x: Tensor) -> tuple[ClosedForm | None, Tensor]:
+    """Return the closed form of a network's head, if it has one, and example activations."""
+    with torch.no_grad():
+        activation, *others = halves.trunk(x)
+    return (None if others else closed_form(halves.head, activation)), activation
+
+
+def convert(module: nn.Module, example: Tensor) -> openvino.Model:
+    """Convert a module for inputs of the example's shape.
+
+    Raises:
+        EngineError: OpenVINO is not installed or does not know one of the operations.
+        NonFiniteError: A weight is NaN or infinite, which OpenVINO's ReLU would hide.
+    """
+    runtime = _runtime()
+    if not all(bool(torch.isfinite(weight).all()) for weight in module.state_dict().values()):
+        raise NonFiniteError("a weight of the network is not finite; check the weights.")
+    try:
+        with TRACING, torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # OpenVINO's own use of deprecated torch functions
+            # Exporting holds up the window less than tracing, and runs nothing.
+            return runtime.convert_model(torch.export.export(module, (example,)))
+    except Exception as error:  # both run and read code of all kinds
+        raise EngineError(
+            f"OpenVINO cannot convert this network ({first_line(error)}); use --engine torch."
+        ) from error
+
+
+def openvino_devices() -> tuple[str, ...]:
+    """Return where OpenVINO can compute: `cpu`, `gpu`, `npu`; empty where it isn't installed."""
+    if importlib.util.find_spec("openvino") is None:
+        return ()
+    found = _runtime().Core().available_devices
+    return tuple(sorted({name.partition(".")[0].lower() for name in found}))
+
+
+def _runtime() -> Any:  # the module is there only with the extra
+    try:
+        import openvino
+    except ImportError as error:
+        raise EngineError(
+            "the engine openvino is not installed; install it with: "
+            "pip install 'live-cam[openvino]'"
+        ) from error
+    return openvino
+
+
+class _Compiled:
+    """A model on a device, called with tensors."""
+
+    def __init__(self, model: openvino.Model, device: str, precision: str) -> None:
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        }
+        if device != "cpu":
+            del options["INFERENCE_NUM_THREADS"]
+        try:
+            compiled = _runtime().Core().compile_model(model, device.upper(), options)
+        except RuntimeError as error:
+            raise EngineError(
+                f"OpenVINO cannot run this network on {device} in {precision} "
+                f"({first_line(error)}); use --engine torch."
+            ) from error
+        self._request = compiled.create_infer_request()
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs, which the next call overwrites."""
+        arrays: list[NDArray[np.generic]] = [tensor.contiguous().numpy() for tensor in inputs]
+        self._request.infer(dict(enumerate(arrays)), share_inputs=True)
+        outputs = self._request.output_tensors
+        return tuple(torch.from_numpy(np.asarray(tensor.data)) for tensor in outputs)

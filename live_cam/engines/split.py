@@ -1,0 +1,122 @@
+"""The engine of torch alone: the cut network, made ready once so that no frame repeats work."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.fx.experimental.optimization import fuse
+
+from live_cam.engines.closed_form import closed_form
+from live_cam.engines.cuda_graph import CUDAGraph
+from live_cam.engines.engine import Engine, read_back
+from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
+from live_cam.gradcam import CAMResult, wanted_classes
+from live_cam.methods import METHODS
+from live_cam.timing import StageTimer
+
+if TYPE_CHECKING:
+    from torch import Tensor, fx
+
+    from live_cam.classifier import Classifier
+    from live_cam.engines.cut import Cut
+    from live_cam.precision import Precision
+
+_CAST = (nn.Conv2d, nn.Linear)
+
+
+class TorchEngine(Engine):
+    """Runs the trunk without a tape, and the head with one or in closed form.
+
+    The trunk's batch normalisations are folded into its convolutions (Jacob et al. 2018,
+    section 3.2) and its weights laid out channels last, as the convolutions of CPUs and tensor
+    cores read them; for a half precision the weights are cast once. On CUDA the forward pass and
+    the gradient are one CUDA graph, and a frame costs one launch and one wait.
+    """
+
+    name = "torch"
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        halves: Cut,
+        precision: Precision,
+        device: torch.device,
+        method: str = "gradcam",
+    ) -> None:
+        """Make both halves of a network ready.
+
+        Args:
+            classifier: The network's labels and input.
+            halves: The network, cut at its target layer. Left as they are.
+            precision: The number format.
+            device: Where the network is.
+            method: A name in `live_cam.methods.METHODS`.
+        """
+        self.precision = precision.name
+        self.device = str(device)
+        self.exact = precision.dtype is torch.float32
+        self._precision = precision
+        self._classes = len(classifier.labels)
+        folded = fuse(halves.trunk, no_trace=True)
+        self._trunk = _cast_weights(folded, precision.dtype).to(memory_format=torch.channels_last)
+        self._head = self._choose_head(halves.head, classifier, device, method)
+        self._graph: CUDAGraph | None = None
+        if device.type == "cuda":
+            torch.backends.cudnn.benchmark = True
+            self._graph = CUDAGraph(self._run)
+
+    def _choose_head(
+        self, head: fx.GraphModule, classifier: Classifier, device: torch.device, method: str
+    ) -> Head:
+        if self.exact and method == "gradcam":
+            example = torch.zeros(1, 3, *classifier.input_size, device=device)
+            with torch.no_grad():
+                activation, *others = self._trunk(example)
+            form = None if others else closed_form(head, activation)
+            if form is not None:
+                return ClosedFormHead(form)
+        # A copy, where it is cast, for the head's layers are the network's own.
+        own = head if self.exact else _cast_weights(copy.deepcopy(head), self._precision.dtype)
+        return AutogradHead(own, METHODS[method], self._precision)
+
+    def __call__(
+        self,
+        x: Tensor,
+        class_index: int | Tensor | None = None,
+        timer: StageTimer | None = None,
+    ) -> CAMResult:
+        """See `Engine`."""
+        timer = timer or StageTimer()
+        wanted = wanted_classes(class_index, len(x), self._classes)
+        while True:
+            with timer.stage("explain"):
+                result = read_back((self._graph or self._run)(x, wanted.to(x.device)))
+            if bool(torch.isfinite(result.cam).all() & torch.isfinite(result.logits).all()):
+                return result
+            self._precision.lower_scale(hopeless=not bool(torch.isfinite(result.logits).all()))
+            if self._graph:
+                self._graph.forget()
+
+    def _run(self, x: Tensor, wanted: Tensor) -> CAMResult:
+        with torch.no_grad(), self._precision.autocast():
+            features = self._trunk(x.to(memory_format=torch.channels_last))
+        return self._head(features, wanted)
+
+    def close(self) -> None:
+        """Let go of what was captured. May be called twice."""
+        if self._graph:
+            self._graph.forget()
+
+
+def _cast_weights(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Cast, in place, the weights that autocast would cast anew for each frame.
+
+    Subclasses are left to autocast, since attention reads its projection's weights by itself.
+    """
+    for layer in module.modules():
+        if type(layer) in _CAST and dtype is not torch.float32:
+            layer.to(dtype)
+    return module

@@ -1,0 +1,227 @@
+"""Every engine says what the plain one says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from live_cam.classifier import Classifier, load_classifier
+from live_cam.engines import available_engines, open_engine
+from live_cam.engines.head import AutogradHead, ClosedFormHead
+from live_cam.engines.openvino import OpenVINOEngine
+from live_cam.engines.split import TorchEngine
+from live_cam.errors import EngineError, NonFiniteError, UsageError
+from live_cam.preprocess import Preprocessor
+from tests.engines.classifiers import as_classifier, network, pictures
+from tests.networks import tiny_network
+
+FAST = ("torch", "openvino")
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def vgg19(random_vgg19: nn.Module) -> Classifier:
+    classifier = as_classifier(random_vgg19, "features.35", "vgg19")
+    assert classifier.input_size == (96, 96)
+    return classifier
+
+
+def assert_same(classifier: Classifier, name: str, x: torch.Tensor, index: int | None) -> None:
+    with open_engine("hook", classifier) as plain, open_engine(name, classifier) as engine:
+        expected = plain(x, index)
+        found = engine(x, index)
+    assert engine.exact
+    assert found.class_index.tolist() == expected.class_index.tolist()
+    torch.testing.assert_close(found.logits, expected.logits, rtol=1e-4, atol=1e-4)
+    assert float(expected.cam.max()) > 0
+    for mine, its in zip(found.cam, expected.cam, strict=True):
+        assert float((mine - its).abs().max()) < 1e-4 * float(its.max().clamp_min(1e-6))
+
+
+@pytest.mark.parametrize("index", [None, 3])
+@pytest.mark.parametrize("name", FAST)
+def test_vgg19_at_full_size(random_vgg19: nn.Module, name: str, index: int | None) -> None:
+    classifier = as_classifier(random_vgg19, "features.35", "vgg19")
+    x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(5))
+    assert_same(classifier, name, x, index)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    ["resnet18", "mobilenet_v2", "densenet121", "squeezenet1_1", "vit_b_16", "swin_t"],
+)
+@pytest.mark.parametrize("name", FAST)
+def test_other_architectures(architecture: str, name: str) -> None:
+    assert_same(network(architecture), name, pictures(2), None)
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_real_photos(photos: dict[str, NDArray[np.uint8]], name: str) -> None:
+    classifier = load_classifier("efficientnet_lite0")
+    prepare = Preprocessor(classifier.input_size, classifier.mean, classifier.std)
+    x = torch.cat([prepare(photo) for photo in photos.values()])
+    assert_same(classifier, name, x, None)
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_a_layer_below_an_in_place_relu(name: str) -> None:
+    assert_same(as_classifier(tiny_network(), "0"), name, pictures(2), None)
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_each_picture_of_a_batch_may_ask_for_its_own_class(vgg19: Classifier, name: str) -> None:
+    asked = torch.tensor([7, 0, 999])
+    x = pictures(3)
+    with open_engine("hook", vgg19) as plain, open_engine(name, vgg19) as engine:
+        torch.testing.assert_close(engine(x, asked).cam, plain(x, asked).cam, rtol=1e-3, atol=1e-5)
+        assert engine(x, asked).class_index.tolist() == [7, 0, 999]
+
+
+def test_vgg19_takes_the_closed_form_and_densenet_the_tape(vgg19: Classifier) -> None:
+    engine = open_engine("torch", vgg19)
+    assert isinstance(engine, TorchEngine)
+    assert isinstance(engine._head, ClosedFormHead)
+    other = open_engine("torch", network("densenet121"))
+    assert isinstance(other, TorchEngine)
+    assert isinstance(other._head, AutogradHead)
+
+
+def test_torchs_trunk_is_folded_and_channels_last() -> None:
+    engine = open_engine("torch", network("mobilenet_v2"))
+    assert isinstance(engine, TorchEngine)
+    layers = list(engine._trunk.modules())
+    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+    assert convolutions
+    assert any(
+        layer.weight.is_contiguous(memory_format=torch.channels_last)
+        and not layer.weight.is_contiguous()
+        for layer in convolutions
+    )
+
+
+def test_openvino_runs_trunk_and_head_of_vgg19(vgg19: Classifier) -> None:
+    engine = open_engine("openvino", vgg19)
+    assert isinstance(engine, OpenVINOEngine)
+    assert engine._scores is not None
+    other = open_engine("openvino", network("densenet121"))
+    assert isinstance(other, OpenVINOEngine)
+    assert other._scores is None
+
+
+@pytest.mark.parametrize("name", ["hook", *FAST])
+def test_the_network_is_left_as_it_was(name: str) -> None:
+    module = tiny_network()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    with open_engine(name, as_classifier(module, "1")) as engine:
+        engine(pictures())
+    assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
+    assert all(p.is_contiguous() and p.grad is None for p in module.parameters())
+    assert not any(layer._forward_hooks for layer in module.modules())
+
+
+@pytest.mark.parametrize("name", ["hook", *FAST])
+def test_closing_twice(name: str) -> None:
+    engine = open_engine(name, as_classifier(tiny_network(), "1"))
+    engine.close()
+    engine.close()
+
+
+@pytest.mark.parametrize("name", ["hook", *FAST])
+@pytest.mark.parametrize("index", [-1, 7])
+def test_a_class_that_does_not_exist(name: str, index: int) -> None:
+    with (
+        open_engine(name, as_classifier(tiny_network(), "1")) as engine,
+        pytest.raises(UsageError, match=rf"class {index} does not exist.*0 to 6"),
+    ):
+        engine(pictures(), index)
+
+
+@pytest.mark.parametrize("layer", [0, 6])
+@pytest.mark.parametrize("name", FAST)
+def test_weights_that_are_not_finite_are_named(name: str, layer: int) -> None:
+    module = tiny_network()
+    with torch.no_grad():
+        next(module[layer].parameters()).fill_(float("nan"))
+    with (
+        pytest.raises(NonFiniteError, match="not finite"),
+        open_engine(name, as_classifier(module, "1")) as engine,
+    ):
+        engine(pictures(), 0)
+
+
+def test_an_overflow_that_the_maps_relu_would_hide_lowers_the_scale() -> None:
+    module = tiny_network()
+    with open_engine("hook", as_classifier(module, "1")) as plain:
+        expected = plain(pictures(), 2).cam
+    engine = open_engine("torch", as_classifier(module, "1"), precision="fp16")
+    assert isinstance(engine, TorchEngine)
+    engine._precision.scale = 2.0**40
+    found = engine(pictures(), 2).cam
+    assert 1 <= engine._precision.scale < 2.0**40
+    correlation = torch.corrcoef(torch.stack([expected.flatten(), found.flatten()]))[0, 1]
+    assert correlation > 0.99
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_bfloat16_says_the_same_of_photos(photos: dict[str, NDArray[np.uint8]], name: str) -> None:
+    classifier = load_classifier("efficientnet_lite0")
+    prepare = Preprocessor(classifier.input_size, classifier.mean, classifier.std)
+    with (
+        open_engine("hook", classifier) as plain,
+        open_engine(name, classifier, precision="bf16") as engine,
+    ):
+        assert (engine.exact, engine.precision) == (False, "bf16")
+        for photo in photos.values():
+            expected = plain(prepare(photo))
+            found = engine(prepare(photo), int(expected.class_index))
+            both = torch.stack([expected.cam.flatten(), found.cam.flatten()])
+            assert torch.corrcoef(both)[0, 1] > 0.98
+
+
+def test_what_is_written_on_the_picture() -> None:
+    classifier = as_classifier(tiny_network(), "1")
+    assert open_engine("torch", classifier).description == "torch cpu fp32"
+    assert open_engine("openvino", classifier).description == "openvino cpu fp32"
+
+
+def test_wrong_names_and_combinations() -> None:
+    classifier = as_classifier(tiny_network(), "1")
+    with pytest.raises(UsageError, match=r"no engine 'warp'; choose hook, torch, openvino"):
+        open_engine("warp", classifier)
+    for name in ("hook", "torch"):
+        with pytest.raises(UsageError, match=rf"{name} has no precision int8.*--engine openvino"):
+            open_engine(name, classifier, precision="int8")
+
+
+def test_what_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert available_engines(CPU) == ("hook", "torch", "openvino")
+    assert available_engines(torch.device("cuda", 0)) == ("hook", "torch")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert available_engines(CPU) == ("hook", "torch")
+
+
+def test_openvino_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    with pytest.raises(EngineError, match=r"pip install 'live-cam\[openvino\]'"):
+        open_engine("openvino", as_classifier(tiny_network(), "1"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_cuda_graph_says_what_the_plain_engine_says(precision: str) -> None:
+    device = torch.device("cuda", 0)
+    classifier = network("resnet18")
+    classifier.module.to(device)
+    x = pictures(1).to(device)
+    with (
+        open_engine("hook", classifier, precision="fp32", device=device) as plain,
+        open_engine("torch", classifier, precision=precision, device=device) as engine,
+    ):
+        for shift in range(3):
+            moved = x.roll(7 * shift, 3)
+            expected, found = plain(moved, 3), engine(moved, 3)
+            both = torch.stack([expected.cam.flatten(), found.cam.flatten()])
+            assert torch.corrcoef(both)[0, 1] > (0.9999 if precision == "fp32" else 0.99)

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from live_cam.engines import selection
+from live_cam.engines.engine import Engine
+from live_cam.engines.selection import Candidate, EngineSelector
+from live_cam.errors import EngineError, NonFiniteError
+from live_cam.gradcam import CAMResult
+from live_cam.timing import StageTimer
+
+X = torch.zeros(1, 3, 8, 8)
+IMAGE = np.zeros((8, 8, 3), np.uint8)
+MAP = torch.arange(16.0).view(1, 4, 4)
+PATIENCE = 20.0
+
+
+class Clock:
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(selection, "time", clock)
+    return clock
+
+
+class FakeEngine(Engine):
+    precision = "fp32"
+    device = "cpu"
+
+    def __init__(
+        self,
+        clock: Clock,
+        name: str,
+        seconds: float,
+        cam: torch.Tensor = MAP,
+        *,
+        exact: bool = True,
+        fails: bool = False,
+    ) -> None:
+        self.name = name
+        self.exact = exact
+        self.closed = 0
+        self.asked: list[int | None] = []
+        self._clock = clock
+        self._seconds = seconds
+        self._cam = cam
+        self._fails = fails
+
+    def __call__(
+        self,
+        _x: torch.Tensor,
+        class_index: int | torch.Tensor | None = None,
+        _timer: StageTimer | None = None,
+    ) -> CAMResult:
+        assert isinstance(class_index, int | None)
+        self._clock.now += self._seconds
+        self.asked.append(class_index)
+        if self._fails:
+            raise NonFiniteError("not finite.")
+        return CAMResult(self._cam, torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def opens(engine: Engine) -> Callable[..., Engine]:
+    return lambda _frames, _stop: engine
+
+
+def settle(selector: EngineSelector) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not selector.settled:
+        assert time.monotonic() < deadline
+        selector.explain(X, None, StageTimer(), IMAGE)
+        time.sleep(0.001)
+
+
+def run(
+    plain: Engine, *candidates: Candidate, patient: bool = False
+) -> tuple[EngineSelector, list[str]]:
+    said: list[str] = []
+    selector = EngineSelector(plain, candidates, said.append, patient=patient)
+    settle(selector)
+    return selector, said
+
+
+def test_the_fastest_engine_that_says_the_same_takes_over(clock: Clock) -> None:
+    plain = FakeEngine(clock, "hook", 0.3)
+    fast, slow = FakeEngine(clock, "torch", 0.1), FakeEngine(clock, "openvino", 0.2)
+    selector, said = run(plain, Candidate("torch", opens(fast)), Candidate("openvino", opens(slow)))
+    assert selector.engine is fast
+    assert said == ["Explaining with torch cpu fp32: 100 ms a frame, hook cpu fp32 300 ms."]
+    assert (plain.closed, slow.closed, fast.closed) == (1, 1, 0)
+    selector.close()
+    assert fast.closed == 1
+
+
+def test_each_one_is_measured_against_the_one_in_use(clock: Clock) -> None:
+    plain = FakeEngine(clock, "hook", 0.3)
+    second, third = FakeEngine(clock, "torch", 0.2), FakeEngine(clock, "openvino", 0.1)
+    selector, _ = run(plain, Candidate("torch", opens(second)), Candidate("openvino", opens(third)))
+    assert selector.engine is third
+    assert second.closed == 1
+
+
+def test_a_slower_one_does_not_take_over(clock: Clock) -> None:
+    plain, slow = FakeEngine(clock, "hook", 0.1), FakeEngine(clock, "torch", 0.2)
+    selector, said = run(plain, Candidate("torch", opens(slow)))
+    assert selector.engine is plain
+    assert said == []
+    assert plain.closed == 0
+
+
+def test_an_exact_engine_that_says_something_else_is_not_used(clock: Clock) -> None:
+    plain = FakeEngine(clock, "hook", 0.3)
+    wrong = FakeEngine(clock, "torch", 0.1, MAP + 0.01)
+    selector, said = run(plain, Candidate("torch", opens(wrong)))
+    assert selector.engine is plain
+    assert len(said) == 1
+    assert "Not using torch cpu fp32: it differs from hook cpu fp32 by 6.7e-04" in said[0]
+    assert wrong.closed == 1
+
+
+def test_rounding_is_no_difference(clock: Clock) -> None:
+    plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "torch", 0.1, MAP + 1e-5)
+    assert run(plain, Candidate("torch", opens(fast)))[0].engine is fast
+
+
+def test_what_was_asked_for_need_not_be_the_fastest(clock: Clock) -> None:
+    plain, slow = FakeEngine(clock, "hook", 0.1), FakeEngine(clock, "torch", 0.2)
+    assert run(plain, Candidate("torch", opens(slow), chosen=True))[0].engine is slow
+
+
+def test_int8_may_differ_and_says_by_how_much(clock: Clock) -> None:
+    plain = FakeEngine(clock, "hook", 0.1)
+    noisy = MAP + torch.tensor([1.0, -1.0] * 8).view(1, 4, 4)
+    rough = FakeEngine(clock, "openvino", 0.05, noisy, exact=False)
+    selector, said = run(plain, Candidate("openvino int8", opens(rough), chosen=True))
+    assert selector.engine is rough
+    assert said[0].endswith("; the maps correlate 0.976.")
+
+
+def test_garbage_is_not_shown_though_it_was_asked_for(clock: Clock) -> None:
+    plain = FakeEngine(clock, "hook", 0.1)
+    garbage = FakeEngine(clock, "openvino", 0.05, MAP.flip(1, 2), exact=False)
+    selector, said = run(plain, Candidate("openvino int8", opens(garbage), chosen=True))
+    assert selector.engine is plain
+    assert "its maps correlate only" in said[0]
+
+
+def test_one_that_fails_on_a_frame_is_not_used(clock: Clock) -> None:
+    plain = FakeEngine(clock, "hook", 0.1)
+    failing = FakeEngine(clock, "torch", 0.05, fails=True)
+    selector, said = run(plain, Candidate("torch", opens(failing)))
+    assert selector.engine is plain
+    assert said == ["Not using torch cpu fp32: not finite."]
+    assert failing.closed == 1
+
+
+def fail(_frames: object, _stop: object) -> Engine:
+    raise EngineError("it is not here.")
+
+
+def test_one_that_cannot_be_opened_is_passed_over_in_silence(clock: Clock) -> None:
+    plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "torch", 0.1)
+    selector, said = run(plain, Candidate("openvino", fail), Candidate("torch", opens(fast)))
+    assert selector.engine is fast
+    assert len(said) == 1
+
+
+def test_one_that_was_asked_for_and_cannot_be_opened_is_named(clock: Clock) -> None:
+    plain = FakeEngine(clock, "hook", 0.3)
+    selector, said = run(plain, Candidate("openvino", fail, chosen=True))
+    assert selector.engine is plain
+    assert said == ["Going on with hook cpu fp32: it is not here."]
+
+
+def test_a_bug_in_an_engine_is_not_hidden(clock: Clock) -> None:
+    def broken(_frames: object, _stop: object) -> Engine:
+        raise KeyError("bug")
+
+    with pytest.raises(KeyError, match="bug"):
+        run(FakeEngine(clock, "hook", 0.3), Candidate("torch", broken))
+
+
+def test_the_class_of_the_plain_engine_is_explained_by_all(clock: Clock) -> None:
+    plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "torch", 0.1)
+    run(plain, Candidate("torch", opens(fast)))
+    assert set(fast.asked[1:4]) == {1}
+
+
+def test_frames_are_kept_for_the_calibration(clock: Clock) -> None:
+    plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "openvino", 0.1)
+    given: list[int] = []
+
+    def calibrated(frames: Sequence[NDArray[np.uint8]], _stop: threading.Event) -> Engine:
+        given.append(len(frames))
+        return fast
+
+    selector, _ = run(plain, Candidate("openvino int8", calibrated, chosen=True, frames=5))
+    assert selector.engine is fast
+    assert given[0] >= 5
+
+
+def test_a_patient_selector_explains_no_frame_before_it_is_settled(clock: Clock) -> None:
+    plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "openvino", 0.1)
+    candidate = Candidate("openvino int8", opens(fast), chosen=True, frames=5)
+    selector = EngineSelector(plain, [candidate], lambda _text: None, patient=True)
+    timer = StageTimer()
+    selector.explain(X, None, timer, IMAGE)
+    assert selector.settled
+    assert selector.engine is fast
+    assert fast.asked[-1] is None
+
+
+def test_what_is_being_prepared_is_told(clock: Clock) -> None:
+    plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "openvino", 0.1)
+    selector, _ = run(plain, Candidate("openvino int8", opens(fast), chosen=True))
+    assert selector.description == "openvino cpu fp32"
+    waiting = EngineSelector(
+        plain, [Candidate("openvino int8", opens(fast), chosen=True, frames=9)], print
+    )
+    assert waiting.description == "hook cpu fp32 (preparing openvino int8…)"
+    waiting.close()
+
+
+def test_closing_while_one_is_being_opened(clock: Clock) -> None:
+    began = threading.Event()
+
+    def slow(_frames: object, stop: threading.Event) -> Engine:
+        began.set()
+        assert stop.wait(PATIENCE)
+        raise EngineError("stopped.")
+
+    said: list[str] = []
+    plain = FakeEngine(clock, "hook", 0.3)
+    selector = EngineSelector(plain, [Candidate("a", slow, chosen=True)], said.append)
+    assert began.wait(PATIENCE)
+    selector.close()
+    selector.close()
+    assert plain.closed >= 1
+    assert said == []
+
+
+def test_without_candidates_the_plain_engine_explains(clock: Clock) -> None:
+    plain = FakeEngine(clock, "hook", 0.1)
+    selector = EngineSelector(plain, [], print)
+    assert selector.settled
+    assert selector.explain(X, None, StageTimer(), IMAGE).cam is MAP
+    selector.close()
