@@ -19,6 +19,7 @@ from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from live_cam.snapshot import save_snapshot
 from live_cam.status import Status
 from live_cam.timing import FPSMeter
+from live_cam.tracking import Tracker
 from live_cam.window import Window
 
 if TYPE_CHECKING:
@@ -66,11 +67,15 @@ class LivePipeline:
         self._stop = threading.Event()
         self._explainer = Explainer(settings, say)
         self._overlay = Overlay(settings.colormap)
+        # Where every frame has its own explanation there is nothing to carry.
+        follows = settings.track and not settings.every_frame
+        self._tracker = Tracker() if follows else None
         self._shown_meter = FPSMeter()
         self._explained_meter = FPSMeter()
         self._window: Window | None = None
         self._log: PredictionLog | None = None
         self._recorder: Recorder | None = None
+        self._schedule: Schedule | None = None
         self._shown: Shown | None = None
         self._first: Frame | None = None
         self._count = 0
@@ -133,6 +138,7 @@ class LivePipeline:
         scheduling = EveryFrame if settings.every_frame else NewestFirst
         schedule: Schedule = scheduling(source, self._explainer, self._note_explanation)
         resources.callback(schedule.close)
+        self._schedule = schedule
         return source, schedule
 
     def _note_explanation(self, frame: Frame, explanation: Explanation) -> None:
@@ -176,7 +182,10 @@ class LivePipeline:
             self._draw(source, self._shown)
 
     def _draw(self, source: Source, shown: Shown) -> NDArray[np.uint8]:
-        picture = self._overlay.draw(shown.frame, shown.explanation, self._status(source, shown))
+        explanation = shown.explanation
+        if self._tracker:
+            explanation = self._tracker.follow(shown.frame, explanation)
+        picture = self._overlay.draw(shown.frame, explanation, self._status(source, shown))
         self._drawn_at = time.monotonic()
         if self._window:
             self._window.show(picture)
@@ -196,6 +205,8 @@ class LivePipeline:
             shown_fps=self._shown_meter.rate,
             explained_fps=self._explained_meter.rate,
             age=shown.frame.timestamp - explanation.timestamp if explanation else None,
+            still=self._schedule is not None and self._schedule.still,
+            saved=self._schedule.saved if self._schedule else 0,
             alpha=self.controls.alpha,
             mirror=self.controls.mirror,
             frozen=self.controls.frozen,

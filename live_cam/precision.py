@@ -35,9 +35,7 @@ def select_device(name: str = "auto") -> torch.device:
         name = next((kind for kind in ("cuda", "xpu", "mps") if _count(kind)), "cpu")
     kind, _, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps", "xpu") or (number and not number.isdecimal()):
-        raise UsageError(
-            f"there is no device {name!r}; choose {', '.join(DEVICES)}."
-        )
+        raise UsageError(f"there is no device {name!r}; choose {', '.join(DEVICES)}.")
     if kind != "cpu" and int(number or 0) >= _count(kind):
         raise DeviceError(f"the device {name} is not here: {_why_absent(kind)}.")
     return torch.device("cpu") if kind == "cpu" else torch.device(kind, int(number or 0))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from live_cam.latest import Latest
 from live_cam.playback import Playback
+from live_cam.stillness import Stillness
 from live_cam.worker import Worker
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Schedule(Protocol):
     def explanation(self) -> Explanation | None:
         """The explanation to draw on a frame that stands still."""
 
+    still: bool
+    """Whether nothing has changed since the frame that was explained last."""
+    saved: int
+    """How many frames were not explained since nothing had changed."""
+
     @property
     def ended(self) -> bool:
         """Whether the source has ended and all of it was shown.
@@ -69,7 +75,12 @@ class Schedule(Protocol):
 
 
 class _Loading:
-    """What both schedules have: a source, and an explainer that waits for its word to load."""
+    """What both schedules have: a source, and an explainer that waits for its word to load.
+
+    Attributes:
+        still: See `Schedule.still`.
+        saved: See `Schedule.saved`.
+    """
 
     def __init__(
         self,
@@ -89,6 +100,8 @@ class _Loading:
         self._source = source
         self._explainer = explainer
         self._explained = explained
+        self.still = False
+        self.saved = 0
         self._workers = self._start()
 
     def _start(self) -> tuple[Worker, ...]:
@@ -122,14 +135,16 @@ class _Loading:
 class NewestFirst(_Loading):
     """The camera never waits for the network, and neither does the window.
 
-    The explainer takes the newest frame when it has finished with the one before; a frame is
-    shown with the newest explanation that there is. A source that is not live stands still on its
-    first frame until that one is explained, so that none of it passes unexplained.
+    The explainer takes the newest frame when it has finished with the one before, unless it shows
+    the same; a frame is shown with the newest explanation that there is. A source that is not
+    live stands still on its first frame until that one is explained, so that none of it passes
+    unexplained.
     """
 
     def _start(self) -> tuple[Worker, ...]:
         self._playback = Playback(self._source, self._stop)
         self._frames: Latest[Frame] = Latest()
+        self._stillness = Stillness()
         self._explanation: Explanation | None = None
         self._last: Frame | None = None
         self._waits_for_first = not self._source.live
@@ -153,7 +168,13 @@ class NewestFirst(_Loading):
             if newer is None:
                 continue
             frame = newer
+            # Until it is settled which engine explains, every frame helps to find out.
+            self.still = self._explainer.settled and self._stillness.unchanged(frame)
+            if self.still:
+                self.saved += 1
+                continue
             self._explanation = self._explainer.explain(frame)
+            self._stillness.explained(frame)
             self._explained(frame, self._explanation)
 
     def next(self, timeout: float) -> Shown | None:

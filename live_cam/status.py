@@ -21,6 +21,10 @@ class Status:
     """Explanations per second; None: not known yet."""
     age: float | None = None
     """Seconds that the explanation's frame lies before the frame it is drawn on."""
+    still: bool = False
+    """Whether nothing has changed since that frame, so that no explanation is needed."""
+    saved: int = 0
+    """How many explanations were not needed so far, since nothing had changed."""
     alpha: float = 0.45
     """Weight of the heatmap's colours, in [0, 1]."""
     mirror: bool = False

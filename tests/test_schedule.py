@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from live_cam.capture import Frame
 from live_cam.errors import CaptureError, UsageError
@@ -21,7 +22,10 @@ PATIENCE = 20.0
 class FakeExplainer:
     """Takes a while for each frame, as a network does, and remembers which ones it got."""
 
-    def __init__(self, seconds: float = 0.0, failure: Exception | None = None) -> None:
+    def __init__(
+        self, seconds: float = 0.0, failure: Exception | None = None, *, settled: bool = False
+    ) -> None:
+        self.settled = settled
         self.loaded = threading.Event()
         self.indices: list[int] = []
         self._seconds = seconds
@@ -144,6 +148,34 @@ class TestNewestFirst:
         following = play(schedule, until=lambda shown: len(shown) == 1)[0].frame
         schedule.close()
         assert following.index <= frozen.index + 3
+
+    def test_what_did_not_change_is_not_explained_again_and_a_change_at_once(self) -> None:
+        def paint(index: int) -> NDArray[np.uint8]:
+            return np.full((48, 64, 3), 200 if index >= 25 else 100, np.uint8)
+
+        explainer = FakeExplainer(settled=True)
+        source = FakeSource(REGULAR, live=True, paint=paint)
+        schedule, noted = start(NewestFirst, source, explainer)
+        states = []
+        for _ in range(2):
+            play(schedule, until=lambda shown: len(shown) == 12)
+            states.append((schedule.still, schedule.saved))
+        play(schedule)
+        schedule.close()
+        assert len(explainer.indices) == 2
+        assert explainer.indices[1] == 25, "the first frame that shows something else"
+        assert noted == [(index, index) for index in explainer.indices]
+        assert states[0][0]
+        assert states[0][1] < states[1][1] < schedule.saved
+
+    def test_until_it_is_settled_which_engine_explains_every_frame_counts(self) -> None:
+        explainer = FakeExplainer(seconds=0.01, settled=False)
+        still = FakeSource(REGULAR, live=True, paint=lambda _: np.zeros((48, 64, 3), np.uint8))
+        schedule, _ = start(NewestFirst, still, explainer)
+        play(schedule)
+        schedule.close()
+        assert len(explainer.indices) > 10
+        assert schedule.saved == 0
 
     def test_failures_reach_the_main_thread(self) -> None:
         schedule, _ = start(NewestFirst, FakeSource(REGULAR, lost_at=3), FakeExplainer())

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from live_cam.opencv import cv2
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    import numpy as np
     from numpy.typing import NDArray
     from typing_extensions import Self
+
+
+_THUMBNAIL_SIDE = 160
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +30,31 @@ class Frame:
     timestamp: float
     """Seconds: of `time.monotonic()` at capture for live sources, of the stream's own clock,
     which starts at 0, for the others."""
+    _thumbnail: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def thumbnail(self) -> NDArray[np.uint8]:
+        """The picture in small, for whoever looks at motion: h×w×3, BGR, neither above 160.
+
+        Made when it is first asked for, and averaged over areas, which takes the noise out.
+        """
+        small = self._thumbnail
+        if small is None:  # two threads may both make it, and make the same
+            small = _shrunk(self.image)
+            object.__setattr__(self, "_thumbnail", small)
+        return small
+
+
+def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    scale = _THUMBNAIL_SIDE / max(height, width)
+    if scale >= 1:
+        return image
+    if scale <= 0.5 and height % 2 == width % 2 == 0:
+        # Halving has a path of its own in OpenCV: two steps take half the time of one.
+        image = np.asarray(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class Source(Protocol):

@@ -251,7 +251,9 @@ def rates(status: Status) -> str:
     if status.explained_fps is not None:
         parts.append(f"{_rate(status.explained_fps)} explanations/s")
     if status.age is not None:
-        parts.append(f"{status.age:.2f} s old")
+        parts.append(f"{status.age:.2f} s old" + (", nothing changed" if status.still else ""))
+    if status.saved and status.still:
+        parts.append(f"{status.saved} explanations saved")
     return " · ".join(parts)
 
 

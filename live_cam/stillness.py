@@ -1,0 +1,62 @@
+"""Whether a frame shows anything new: what did not change need not be explained again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from live_cam.opencv import cv2
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from live_cam.capture import Frame
+
+_BLOCK: Final = 8
+"""Side of a block in pixels of the thumbnail; 64 pixels of a frame 1280 wide."""
+_BLOCK_CHANGE: Final = 1.75
+"""Grey levels. Measured on photos with noise of 5 levels a pixel, sent through JPEG as cameras do:
+at most 1.75 at 640×480, where a block averages 1000 pixels, and 0.75 at 1280×720."""
+_PIXEL_CHANGE: Final = 18
+"""Grey levels, of one pixel of the thumbnail: what moves inside a block may leave its mean.
+Measured likewise: at most 17 at 640×480, and 7 at 1280×720."""
+
+
+class Stillness:
+    """Compares frames with the one that was explained last, so that slow changes add up."""
+
+    def __init__(self) -> None:
+        """Start without a frame to compare with."""
+        self._reference: NDArray[np.uint8] | None = None
+
+    def explained(self, frame: Frame) -> None:
+        """Compare with this frame from now on."""
+        self._reference = frame.thumbnail
+
+    def unchanged(self, frame: Frame) -> bool:
+        """Whether a frame shows the same as the one that was explained last, but for noise."""
+        reference = self._reference
+        return reference is not None and same_picture(reference, frame.thumbnail)
+
+
+def same_picture(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
+    """Whether two thumbnails differ by no more than a camera's noise.
+
+    Args:
+        first: h×w×3 uint8.
+        second: Another one; of another size it is another picture.
+    """
+    if first.shape != second.shape:
+        return False
+    if cv2.absdiff(first, second).max() > _PIXEL_CHANGE:
+        return False
+    return bool(np.abs(_block_means(first) - _block_means(second)).max() <= _BLOCK_CHANGE)
+
+
+def _block_means(thumbnail: NDArray[np.uint8]) -> NDArray[np.float32]:
+    height, width = thumbnail.shape[:2]
+    size = max(1, width // _BLOCK), max(1, height // _BLOCK)
+    # In float, since a mean rounded to a whole level would hide or double a change.
+    means = cv2.resize(thumbnail.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(means, np.float32)

@@ -1,0 +1,173 @@
+"""The heatmap follows the picture's motion while the network thinks."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from live_cam.opencv import cv2
+from live_cam.stillness import same_picture
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from live_cam.capture import Frame
+    from live_cam.explanation import Explanation
+
+_REMEMBERED: Final = 90
+"""Steps of motion: three seconds, and 10 MB."""
+_LEAST_MOTION: Final = 0.3
+"""Pixels of the thumbnail. Less is added to the next step instead of being lost."""
+_SMALLEST_SIDE: Final = 16
+"""Pixels: optical flow needs a few of its patches."""
+_CUT_RESIDUAL: Final = 14.0
+"""Grey levels by which a picture differs, in the mean, from the one before moved along the flow."""
+_CUT_SHARE: Final = 0.5
+"""Of the difference without the flow: motion leaves less."""
+
+
+class _Step(NamedTuple):
+    frame_index: int
+    flow: NDArray[np.float32]
+    """h×w×2: where, relative to itself, each pixel of this frame was in the step before."""
+
+
+class Tracker:
+    """Carries the newest heatmap along with the picture's motion since the frame it explains.
+
+    Dense optical flow between the thumbnails of the frames that are shown (Kroeger et al., "Fast
+    Optical Flow using Dense Inverse Search", ECCV 2016) is composed to a field that says of each
+    pixel where it was in the frame that was explained.
+    """
+
+    def __init__(self) -> None:
+        """Start without a picture."""
+        # The preset's coarser flow misses objects of the size of a hand; at full resolution with
+        # few, sparse patches it finds them in a quarter of the time of the next better preset.
+        self._optical_flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._optical_flow.setFinestScale(0)
+        self._optical_flow.setPatchStride(6)
+        self._optical_flow.setGradientDescentIterations(6)
+        self._steps: deque[_Step] = deque(maxlen=_REMEMBERED)
+        self._last: Frame | None = None
+        self._key: NDArray[np.uint8] | None = None
+        self._key_grey: NDArray[np.uint8] | None = None
+        self._source: Explanation | None = None
+        self._carried: Explanation | None = None
+        self._field: NDArray[np.float32] | None = None
+        self._until = -1
+
+    def follow(self, frame: Frame, explanation: Explanation | None) -> Explanation | None:
+        """Return the explanation with its heatmap where its object is now.
+
+        Args:
+            frame: The one that is shown. Every shown frame must be given once, in order; one
+                that is given again changes nothing.
+            explanation: The newest one, made of an earlier frame; None: nothing to carry.
+
+        Returns:
+            The same object where nothing moved since; else a copy whose heatmap is of the
+            thumbnail's size, float32 in [0, 1], and 0 where the picture came newly into view.
+        """
+        self._see(frame)
+        if explanation is None:
+            return None
+        if explanation is not self._source:
+            self._source = self._carried = explanation
+            self._field, self._until = None, explanation.frame_index
+        new = [step for step in self._steps if step.frame_index > self._until]
+        if new:
+            self._field = _composed(self._field, new)
+            self._until = new[-1].frame_index
+            heatmap = _carried_map(explanation.heatmap, self._field)
+            self._carried = replace(explanation, heatmap=heatmap)
+        return self._carried
+
+    def _see(self, frame: Frame) -> None:
+        """Note the motion from the last frame to this one."""
+        last, self._last = self._last, frame
+        if frame is last:
+            return
+        thumbnail = frame.thumbnail
+        restarted = last is not None and frame.index <= last.index
+        if self._key is None or self._key.shape != thumbnail.shape or restarted:
+            self._start_over(thumbnail)
+        elif not same_picture(self._key, thumbnail):
+            self._step(frame.index, thumbnail)
+
+    def _start_over(self, thumbnail: NDArray[np.uint8]) -> None:
+        self._steps.clear()
+        self._source = None
+        self._make_key(thumbnail, cv2.cvtColor(thumbnail, cv2.COLOR_BGR2GRAY))
+
+    def _make_key(self, thumbnail: NDArray[np.uint8], grey: NDArray[np.generic]) -> None:
+        self._key = thumbnail
+        self._key_grey = np.asarray(grey, np.uint8)
+
+    def _step(self, index: int, thumbnail: NDArray[np.uint8]) -> None:
+        assert self._key_grey is not None
+        grey = np.asarray(cv2.cvtColor(thumbnail, cv2.COLOR_BGR2GRAY), np.uint8)
+        if min(grey.shape) < _SMALLEST_SIDE:
+            self._start_over(thumbnail)
+            return
+        flow = np.asarray(self._optical_flow.calc(grey, self._key_grey, None), np.float32)  # type: ignore[call-overload]  # its stubs want a flow to begin with
+        if _is_cut(grey, self._key_grey, flow):
+            self._start_over(thumbnail)
+            return
+        if float(np.abs(flow).max()) < _LEAST_MOTION:
+            return
+        self._steps.append(_Step(index, flow))
+        self._make_key(thumbnail, grey)
+
+
+def _composed(field: NDArray[np.float32] | None, steps: list[_Step]) -> NDArray[np.float32]:
+    """Return where each pixel was before all the steps.
+
+    Args:
+        field: h×w×2, where it was before the earlier steps; None: there were none.
+        steps: At least one, in their order.
+    """
+    for step in steps:
+        if field is None:
+            field = step.flow
+        else:
+            field = step.flow + _moved(field, step.flow, cv2.BORDER_REPLICATE)
+    assert field is not None
+    return field
+
+
+def _moved(
+    values: NDArray[np.generic], field: NDArray[np.float32], border: int
+) -> NDArray[np.float32]:
+    """Return values, h×w or h×w×2, read where the field points to."""
+    places = _grid(*field.shape[:2]) + field
+    moved = cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=border)  # type: ignore[call-overload]  # two maps in one
+    return np.asarray(moved, np.float32)
+
+
+@lru_cache(maxsize=4)
+def _grid(height: int, width: int) -> NDArray[np.float32]:
+    across, down = np.meshgrid(np.arange(width), np.arange(height))
+    return np.dstack([across, down]).astype(np.float32)
+
+
+def _carried_map(heatmap: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = field.shape[:2]
+    # As `to_frame` enlarges, but that what overshoots 1 is scaled back instead of clipped: the
+    # map keeps its one peak.
+    resized = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
+    enlarged = np.asarray(resized, np.float32).clip(0.0)
+    enlarged /= max(1.0, float(enlarged.max()))
+    return _moved(enlarged, field, cv2.BORDER_CONSTANT)
+
+
+def _is_cut(grey: NDArray[np.uint8], before: NDArray[np.uint8], flow: NDArray[np.float32]) -> bool:
+    """Whether no motion explains the new picture."""
+    residual = np.abs(grey - _moved(before, flow, cv2.BORDER_REPLICATE)).mean()
+    return bool(
+        residual > _CUT_RESIDUAL and residual > _CUT_SHARE * cv2.absdiff(grey, before).mean()
+    )

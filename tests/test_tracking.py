@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from live_cam.capture import Frame
+from live_cam.explanation import Explanation
+from live_cam.opencv import cv2
+from live_cam.overlay import peak, to_frame
+from live_cam.tracking import Tracker
+from tests.pans import CELLS, RATE, SIZE, Distances, Pan
+
+LATENCY = 6
+"""Frames from capture to explanation: five a second at thirty frames a second."""
+
+
+def follow_pan(pan: Pan, frames: int = 60) -> Distances:
+    """What a viewer sees: each explanation is shown when it is 6 frames old, until the next."""
+    tracker = Tracker()
+    explanation: Explanation | None = None
+    still, tracked = [], []
+    for index in range(frames):
+        if index >= LATENCY and index % LATENCY == 0:
+            explanation = pan.explanation(index - LATENCY)
+        carried = tracker.follow(pan.frame(index), explanation)
+        if explanation is not None and carried is not None:
+            place = np.array(pan.place(index))
+            still.append(np.linalg.norm(np.array(peak(explanation.heatmap, *SIZE)) - place))
+            tracked.append(np.linalg.norm(np.array(peak(carried.heatmap, *SIZE)) - place))
+    return Distances(float(np.median(still)), float(np.median(tracked)))
+
+
+PANS = {
+    "object over a still background": {"object_speed": (300.0, 40.0)},
+    "slow object": {"object_speed": (60.0, 0.0)},
+    "camera pan": {"object_speed": (250.0, 0.0), "camera_speed": (250.0, 0.0)},
+    "against each other": {"object_speed": (220.0, 60.0), "camera_speed": (-120.0, 0.0)},
+    "zoom": {"object_speed": (0.0, 0.0), "zoom": 1.35, "start": (420.0, 260.0)},
+}
+
+
+@pytest.mark.parametrize("motion", PANS)
+def test_the_heat_stays_on_a_moving_object(
+    motion: str, photos: dict[str, NDArray[np.uint8]]
+) -> None:
+    subject = cv2.resize(photos["chelsea"], (270, 180))
+    pan = Pan(np.asarray(subject, np.uint8), photos["motorcycle_left"], **PANS[motion])  # type: ignore[arg-type]
+    distances = follow_pan(pan)
+    assert distances.still > 10, "the motion must matter"
+    assert distances.tracked <= distances.still / 3
+
+
+def test_an_explanation_of_a_frame_that_was_not_shown(photos: dict[str, NDArray[np.uint8]]) -> None:
+    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], object_speed=(300.0, 0.0))
+    tracker = Tracker()
+    for index in range(0, 20, 2):
+        carried = tracker.follow(pan.frame(index), pan.explanation(5) if index > 10 else None)
+    assert carried is not None
+    distance = np.linalg.norm(np.array(peak(carried.heatmap, *SIZE)) - np.array(pan.place(18)))
+    assert distance < 0.3 * 300 * 13 / RATE
+
+
+def noisy(image: NDArray[np.uint8], seed: int, sigma: float = 5.0) -> NDArray[np.uint8]:
+    noise = np.random.default_rng(seed).normal(0, sigma, image.shape)
+    return np.asarray((image + noise).clip(0, 255).round(), np.uint8)
+
+
+def test_a_still_scene_leaves_the_explanation_itself(photos: dict[str, NDArray[np.uint8]]) -> None:
+    image = np.asarray(cv2.resize(photos["coffee"], SIZE), np.uint8)
+    tracker = Tracker()
+    explanation = Pan(image, image, object_speed=(0.0, 0.0)).explanation(0)
+    for index in range(40):
+        frame = Frame(noisy(image, index), index, index / RATE)
+        assert tracker.follow(frame, explanation) is explanation
+
+
+def test_slow_motion_adds_up(photos: dict[str, NDArray[np.uint8]]) -> None:
+    """A quarter of a thumbnail's pixel a frame, which alone would count as none."""
+    pan = Pan(
+        photos["coffee"][::2, ::2],
+        photos["rocket"],
+        object_speed=(60.0, 0.0),
+        camera_speed=(60.0, 0.0),
+    )
+    tracker = Tracker()
+    explanation = pan.explanation(0)
+    for index in range(60):
+        carried = tracker.follow(pan.frame(index), explanation)
+    assert carried is not None
+    distance = np.linalg.norm(np.array(peak(carried.heatmap, *SIZE)) - np.array(pan.place(59)))
+    assert distance < 0.25 * 60 * 59 / RATE
+
+
+def test_a_cut_leaves_the_map_where_it_is(photos: dict[str, NDArray[np.uint8]]) -> None:
+    first = np.asarray(cv2.resize(photos["coffee"], SIZE), np.uint8)
+    second = np.asarray(cv2.resize(photos["rocket"], SIZE), np.uint8)
+    tracker = Tracker()
+    explanation = Pan(first, first, object_speed=(0.0, 0.0)).explanation(0)
+    assert tracker.follow(Frame(first, 0, 0.0), explanation) is explanation
+    for index in (1, 2, 3):
+        assert tracker.follow(Frame(second, index, index / RATE), explanation) is explanation
+
+
+def test_the_carried_map_is_a_heatmap_and_the_original_is_left_as_it_is(
+    photos: dict[str, NDArray[np.uint8]],
+) -> None:
+    pan = Pan(
+        photos["coffee"],
+        photos["rocket"],
+        object_speed=(900.0, 0.0),
+        camera_speed=(900.0, 0.0),
+        start=(1000.0, 300.0),
+    )
+    tracker = Tracker()
+    explanation = pan.explanation(0)
+    before = explanation.heatmap.copy()
+    for index in range(12):
+        carried = tracker.follow(pan.frame(index), explanation)
+    assert carried is not None
+    assert carried.heatmap.shape == (90, 160)
+    assert carried.heatmap.dtype == np.float32
+    assert np.isfinite(carried.heatmap).all()
+    assert 0 <= carried.heatmap.min() <= carried.heatmap.max() <= 1
+    assert np.array_equal(explanation.heatmap, before)
+    assert (carried.label, carried.frame_index) == ("object", 0)
+    assert carried.heatmap[:, :20].max() == 0, "what came newly into view was not explained"
+
+
+def test_a_frame_that_is_drawn_again_changes_nothing(
+    photos: dict[str, NDArray[np.uint8]],
+) -> None:
+    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], object_speed=(300.0, 0.0))
+    tracker = Tracker()
+    explanation = pan.explanation(0)
+    tracker.follow(pan.frame(0), explanation)
+    frame = pan.frame(3)
+    carried = tracker.follow(frame, explanation)
+    assert carried is not explanation
+    assert tracker.follow(frame, explanation) is carried
+
+
+def test_nothing_to_carry_yet(photos: dict[str, NDArray[np.uint8]]) -> None:
+    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], object_speed=(300.0, 0.0))
+    tracker = Tracker()
+    assert tracker.follow(pan.frame(0), None) is None
+    assert tracker.follow(pan.frame(1), None) is None
+
+
+def test_the_map_is_aligned_as_the_overlay_aligns_it(
+    photos: dict[str, NDArray[np.uint8]],
+) -> None:
+    """Carried by 80 pixels, it is what the overlay draws, moved by 80 pixels."""
+    image = np.asarray(cv2.resize(photos["coffee"], SIZE), np.uint8)
+    moved = np.roll(image, 80, axis=1)
+    explanation = Pan(image, image, object_speed=(0.0, 0.0)).explanation(0)
+    tracker = Tracker()
+    tracker.follow(Frame(image, 0, 0.0), explanation)
+    for step in range(1, 11):
+        shifted = np.roll(image, 8 * step, axis=1)
+        carried = tracker.follow(Frame(shifted, step, step / RATE), explanation)
+    assert carried is not None
+    assert np.array_equal(shifted, moved)
+    expected = np.roll(to_frame(explanation.heatmap, *SIZE), 80, axis=1)[:, 160:]
+    found = to_frame(carried.heatmap, *SIZE)[:, 160:]
+    assert np.abs(expected - found).mean() < 0.03
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 300), (40, 30), (15, 16)])
+def test_small_pictures(size: tuple[int, int]) -> None:
+    tracker = Tracker()
+    generator = np.random.default_rng(0)
+    explanation = Explanation(np.ones((CELLS, CELLS), np.float32), 0, "a", 1.0, (), 0, 0.0)
+    for index in range(4):
+        image = generator.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+        carried = tracker.follow(Frame(image, index, 0.0), explanation)
+        assert carried is not None
+        assert np.isfinite(carried.heatmap).all()
+
+
+def test_a_camera_that_comes_back_with_another_size_or_starts_over(
+    photos: dict[str, NDArray[np.uint8]],
+) -> None:
+    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], object_speed=(300.0, 0.0))
+    tracker = Tracker()
+    explanation = pan.explanation(0)
+    tracker.follow(pan.frame(0), explanation)
+    tracker.follow(pan.frame(3), explanation)
+    small = Frame(np.asarray(cv2.resize(pan.frame(4).image, (640, 480)), np.uint8), 4, 4 / RATE)
+    assert tracker.follow(small, explanation) is explanation
+    assert tracker.follow(pan.frame(0), explanation) is explanation
