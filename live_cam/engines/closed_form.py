@@ -56,6 +56,36 @@ class LinearStack(nn.Module):
         return self.linear[-1](features), *hidden
 
 
+class PooledGradient(nn.Module):
+    """The sum of a score's gradient over each feature map: equation 1's α, but for the mean."""
+
+    def __init__(self, weights: Sequence[Tensor]) -> None:
+        """Take the weights of the linear layers; they are shared, not copied.
+
+        Args:
+            weights: The first layer's, summed over each map's positions, F×K; then the others'.
+        """
+        super().__init__()
+        for index, weight in enumerate(weights):
+            self.register_buffer(f"weight{index}", weight.detach(), persistent=False)
+
+    def forward(self, classes: Tensor, *hidden: Tensor) -> Tensor:
+        """Return the gradient of a score with respect to the activations, summed over each map.
+
+        Args:
+            classes: N int64: of whose score.
+            hidden: What the ReLUs gave on the way to the scores, the first one's first.
+
+        Returns:
+            N×K float32.
+        """
+        weights = list(self.buffers())
+        gradient = weights.pop()[classes]
+        for weight, active in zip(reversed(weights), reversed(hidden), strict=True):
+            gradient = (gradient * (active > 0)) @ weight
+        return gradient
+
+
 class ClosedForm:
     """Scores, and the pooled gradient of one of them.
 
@@ -63,6 +93,7 @@ class ClosedForm:
         pooling: The layers before the linear ones.
         linear: The linear layers, with a ReLU between each two.
         scores: All of them, as one module.
+        pooled_gradient: The gradient, as another one.
     """
 
     def __init__(
@@ -79,26 +110,8 @@ class ClosedForm:
         self.linear = linear
         self.scores = LinearStack(pooling, linear)
         first = linear[0].weight.detach()
-        self._summed = first.view(len(first), maps, -1).sum(dim=2)
-
-    def pooled_gradient(
-        self, hidden: tuple[Tensor, ...], classes: Tensor, positions: int
-    ) -> Tensor:
-        """Return the mean of the score's gradient over each feature map, equation 1's α.
-
-        Args:
-            hidden: What the ReLUs gave.
-            classes: N int64: of whose score.
-            positions: h·w.
-
-        Returns:
-            N×K float32.
-        """
-        weights = [self._summed, *(layer.weight for layer in self.linear[1:])]
-        gradient = weights.pop()[classes]
-        for weight, active in zip(reversed(weights), reversed(hidden), strict=True):
-            gradient = (gradient * (active > 0)) @ weight
-        return gradient / positions
+        summed = first.view(len(first), maps, -1).sum(dim=2)
+        self.pooled_gradient = PooledGradient([summed, *(layer.weight for layer in linear[1:])])
 
 
 def closed_form(head: fx.GraphModule, activation: Tensor) -> ClosedForm | None:

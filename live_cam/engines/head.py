@@ -10,9 +10,10 @@ from live_cam.gradcam import CAMResult, as_maps, chosen_classes
 from live_cam.methods import weighted_sum
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor, nn
 
-    from live_cam.engines.closed_form import ClosedForm
     from live_cam.methods import Method
     from live_cam.precision import Precision
 
@@ -67,32 +68,29 @@ class AutogradHead:
 class ClosedFormHead:
     """Grad-CAM alone, where the pooled gradient has a closed form."""
 
-    def __init__(self, form: ClosedForm) -> None:
-        """Take the closed form of the head."""
-        self._form = form
+    def __init__(
+        self,
+        scores: Callable[[Tensor], tuple[Tensor, ...]],
+        pooled_gradient: Callable[..., Tensor],
+    ) -> None:
+        """Take the two parts of a `ClosedForm`, or what computes the same.
+
+        Args:
+            scores: From N×K×h×w activations to N×C logits and what each ReLU gave.
+            pooled_gradient: From N classes and what the ReLUs gave to N×K sums.
+        """
+        self._scores = scores
+        self._pooled_gradient = pooled_gradient
 
     def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
         """See `Head`."""
         activation = features[0]
         with torch.no_grad():
-            logits, *hidden = self._form.scores(activation)
-            return self.explain(activation, logits, tuple(hidden), wanted)
-
-    def explain(
-        self, activation: Tensor, logits: Tensor, hidden: tuple[Tensor, ...], wanted: Tensor
-    ) -> CAMResult:
-        """Explain scores that someone else computed.
-
-        Args:
-            activation: N×K×h×w float32, the target layer's.
-            logits: N×C float32.
-            hidden: What the head's ReLUs gave on the way to them.
-            wanted: N int64, the class to explain in each picture; -1: its top class.
-        """
-        classes = chosen_classes(logits, wanted)
-        positions = activation.shape[2] * activation.shape[3]
-        weights = self._form.pooled_gradient(hidden, classes, positions)
-        return _checked(weighted_sum(activation, weights), weights, logits, classes)
+            logits, *hidden = self._scores(activation)
+            classes = chosen_classes(logits, wanted)
+            positions = activation.shape[2] * activation.shape[3]
+            weights = self._pooled_gradient(classes, *hidden) / positions
+            return _checked(weighted_sum(activation, weights), weights, logits, classes)
 
 
 def _checked(cam: Tensor, gradient: Tensor, logits: Tensor, classes: Tensor) -> CAMResult:

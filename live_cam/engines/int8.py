@@ -18,7 +18,7 @@ from torch import nn
 
 from live_cam.engines.calibration import calibration_pictures
 from live_cam.engines.closed_form import LinearStack
-from live_cam.engines.openvino import Models, OpenVINOEngine, convert, find_form
+from live_cam.engines.openvino import Models, OpenVINOEngine, convert, convert_gradient, find_form
 from live_cam.errors import EngineError
 from live_cam.preprocess import Preprocessor
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from live_cam.engines.closed_form import ClosedForm
     from live_cam.engines.cut import Cut
 
-_SCHEME: Final = 1
+_SCHEME: Final = 2
 """Counted up whenever what is cached is made in another way."""
 _PICTURES: Final = 256
 _POLL = 0.2
@@ -90,7 +90,9 @@ def open_int8(
     form, activation = find_form(halves, torch.zeros(1, 3, *classifier.input_size))
     if not _is_sound(folder):
         _Build(classifier, halves, form, activation, stop).into(folder, frames)
-    return OpenVINOEngine(classifier, halves, "int8", device, method, _read(folder, form))
+    return OpenVINOEngine(
+        classifier, halves, "int8", device, method, _read(folder, form, activation)
+    )
 
 
 def cache_folder(classifier: Classifier) -> Path:
@@ -147,16 +149,14 @@ def _hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read(folder: Path, form: ClosedForm | None) -> Models:
+def _read(folder: Path, form: ClosedForm | None, activation: Tensor) -> Models:
     import openvino
 
     core = openvino.Core()
-    head = folder / "head.xml"
-    return Models(
-        core.read_model(folder / "trunk.xml"),
-        core.read_model(head) if head.exists() else None,
-        form,
-    )
+    trunk = core.read_model(folder / "trunk.xml")
+    if form is None:
+        return Models(trunk)
+    return Models(trunk, core.read_model(folder / "head.xml"), convert_gradient(form, activation))
 
 
 class _Build:

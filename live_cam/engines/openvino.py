@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ import torch
 from live_cam.engines.closed_form import closed_form
 from live_cam.engines.cut import TRACING
 from live_cam.engines.engine import Engine
-from live_cam.engines.head import AutogradHead, ClosedFormHead
+from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
 from live_cam.errors import EngineError, NonFiniteError, first_line
 from live_cam.gradcam import CAMResult, wanted_classes
 from live_cam.methods import METHODS
@@ -67,15 +67,15 @@ class OpenVINOEngine(Engine):
         self._classes = len(classifier.labels)
         models = models or convert_halves(classifier, halves)
         self._trunk = _Compiled(models.trunk, device, precision)
-        self._scores: _Compiled | None = None
-        self._closed: ClosedFormHead | None = None
-        self._autograd: AutogradHead | None = None
-        form = models.form if method == "gradcam" else None
-        if form is not None and models.head is not None:
-            self._scores = _Compiled(models.head, device, precision)
-            self._closed = ClosedFormHead(form)
+        self._head: Head
+        if models.head is not None and models.gradient is not None and method == "gradcam":
+            gradient = _Compiled(models.gradient, "cpu", "fp32")
+            self._head = ClosedFormHead(
+                _Compiled(models.head, device, precision),
+                lambda *inputs: gradient(*inputs)[0],
+            )
         else:
-            self._autograd = AutogradHead(halves.head, METHODS[method], Precision("fp32"))
+            self._head = AutogradHead(halves.head, METHODS[method], Precision("fp32"))
 
     def __call__(
         self,
@@ -87,7 +87,7 @@ class OpenVINOEngine(Engine):
         wanted = wanted_classes(class_index, len(x), self._classes)
         with (timer or StageTimer()).stage("explain"):
             results = [
-                self._explain(x[index : index + 1], wanted[index : index + 1])
+                self._head(self._trunk(x[index : index + 1]), wanted[index : index + 1])
                 for index in range(len(x))
             ]
         result = CAMResult(*(torch.cat(parts) for parts in zip(*results, strict=True)))
@@ -98,37 +98,19 @@ class OpenVINOEngine(Engine):
             )
         return result
 
-    def _explain(self, x: Tensor, wanted: Tensor) -> CAMResult:
-        features = self._trunk(x)
-        if self._autograd is not None:
-            return self._autograd(features, wanted)
-        assert self._scores is not None
-        assert self._closed is not None
-        with torch.no_grad():
-            logits, *hidden = self._scores(features[0])
-            # A copy of what would be overwritten by the batch's next picture.
-            return self._closed.explain(features[0], logits.clone(), tuple(hidden), wanted)
-
     def close(self) -> None:
         """Nothing to let go of but memory. May be called twice."""
 
 
-class Models:
-    """A network's two halves as OpenVINO models.
+class Models(NamedTuple):
+    """A network as OpenVINO models. Where the head has no closed form, torch computes it."""
 
-    Attributes:
-        trunk: From 1×3×H×W to the target layer's activations and what else the head needs.
-        head: From the activations to the scores and what the head's ReLUs gave; None where the
-            head has no closed form and torch computes it.
-        form: That closed form, which takes the gradient.
-    """
-
-    def __init__(
-        self, trunk: openvino.Model, head: openvino.Model | None, form: ClosedForm | None
-    ) -> None:
-        self.trunk = trunk
-        self.head = head
-        self.form = form
+    trunk: openvino.Model
+    """From 1×3×H×W to the target layer's activations and what else the head needs."""
+    head: openvino.Model | None = None
+    """From the activations to the scores and what the head's ReLUs gave."""
+    gradient: openvino.Model | None = None
+    """From a class and what the ReLUs gave to the pooled gradient, in float32."""
 
 
 def convert_halves(classifier: Classifier, halves: Cut) -> Models:
@@ -139,11 +121,21 @@ def convert_halves(classifier: Classifier, halves: Cut) -> Models:
     """
     x = torch.zeros(1, 3, *classifier.input_size)
     form, activation = find_form(halves, x)
-    return Models(
-        convert(halves.trunk, x),
-        None if form is None else convert(form.scores, activation),
-        form,
-    )
+    trunk = convert(halves.trunk, x)
+    if form is None:
+        return Models(trunk)
+    return Models(trunk, convert(form.scores, activation), convert_gradient(form, activation))
+
+
+def convert_gradient(form: ClosedForm, activation: Tensor) -> openvino.Model:
+    """Convert the pooled gradient of a closed form.
+
+    Raises:
+        EngineError: OpenVINO is not installed or does not know one of the operations.
+    """
+    with torch.no_grad():
+        _, *hidden = form.scores(activation)
+    return convert(form.pooled_gradient, torch.zeros(1, dtype=torch.int64), *hidden)
 
 
 def find_form(halves: Cut, x: Tensor) -> tuple[ClosedForm | None, Tensor]:
@@ -153,8 +145,8 @@ def find_form(halves: Cut, x: Tensor) -> tuple[ClosedForm | None, Tensor]:
     return (None if others else closed_form(halves.head, activation)), activation
 
 
-def convert(module: nn.Module, example: Tensor) -> openvino.Model:
-    """Convert a module for inputs of the example's shape.
+def convert(module: nn.Module, *examples: Tensor) -> openvino.Model:
+    """Convert a module for inputs of the examples' shapes.
 
     Raises:
         EngineError: OpenVINO is not installed or does not know one of the operations.
@@ -167,7 +159,7 @@ def convert(module: nn.Module, example: Tensor) -> openvino.Model:
         with TRACING, torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # OpenVINO's own use of deprecated torch functions
             # Exporting holds up the window less than tracing, and runs nothing.
-            return runtime.convert_model(torch.export.export(module, (example,)))
+            return runtime.convert_model(torch.export.export(module, examples))
     except Exception as error:  # both run and read code of all kinds
         raise EngineError(
             f"OpenVINO cannot convert this network ({first_line(error)}); use --engine torch."
@@ -214,8 +206,8 @@ class _Compiled:
         self._request = compiled.create_infer_request()
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return the outputs, which the next call overwrites."""
+        """Return copies of the outputs: the next call overwrites OpenVINO's own."""
         arrays: list[NDArray[np.generic]] = [tensor.contiguous().numpy() for tensor in inputs]
         self._request.infer(dict(enumerate(arrays)), share_inputs=True)
         outputs = self._request.output_tensors
-        return tuple(torch.from_numpy(np.asarray(tensor.data)) for tensor in outputs)
+        return tuple(torch.from_numpy(np.array(tensor.data)) for tensor in outputs)

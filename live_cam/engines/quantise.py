@@ -25,10 +25,10 @@ def quantise(source: Path, pictures: Path, target: Path) -> None:
     """Quantise a trunk's convolutions to int8 and save it.
 
     Symmetric weights, asymmetric activations and fast bias correction, as NNCF does them, except
-    that the first convolution, which sees the picture itself, and depthwise convolutions, whose
-    channels have ranges of their own, stay in float: they cost little time and carry most of the
-    error (Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference", 2018,
-    section 3.1, on depthwise layers).
+    that depthwise convolutions, whose channels have ranges of their own, stay in float, and with
+    them the first convolution of a network that has any: they cost little time and carry most of
+    the error (Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference",
+    2018, section 3.1, on depthwise layers).
 
     Args:
         source: The float32 model, `.xml` with its `.bin` beside it.
@@ -53,9 +53,9 @@ def quantise(source: Path, pictures: Path, target: Path) -> None:
 
 def _sensitive(model: openvino.Model) -> list[str]:
     operations = model.get_ordered_ops()
-    first = [node for node in operations if node.get_type_name() == "Convolution"][:1]
     depthwise = [node for node in operations if node.get_type_name() == "GroupConvolution"]
-    return [node.get_friendly_name() for node in (*first, *depthwise)]
+    first = [node for node in operations if node.get_type_name() == "Convolution"][:1]
+    return [node.get_friendly_name() for node in (*depthwise, *(first if depthwise else []))]
 
 
 if __name__ == "__main__":

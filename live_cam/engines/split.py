@@ -77,7 +77,7 @@ class TorchEngine(Engine):
                 activation, *others = self._trunk(example)
             form = None if others else closed_form(head, activation)
             if form is not None:
-                return ClosedFormHead(form)
+                return ClosedFormHead(form.scores, form.pooled_gradient)
         # A copy, where it is cast, for the head's layers are the network's own.
         own = head if self.exact else _cast_weights(copy.deepcopy(head), self._precision.dtype)
         return AutogradHead(own, METHODS[method], self._precision)

@@ -31,7 +31,7 @@ def check_against_autograd(form: ClosedForm, head: nn.Module, activation: torch.
         (gradient,) = torch.autograd.grad(score, leaf)
         expected = gradient.mean((2, 3))
         positions = activation.shape[2] * activation.shape[3]
-        found = form.pooled_gradient(tuple(hidden), classes, positions)
+        found = form.pooled_gradient(classes, *hidden) / positions
         torch.testing.assert_close(logits, expected_logits.detach())
         largest = float(expected.abs().max())
         assert largest > 0
@@ -49,7 +49,7 @@ def test_the_first_layers_weights_are_summed_over_each_maps_positions(
 ) -> None:
     form, _, _ = halves_of(random_vgg19, "features.35")
     assert form is not None
-    assert form._summed.shape == (4096, 512)
+    assert form.pooled_gradient.get_buffer("weight0").shape == (4096, 512)
 
 
 @pytest.mark.parametrize(

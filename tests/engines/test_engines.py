@@ -105,10 +105,10 @@ def test_torchs_trunk_is_folded_and_channels_last() -> None:
 def test_openvino_runs_trunk_and_head_of_vgg19(vgg19: Classifier) -> None:
     engine = open_engine("openvino", vgg19)
     assert isinstance(engine, OpenVINOEngine)
-    assert engine._scores is not None
+    assert isinstance(engine._head, ClosedFormHead)
     other = open_engine("openvino", network("densenet121"))
     assert isinstance(other, OpenVINOEngine)
-    assert other._scores is None
+    assert isinstance(other._head, AutogradHead)
 
 
 @pytest.mark.parametrize("name", ["hook", *FAST])
