@@ -136,6 +136,12 @@ _OPTIONS = (
         help="Number format of the network; int8 is OpenVINO's, fastest on a CPU and not exact.",
     ),
     _option(
+        "threads",
+        "--threads",
+        type=click.IntRange(min=1),
+        help="CPU threads of the network.  [default: all but one, which draws and records]",
+    ),
+    _option(
         "track",
         "--track/--no-track",
         help="Whether the heatmap follows the picture's motion between two explanations.",

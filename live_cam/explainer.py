@@ -72,6 +72,7 @@ class Explainer(Closing):
         from live_cam.preprocess import Preprocessor
 
         settings = self._settings
+        _share_threads(settings)
         device = select_device("cpu" if settings.device in ACCELERATORS else settings.device)
         classifier = self._load_classifier(device)
         wanted = settings.target_class
@@ -169,6 +170,20 @@ class Explainer(Closing):
         loaded, self._loaded = self._loaded, None
         if loaded:
             loaded.selector.close()
+
+
+def _share_threads(settings: Settings) -> None:
+    """Leave one of the processor's cores to those who capture, draw and record.
+
+    Measured on two cores with VGG-19 (docs/performance.md): where the network takes both, each of
+    its parallel parts waits for the core that draws, the window stutters, and hardly more frames
+    are explained.
+    """
+    import torch
+
+    cores = torch.get_num_threads()
+    waits = settings.every_frame
+    torch.set_num_threads(settings.threads or (cores if waits else max(1, cores - 1)))
 
 
 def _to_explanation(

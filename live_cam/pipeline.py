@@ -11,6 +11,7 @@ from live_cam.capture import open_source
 from live_cam.controls import KEY_HELP, Controls, press
 from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
+from live_cam.opencv import cv2
 from live_cam.outputs import free_path, timed_path
 from live_cam.overlay import Overlay, peak
 from live_cam.predictions import PredictionLog
@@ -95,6 +96,8 @@ class LivePipeline:
         Raises:
             LiveCamError: Something failed; what was recorded until then is on the disk.
         """
+        # OpenCV's threads would wait for the cores that the network computes on.
+        cv2.setNumThreads(1)
         with ExitStack() as resources:
             source, schedule = self._open(resources)
             while not self._stop.is_set() and not self.controls.quit:

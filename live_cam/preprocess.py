@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from live_cam.opencv import cv2
+from live_cam.resizing import shrunk
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -54,10 +55,11 @@ class Preprocessor:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != "uint8":
             raise ValueError(f"expected H×W×3 uint8, got {image.shape} {image.dtype}")
-        shrinks = image.shape[0] >= self._height and image.shape[1] >= self._width
-        # Averaging over areas keeps fine patterns from turning into others when a frame shrinks.
-        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        small = cv2.resize(image, (self._width, self._height), interpolation=interpolation)
+        if image.shape[0] >= self._height and image.shape[1] >= self._width:
+            small = shrunk(image, self._width, self._height)
+        else:
+            size = self._width, self._height
+            small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
         pixels = torch.from_numpy(rgb).to(self._device).permute(2, 0, 1)
         return torch.addcmul(self._offset, pixels.float(), self._factor)[None]

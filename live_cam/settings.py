@@ -76,6 +76,9 @@ class Settings:
     """One of `PRECISIONS`."""
     engine: str = "auto"
     """One of `ENGINES`; `auto`: the fastest exact one."""
+    threads: int | None = None
+    """CPU threads of the network; None: all but the one that draws, or all where each frame waits
+    for its explanation."""
     track: bool = True
     """Whether the heatmap follows the picture's motion between two explanations."""
     alpha: float = 0.45

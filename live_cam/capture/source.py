@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-from live_cam.opencv import cv2
+from live_cam.resizing import shrunk
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    import numpy as np
     from numpy.typing import NDArray
     from typing_extensions import Self
 
@@ -40,21 +39,15 @@ class Frame:
         """
         small = self._thumbnail
         if small is None:  # two threads may both make it, and make the same
-            small = _shrunk(self.image)
+            small = _thumbnail(self.image)
             object.__setattr__(self, "_thumbnail", small)
         return small
 
 
-def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
-    scale = _THUMBNAIL_SIDE / max(height, width)
-    if scale >= 1:
-        return image
-    if scale <= 0.5 and height % 2 == width % 2 == 0:
-        # Halving has a path of its own in OpenCV: two steps take half the time of one.
-        image = np.asarray(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    scale = min(1.0, _THUMBNAIL_SIDE / max(height, width))
+    return shrunk(image, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 class Source(Protocol):

@@ -14,6 +14,8 @@ from live_cam.settings import ALPHA, COLORMAPS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_SMOOTH_SIDE = 480
+"""Pixels along the longer side to which a heatmap is enlarged before it is coloured."""
 _COARSE_STEPS = 8
 """Samples of each cell, along each axis, among which `peak` looks for the maximum first."""
 
@@ -121,9 +123,16 @@ def colour_map(
         UsageError: There is no such colormap.
     """
     check_colormap(colormap)
-    levels = cv2.convertScaleAbs(to_frame(heatmap, width, height), alpha=255.0)
+    # In between, a map is so smooth that colours can be mixed: a third of the time of a lookup
+    # for every pixel.
+    scale = min(1.0, max(_SMOOTH_SIDE, *heatmap.shape) / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    levels = cv2.convertScaleAbs(to_frame(heatmap, *size), alpha=255.0)
     lookup = getattr(cv2, f"COLORMAP_{colormap.upper()}")
-    return np.asarray(cv2.applyColorMap(levels, lookup), np.uint8)
+    colours = cv2.applyColorMap(levels, lookup)
+    if size != (width, height):
+        colours = cv2.resize(colours, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(colours, np.uint8)
 
 
 def blend(image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: float) -> NDArray[np.uint8]:

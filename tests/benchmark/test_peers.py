@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from live_cam.classifier import Classifier
+from live_cam.gradcam import GradCAM
+from tests.engines.classifiers import as_classifier, pictures
+from tests.networks import randomised, tiny_network
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+NAMES = ["seed", "pytorch-grad-cam", "torchcam", "captum"]
+TOLERANCE = 1e-4
+
+
+class SmallVGG(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(4),
+            nn.Conv2d(8, 16, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+        )
+        self.avgpool = nn.AdaptiveAvgPool2d(7)
+        self.classifier = nn.Sequential(nn.Linear(784, 32), nn.ReLU(inplace=True), nn.Linear(32, 9))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
+        return scores
+
+
+@pytest.fixture
+def peers(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return importlib.import_module("peers")
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def small_vgg() -> Classifier:
+    return as_classifier(randomised(SmallVGG()), "features.4")
+
+
+@pytest.mark.filterwarnings("ignore:.*requires_grad:UserWarning")
+def test_all_give_our_map(peers: Any, stack: ExitStack, small_vgg: Classifier) -> None:
+    batch = pictures(3)
+    found, missing = peers.open_peers(small_vgg, torch.device("cpu"), batch[:1], stack)
+    assert missing == {}
+    assert [peer.name for peer in found] == NAMES
+    assert not any(peer.ours for peer in found)
+    for index in range(3):
+        x = batch[index : index + 1]
+        with GradCAM(small_vgg.module, small_vgg.layer) as cam:
+            ours = cam(x)
+        assert float(ours.cam.max()) > 0, "an empty map compares nothing"
+        for peer in found:
+            answer = peer.explain(x)
+            assert answer.class_index == int(ours.class_index), peer.name
+            theirs = torch.from_numpy(answer.cam)
+            # The seed took the mean over the channels, not the sum.
+            theirs = theirs * (16 if peer.name == "seed" else 1)
+            deviation = (theirs - ours.cam[0]).abs().max() / ours.cam.max()
+            assert float(deviation) <= TOLERANCE, peer.name
+
+
+def test_the_network_is_left_as_it_was(peers: Any, stack: ExitStack, small_vgg: Classifier) -> None:
+    before = {key: value.clone() for key, value in small_vgg.module.state_dict().items()}
+    x = pictures()
+    found, _ = peers.open_peers(small_vgg, torch.device("cpu"), x, stack)
+    for peer in found:
+        peer.explain(x)
+    for parameter in small_vgg.module.parameters():
+        assert not parameter.requires_grad
+        assert parameter.grad is None
+    assert not any(module._forward_hooks for module in small_vgg.module.modules())
+    for key, value in small_vgg.module.state_dict().items():
+        assert torch.equal(value, before[key])
+
+
+def test_copies_share_the_weights_and_nothing_else(peers: Any, small_vgg: Classifier) -> None:
+    twin = peers.trainable_copy(small_vgg.module)
+    for mine, theirs in zip(small_vgg.module.parameters(), twin.parameters(), strict=True):
+        assert theirs.data_ptr() == mine.data_ptr()
+        assert theirs.requires_grad
+        assert not mine.requires_grad
+
+
+def test_the_seed_knew_vgg_alone(peers: Any, stack: ExitStack) -> None:
+    classifier = as_classifier(tiny_network(), "1")
+    found, missing = peers.open_peers(classifier, torch.device("cpu"), pictures(), stack)
+    assert missing == {"seed": "the seed explained VGG alone, not Sequential."}
+    assert [peer.name for peer in found] == NAMES[1:]
+
+
+def test_a_peer_that_is_not_installed(
+    peers: Any, stack: ExitStack, small_vgg: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def import_module(name: str) -> Any:
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(peers.importlib, "import_module", import_module)
+    found, missing = peers.open_peers(small_vgg, torch.device("cpu"), pictures(), stack)
+    assert [peer.name for peer in found] == ["seed"]
+    assert missing["captum"] == "not installed (No module named 'captum.attr')"

@@ -1,0 +1,88 @@
+"""The benchmark as a whole, long and short, on a network that is quick and needs no download."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from live_cam.benchmark import limits
+from live_cam.benchmark.report import report_from_json
+from live_cam.benchmark.short import bench
+from live_cam.errors import UsageError
+from tests.program import TIME_LIMIT
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark.py"
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, SCRIPT, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+
+
+def test_the_script(tmp_path: Path) -> None:
+    result = run(
+        "--model", "efficientnet_lite0", "--frames", "2", "--no-int8", "--device", "cpu",
+        "--json", tmp_path / "found.json",
+        "--markdown", tmp_path / "found.md",
+        "--plot", tmp_path / "found.svg",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    report = report_from_json((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert report.text() in result.stdout
+    assert report.markdown() == (tmp_path / "found.md").read_text(encoding="utf-8")
+    explanations, machine, missing = report.sections
+    rows = {str(row["name"]): row for row in explanations.rows}
+    assert {"hook fp32", "torch fp32", "torchcam", "pytorch-grad-cam", "captum"} <= set(rows)
+    assert rows["torchcam"]["speed"] == 1.0
+    for row in explanations.rows:
+        lower, middle, upper = (
+            float(row[f"{name}_seconds"] or 0) for name in ("lower", "median", "upper")
+        )
+        assert 0 < lower <= middle <= upper
+        assert float(row["correlation"] or 0) > 0.9, row["name"]
+        if row["exact"]:
+            assert float(row["deviation"] or 0) <= 1e-4, row["name"]
+    assert {row["precision"] for row in machine.rows} >= {"fp32"}
+    assert [row["name"] for row in missing.rows] == ["seed"]
+    picture = (tmp_path / "found.svg").read_text(encoding="utf-8")
+    assert "<svg" in picture
+
+
+def test_the_scripts_user_is_told_of_a_mistake() -> None:
+    result = run("--model", "vgg91")
+    assert result.returncode == 2
+    assert result.stderr.startswith("benchmark: there is no network 'vgg91'")
+
+
+def test_the_short_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_SECONDS", 0.0)
+    said: list[str] = []
+    steps: list[tuple[int, int]] = []
+    text = bench(
+        "efficientnet_lite0",
+        device="cpu",
+        frames=2,
+        int8=False,
+        say=said.append,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert "efficientnet_lite0 on cpu" in text
+    assert re.search(r"^hook fp32 +\d+\.\d +\d+\.\d +1\.00  exact$", text, re.MULTILINE)
+    last = text.splitlines()[-1]
+    assert re.match(r"Fastest exact engine here: \w+ fp32, [\d.]+ explanations per second", last)
+    assert any("Opening torch fp32" in line for line in said)
+    assert [done for done, _ in steps] == list(range(1, steps[0][1] + 1))
+
+
+def test_the_short_forms_user_is_told_of_a_mistake() -> None:
+    with pytest.raises(UsageError, match="vgg91"):
+        bench("vgg91", frames=1)
