@@ -247,6 +247,26 @@ def doctor() -> None:
         click.echo(line)
 
 
+@cli.command()
+@_option("model", "--model", "-m", help="The network.")
+@_option("weights", "--weights", type=_FILE, help="A state dict for it.")
+@_option("device", "--device", help="Where it runs.")
+@click.option(
+    "--frames", type=click.IntRange(min=1), default=10, show_default=True, help="How many to time."
+)
+@click.option(
+    "--int8/--no-int8",
+    default=True,
+    show_default=True,
+    help="Whether to measure int8, for which the network is quantised once, in minutes.",
+)
+def bench(model: str, weights: Path | None, device: str, frames: int, int8: bool) -> None:
+    """Say which engine is fastest here, and how many explanations per second to expect."""
+    from live_cam.benchmark.short import bench as measure
+
+    click.echo(measure(model, weights=weights, device=device, frames=frames, int8=int8, say=_say))
+
+
 def _run(chosen: Settings) -> None:
     if chosen.every_frame and chosen.source.isdecimal():
         raise UsageError(

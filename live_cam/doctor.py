@@ -26,6 +26,7 @@ def examine() -> Iterator[str]:
     yield ""
     yield from _section("Cameras", _cameras())
     yield from _section("Accelerators", _accelerators())
+    yield from _section("Engines", _engines())
     yield from _section("Window", [display_problem() or "a window can be opened"])
     yield from _section("Video encoders", _encoders())
     yield from _section("Weights", _weights())
@@ -57,6 +58,18 @@ def _accelerators() -> list[str]:
         found.append("mps: Apple GPU")
     threads = f"cpu: {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     return [*(found or ["no GPU that torch can use"]), threads]
+
+
+def _engines() -> list[str]:
+    from live_cam.engines.openvino import openvino_devices
+
+    found = openvino_devices()
+    openvino = (
+        f"openvino {version('openvino')} on {', '.join(found)}; int8 with --precision int8"
+        if found
+        else "openvino: not installed; pip install 'live-cam[openvino]'"
+    )
+    return ["hook: explains any network", "torch: the network cut at the target layer", openvino]
 
 
 def _encoders() -> list[str]:

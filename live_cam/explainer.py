@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from live_cam.closing import Closing
@@ -95,11 +96,12 @@ class Explainer(Closing):
         others = []
         try:
             # Before the plain engine hangs its hook on the network and runs it.
-            halves = cut(classifier.module, classifier.layer)
+            halves = None if settings.engine == "hook" else cut(classifier.module, classifier.layer)
         except EngineError as error:
-            if settings.engine in ("torch", "openvino") or settings.precision == "int8":
+            halves = None
+            if settings.engine != "auto" or settings.precision == "int8":
                 self._say(f"Explaining with the engine hook: {error}")
-        else:
+        if halves is not None:
             others = candidates(
                 classifier,
                 halves,
@@ -181,9 +183,16 @@ def _share_threads(settings: Settings) -> None:
     """
     import torch
 
-    cores = torch.get_num_threads()
-    waits = settings.every_frame
-    torch.set_num_threads(settings.threads or (cores if waits else max(1, cores - 1)))
+    default = _cores() if settings.every_frame else max(1, _cores() - 1)
+    torch.set_num_threads(settings.threads or default)
+
+
+@cache
+def _cores() -> int:
+    """Return how many threads torch takes by itself, asked before it is told another number."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _to_explanation(

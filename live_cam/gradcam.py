@@ -134,6 +134,18 @@ class GradCAM:
                 synchronize(x.device)
         return CAMResult(cam, logits.detach(), classes)
 
+    def scores(self, x: Tensor) -> Tensor:
+        """Return N×C float32 logits without a map, and without a tape.
+
+        Args:
+            x: N×3×H×W float32, normalised as the network wants it, on its device.
+        """
+        try:
+            with torch.no_grad(), self._precision.autocast():
+                return self._module(x).detach().float()  # type: ignore[no-any-return]
+        finally:
+            self._activation = None
+
     def _cut_tape(self, _module: nn.Module, _inputs: object, output: object) -> Tensor:
         if not isinstance(output, torch.Tensor) or not output.is_floating_point():
             raise UsageError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from live_cam.capture import open_source
 from live_cam.controls import KEY_HELP, Controls, press
@@ -49,7 +49,17 @@ class LivePipeline:
 
     Attributes:
         controls: What keys change; anyone may change it while the loop runs.
+        observer: Told what the loop does, where someone wants to measure it.
     """
+
+    class Observer(Protocol):
+        """Someone who watches the loop and does not touch it."""
+
+        def shown(self, shown: Shown) -> None:
+            """Take note of a new picture that is out, in the main thread."""
+
+        def explained(self, frame: Frame, explanation: Explanation) -> None:
+            """Take note of an explanation, in the explainer's thread."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None] = print) -> None:
         """Take the settings; nothing is opened yet.
@@ -63,6 +73,7 @@ class LivePipeline:
             mirror=settings.mirror,
             recording=settings.record is not None,
         )
+        self.observer: LivePipeline.Observer | None = None
         self._settings = settings
         self._say = say
         self._stop = threading.Event()
@@ -89,6 +100,16 @@ class LivePipeline:
     def stop(self) -> None:
         """End `run` soon and in good order. May be called from any thread or signal handler."""
         self._stop.set()
+
+    @property
+    def engine(self) -> str:
+        """What computes the explanations, once the network is loaded: `torch cpu fp32`."""
+        return self._explainer.engine
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is decided which engine explains."""
+        return self._explainer.settled
 
     def run(self) -> None:
         """Run until the source ends, a limit is reached, the user quits, or `stop` is called.
@@ -147,6 +168,8 @@ class LivePipeline:
     def _note_explanation(self, frame: Frame, explanation: Explanation) -> None:
         """Count and log an explanation; called in the explainer's thread."""
         self._explained_meter.tick()
+        if self.observer:
+            self.observer.explained(frame, explanation)
         if self._log:
             height, width = frame.image.shape[:2]
             mirror = self.controls.mirror
@@ -177,6 +200,8 @@ class LivePipeline:
         picture = self._draw(source, shown)
         if counts and self._recorder:
             self._recorder.write(picture, shown.frame.timestamp)
+        if self.observer:
+            self.observer.shown(shown)
 
     def _refresh(self, source: Source, explanation: Explanation | None) -> None:
         """Show the same picture again with what has changed meanwhile around it."""

@@ -11,7 +11,7 @@ import sys
 from environment import ROOT, prepare
 
 # grad-cam depends on opencv-python-headless, whose cv2 would overwrite opencv-python's.
-_PEERS = ("grad-cam>=1.5",)
+_PEERS = ("captum>=0.8", "grad-cam>=1.5")
 
 if __name__ == "__main__":
     python = prepare("test", without_dependencies=_PEERS)

@@ -4,55 +4,27 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from live_cam.benchmark.pan import MOTIONS, RATE, SIZE, Motion, Pan, distances, photo_pan
 from live_cam.capture import Frame
 from live_cam.explanation import Explanation
 from live_cam.opencv import cv2
 from live_cam.overlay import peak, to_frame
 from live_cam.tracking import Tracker
-from tests.pans import CELLS, RATE, SIZE, Distances, Pan
 
-LATENCY = 6
-"""Frames from capture to explanation: five a second at thirty frames a second."""
+STEADY = Motion(name="pan", object_speed=(300.0, 0.0))
 
 
-def follow_pan(pan: Pan, frames: int = 60) -> Distances:
-    """What a viewer sees: each explanation is shown when it is 6 frames old, until the next."""
-    tracker = Tracker()
-    explanation: Explanation | None = None
-    still, tracked = [], []
-    for index in range(frames):
-        if index >= LATENCY and index % LATENCY == 0:
-            explanation = pan.explanation(index - LATENCY)
-        carried = tracker.follow(pan.frame(index), explanation)
-        if explanation is not None and carried is not None:
-            place = np.array(pan.place(index))
-            still.append(np.linalg.norm(np.array(peak(explanation.heatmap, *SIZE)) - place))
-            tracked.append(np.linalg.norm(np.array(peak(carried.heatmap, *SIZE)) - place))
-    return Distances(float(np.median(still)), float(np.median(tracked)))
-
-
-PANS = {
-    "object over a still background": {"object_speed": (300.0, 40.0)},
-    "slow object": {"object_speed": (60.0, 0.0)},
-    "camera pan": {"object_speed": (250.0, 0.0), "camera_speed": (250.0, 0.0)},
-    "against each other": {"object_speed": (220.0, 60.0), "camera_speed": (-120.0, 0.0)},
-    "zoom": {"object_speed": (0.0, 0.0), "zoom": 1.35, "start": (420.0, 260.0)},
-}
-
-
-@pytest.mark.parametrize("motion", PANS)
-def test_the_heat_stays_on_a_moving_object(
-    motion: str, photos: dict[str, NDArray[np.uint8]]
-) -> None:
-    subject = cv2.resize(photos["chelsea"], (270, 180))
-    pan = Pan(np.asarray(subject, np.uint8), photos["motorcycle_left"], **PANS[motion])  # type: ignore[arg-type]
-    distances = follow_pan(pan)
-    assert distances.still > 10, "the motion must matter"
-    assert distances.tracked <= distances.still / 3
+@pytest.mark.parametrize("motion", MOTIONS, ids=lambda motion: motion.name)
+def test_the_heat_stays_on_a_moving_object(motion: Motion) -> None:
+    found = distances(photo_pan(motion))
+    assert found.still > 10, "the motion must matter"
+    assert found.tracked <= found.still / 3
 
 
 def test_an_explanation_of_a_frame_that_was_not_shown(photos: dict[str, NDArray[np.uint8]]) -> None:
-    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], object_speed=(300.0, 0.0))
+    pan = Pan(
+        photos["coffee"][::2, ::2], photos["rocket"], Motion(name="pan", object_speed=(300.0, 0.0))
+    )
     tracker = Tracker()
     for index in range(0, 20, 2):
         carried = tracker.follow(pan.frame(index), pan.explanation(5) if index > 10 else None)
@@ -69,7 +41,7 @@ def noisy(image: NDArray[np.uint8], seed: int, sigma: float = 5.0) -> NDArray[np
 def test_a_still_scene_leaves_the_explanation_itself(photos: dict[str, NDArray[np.uint8]]) -> None:
     image = np.asarray(cv2.resize(photos["coffee"], SIZE), np.uint8)
     tracker = Tracker()
-    explanation = Pan(image, image, object_speed=(0.0, 0.0)).explanation(0)
+    explanation = Pan(image, image, Motion(name="pan", object_speed=(0.0, 0.0))).explanation(0)
     for index in range(40):
         frame = Frame(noisy(image, index), index, index / RATE)
         assert tracker.follow(frame, explanation) is explanation
@@ -80,8 +52,7 @@ def test_slow_motion_adds_up(photos: dict[str, NDArray[np.uint8]]) -> None:
     pan = Pan(
         photos["coffee"][::2, ::2],
         photos["rocket"],
-        object_speed=(60.0, 0.0),
-        camera_speed=(60.0, 0.0),
+        Motion(name="pan", object_speed=(60.0, 0.0), background_speed=(60.0, 0.0)),
     )
     tracker = Tracker()
     explanation = pan.explanation(0)
@@ -96,7 +67,7 @@ def test_a_cut_leaves_the_map_where_it_is(photos: dict[str, NDArray[np.uint8]]) 
     first = np.asarray(cv2.resize(photos["coffee"], SIZE), np.uint8)
     second = np.asarray(cv2.resize(photos["rocket"], SIZE), np.uint8)
     tracker = Tracker()
-    explanation = Pan(first, first, object_speed=(0.0, 0.0)).explanation(0)
+    explanation = Pan(first, first, Motion(name="pan", object_speed=(0.0, 0.0))).explanation(0)
     assert tracker.follow(Frame(first, 0, 0.0), explanation) is explanation
     for index in (1, 2, 3):
         assert tracker.follow(Frame(second, index, index / RATE), explanation) is explanation
@@ -108,9 +79,12 @@ def test_the_carried_map_is_a_heatmap_and_the_original_is_left_as_it_is(
     pan = Pan(
         photos["coffee"],
         photos["rocket"],
-        object_speed=(900.0, 0.0),
-        camera_speed=(900.0, 0.0),
-        start=(1000.0, 300.0),
+        Motion(
+            name="pan",
+            object_speed=(900.0, 0.0),
+            background_speed=(900.0, 0.0),
+            start=(1000.0, 300.0),
+        ),
     )
     tracker = Tracker()
     explanation = pan.explanation(0)
@@ -130,7 +104,9 @@ def test_the_carried_map_is_a_heatmap_and_the_original_is_left_as_it_is(
 def test_a_frame_that_is_drawn_again_changes_nothing(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
-    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], object_speed=(300.0, 0.0))
+    pan = Pan(
+        photos["coffee"][::2, ::2], photos["rocket"], Motion(name="pan", object_speed=(300.0, 0.0))
+    )
     tracker = Tracker()
     explanation = pan.explanation(0)
     tracker.follow(pan.frame(0), explanation)
@@ -141,7 +117,9 @@ def test_a_frame_that_is_drawn_again_changes_nothing(
 
 
 def test_nothing_to_carry_yet(photos: dict[str, NDArray[np.uint8]]) -> None:
-    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], object_speed=(300.0, 0.0))
+    pan = Pan(
+        photos["coffee"][::2, ::2], photos["rocket"], Motion(name="pan", object_speed=(300.0, 0.0))
+    )
     tracker = Tracker()
     assert tracker.follow(pan.frame(0), None) is None
     assert tracker.follow(pan.frame(1), None) is None
@@ -153,7 +131,7 @@ def test_the_map_is_aligned_as_the_overlay_aligns_it(
     """Carried by 80 pixels, it is what the overlay draws, moved by 80 pixels."""
     image = np.asarray(cv2.resize(photos["coffee"], SIZE), np.uint8)
     moved = np.roll(image, 80, axis=1)
-    explanation = Pan(image, image, object_speed=(0.0, 0.0)).explanation(0)
+    explanation = Pan(image, image, Motion(name="pan", object_speed=(0.0, 0.0))).explanation(0)
     tracker = Tracker()
     tracker.follow(Frame(image, 0, 0.0), explanation)
     for step in range(1, 11):
@@ -170,7 +148,7 @@ def test_the_map_is_aligned_as_the_overlay_aligns_it(
 def test_small_pictures(size: tuple[int, int]) -> None:
     tracker = Tracker()
     generator = np.random.default_rng(0)
-    explanation = Explanation(np.ones((CELLS, CELLS), np.float32), 0, "a", 1.0, (), 0, 0.0)
+    explanation = Explanation(np.ones((14, 14), np.float32), 0, "a", 1.0, (), 0, 0.0)
     for index in range(4):
         image = generator.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
         carried = tracker.follow(Frame(image, index, 0.0), explanation)
@@ -181,7 +159,9 @@ def test_small_pictures(size: tuple[int, int]) -> None:
 def test_a_camera_that_comes_back_with_another_size_or_starts_over(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
-    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], object_speed=(300.0, 0.0))
+    pan = Pan(
+        photos["coffee"][::2, ::2], photos["rocket"], Motion(name="pan", object_speed=(300.0, 0.0))
+    )
     tracker = Tracker()
     explanation = pan.explanation(0)
     tracker.follow(pan.frame(0), explanation)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import torch
 from torch.nn import functional
@@ -25,11 +25,19 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    Product: TypeAlias = Callable[
+        [torch.device, torch.dtype, int], tuple[Callable[[], object], int]
+    ]
+
 _DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _BYTES: Final = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1}
-_SECONDS = 0.3
+_SECONDS = 0.25
 """For each measurement."""
-_LEAST_RUNS = 3
+_SMALLEST = 256
+_GROWTH = 8
+"""How many times as long a product of matrices with sides twice as long takes."""
+_PATIENCE = 0.25
+"""Seconds that a single product may take."""
 _SMALL_MACHINE = 4 * 2**30
 """Bytes of memory below which less of it is read."""
 
@@ -81,12 +89,20 @@ def measure_limits(device: torch.device) -> Limits:
 def layers(module: nn.Module, x: Tensor) -> list[Layer]:
     """Return the layers of a network that compute with weights or multiply matrices.
 
+    The count is torch's own. On CPUs it leaves out attention's products of tokens with tokens.
+
     Args:
         module: The network, in `eval()`.
         x: A picture, 1×3×H×W float32, on the network's device.
     """
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module(x)
+    fused = torch.backends.mha.get_fastpath_enabled()
+    # torch does not count the one operation that attention is when no gradient is wanted.
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            module(x)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
     root = type(module).__name__
     totals = {name: sum(found.values()) for name, found in counter.get_flop_counts().items()}
     flops = {
@@ -116,9 +132,7 @@ def time_limit(work: Sequence[Layer], limits: Limits, precision: str = "fp32") -
     if rate is None:
         return None
     size = _BYTES[precision]
-    return sum(
-        max(layer.flops / rate, layer.weights * size / limits.bandwidth) for layer in work
-    )
+    return sum(max(layer.flops / rate, layer.weights * size / limits.bandwidth) for layer in work)
 
 
 def _own_layers(module: nn.Module, name: str, flops: Mapping[str, int]) -> list[Layer]:
@@ -136,44 +150,48 @@ def _own_layers(module: nn.Module, name: str, flops: Mapping[str, int]) -> list[
     return [*found, Layer(name, own, weights)] if own or weights else found
 
 
-def _rate(
-    product: Callable[[torch.device, torch.dtype], tuple[Callable[[], object], int]],
-    device: torch.device,
-    dtype: torch.dtype,
-) -> float:
-    """Operations per second; 0 where torch cannot do it there."""
+def _rate(product: Product, device: torch.device, dtype: torch.dtype) -> float:
+    """Operations per second; 0 where torch cannot do it there.
+
+    A processor without instructions for a number format may take minutes for what others do in
+    no time, so that the product grows only as long as it stays quick.
+    """
+    side, largest = _SMALLEST, 2048 if device.type == "cpu" else 8192
     try:
-        run, operations = product(device, dtype)
-        return operations / _best_seconds(run, device)
-    except (RuntimeError, TypeError, AttributeError, NotImplementedError):
+        run, operations = product(device, dtype, side)
+        while side < largest and _GROWTH * _best_seconds(run, device, 0.0) < _PATIENCE:
+            side *= 2
+            run, operations = product(device, dtype, side)
+        return operations / _best_seconds(run, device, _SECONDS)
+    except (RuntimeError, TypeError, AttributeError):
         return 0.0
 
 
 def _matrix_product(
-    device: torch.device, dtype: torch.dtype
+    device: torch.device, dtype: torch.dtype, side: int
 ) -> tuple[Callable[[], object], int]:
-    side = 2048 if device.type == "cpu" else 8192
     one, other = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
     return lambda: one @ other, 2 * side**3
 
 
-def _convolution(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[], object], int]:
-    channels, side, batch = 256, 56, 1 if device.type == "cpu" else 32
-    pictures = torch.rand(batch, channels, side, side, device=device).to(dtype)
+def _convolution(
+    device: torch.device, dtype: torch.dtype, side: int
+) -> tuple[Callable[[], object], int]:
+    """A convolution of about as many operations as the product of square matrices."""
+    channels = side // 8
+    width = max(8, round((8 * side**3 / (9 * channels**2)) ** 0.5 / 8))
+    pictures = torch.rand(1, channels, width + 2, width + 2, device=device).to(dtype)
     kernels = torch.rand(channels, channels, 3, 3, device=device).to(dtype)
     pictures, kernels = (
         tensor.to(memory_format=torch.channels_last) for tensor in (pictures, kernels)
     )
-    # Without padding every multiplication of the definition is one that has to be done.
-    operations = 2 * batch * channels * channels * 9 * (side - 2) ** 2
-    return lambda: functional.conv2d(pictures, kernels), operations
+    return lambda: functional.conv2d(pictures, kernels), 2 * channels**2 * 9 * width**2
 
 
-def _int8_product(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[], object], int]:
-    side = 2048 if device.type == "cpu" else 8192
-    one, other = (
-        torch.randint(-127, 128, (side, side), device=device).to(dtype) for _ in range(2)
-    )
+def _int8_product(
+    device: torch.device, dtype: torch.dtype, side: int
+) -> tuple[Callable[[], object], int]:
+    one, other = (torch.randint(-127, 128, (side, side), device=device).to(dtype) for _ in range(2))
     # torch has no public product of int8 matrices. Its fast one wants the second by columns.
     product = torch._int_mm
     return lambda: product(one, other.t()), 2 * side**3
@@ -181,7 +199,7 @@ def _int8_product(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[]
 
 def _bandwidth(device: torch.device) -> float:
     numbers = torch.ones(_read_bytes(device) // 4, device=device)
-    return numbers.numel() * 4 / _best_seconds(numbers.sum, device)
+    return numbers.numel() * 4 / _best_seconds(numbers.sum, device, _SECONDS)
 
 
 def _read_bytes(device: torch.device) -> int:
@@ -194,12 +212,12 @@ def _read_bytes(device: torch.device) -> int:
     return 2**28 if small else 2**29
 
 
-def _best_seconds(run: Callable[[], object], device: torch.device) -> float:
-    """The shortest of some runs: whatever disturbs one only makes it longer."""
+def _best_seconds(run: Callable[[], object], device: torch.device, spent: float) -> float:
+    """The shortest of some runs, that many seconds of them: a disturbance only makes it longer."""
     run()
     synchronize(device)
     times: list[float] = []
-    while len(times) < _LEAST_RUNS or sum(times) < _SECONDS:
+    while not times or sum(times) < spent:
         start = time.perf_counter()
         run()
         synchronize(device)

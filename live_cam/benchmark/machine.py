@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
@@ -94,10 +94,5 @@ def _gpus() -> str:
 
 
 def _versions() -> list[str]:
-    found = []
-    for package in _PACKAGES:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
-    return found
+    installed = {each.metadata["Name"].lower(): each.version for each in distributions()}
+    return [f"{name} {installed[name]}" for name in _PACKAGES if name in installed]

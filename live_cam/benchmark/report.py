@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,6 +14,8 @@ Cell: TypeAlias = "str | int | float | bool | None"
 """None: it was not measured, or does not apply."""
 
 _NOTHING = "–"
+_WIDTH = 100
+"""Of a terminal's line, in characters; tables may be wider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Report:
         for section in self.sections:
             numeric = _numeric(section)
             lines = _aligned(section.cells(), numeric)
-            parts.append("\n".join([section.title, "", *lines, *_below(section.notes)]))
+            parts.append("\n".join([section.title, "", *lines, *_below(section.notes, _WIDTH)]))
         return "\n\n".join(parts) + "\n"
 
     def markdown(self) -> str:
@@ -133,5 +136,5 @@ def _aligned(rows: Sequence[Sequence[str]], numeric: set[int] | tuple[()]) -> li
     ]
 
 
-def _below(notes: Sequence[str]) -> list[str]:
-    return [line for note in notes for line in ("", note)]
+def _below(notes: Sequence[str], width: int | None = None) -> list[str]:
+    return [line for note in notes for line in ("", textwrap.fill(note, width) if width else note)]

@@ -40,7 +40,7 @@ def candidates(
     Args:
         classifier: The network, on `device`.
         halves: The same, cut at its target layer.
-        engine: One of `settings.ENGINES`.
+        engine: One of `settings.ENGINES` but `hook`, beside which nothing is tried.
         precision: One of `settings.PRECISIONS`.
         device: Where the network is.
         accelerator: One of OpenVINO's devices, where the user named one.
@@ -49,8 +49,6 @@ def candidates(
         EngineError: OpenVINO was asked for and is not installed.
         DeviceError: OpenVINO does not find the accelerator that was asked for.
     """
-    if engine == "hook":
-        return []
     opening = partial(_open, classifier, halves, precision, device)
     wants_openvino = engine == "openvino" or precision == "int8" or accelerator is not None
     torch_engine = Candidate(

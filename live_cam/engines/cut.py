@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections import OrderedDict
 from typing import Final, NamedTuple
 
 from torch import fx, nn
@@ -63,7 +64,7 @@ def cut(module: nn.Module, layer: str) -> Cut:
     ]
     handed_up = [targets[0], *crossing]
     trunk = _assembled(module, _below(graph, above, handed_up))
-    return Cut(copy.deepcopy(trunk), _assembled(module, _above(graph, above, handed_up)))
+    return Cut(_copy_without_hooks(trunk), _assembled(module, _above(graph, above, handed_up)))
 
 
 class _Tracer(fx.Tracer):
@@ -122,3 +123,12 @@ def _assembled(module: nn.Module, graph: fx.Graph) -> fx.GraphModule:
     half.delete_all_unused_submodules()
     half.recompile()
     return half
+
+
+def _copy_without_hooks(half: fx.GraphModule) -> fx.GraphModule:
+    """Copy a half, but not the hooks that others have hung on its layers."""
+    memo: dict[int, object] = {}
+    for layer in half.modules():
+        for hooks in (layer._forward_hooks, layer._forward_pre_hooks):
+            memo[id(hooks)] = OrderedDict()
+    return copy.deepcopy(half, memo)

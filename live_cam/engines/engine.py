@@ -58,6 +58,14 @@ class Engine(Closing):
             NonFiniteError: The scores or gradients are NaN or infinite.
         """
 
+    @abstractmethod
+    def scores(self, x: Tensor) -> Tensor:
+        """Return N×C logits by the forward pass alone, to measure explanations against.
+
+        Args:
+            x: As above.
+        """
+
 
 def read_back(result: CAMResult) -> CAMResult:
     """Bring a result into the CPU's memory, in one transfer and with one wait for the device."""

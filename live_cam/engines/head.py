@@ -35,6 +35,13 @@ class Head(Protocol):
             UsageError: The layer cannot be explained.
         """
 
+    def scores(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Return N×C logits alone.
+
+        Args:
+            features: As above.
+        """
+
 
 class AutogradHead:
     """Any head and any method: the tape begins at the target layer's activations."""
@@ -64,6 +71,11 @@ class AutogradHead:
         cam = self._method(as_maps(activation.detach().float()), as_maps(gradient))
         return _checked(cam, gradient, logits.detach(), classes)
 
+    def scores(self, features: tuple[Tensor, ...]) -> Tensor:
+        """See `Head`."""
+        with torch.no_grad():
+            return self._head(features[0].clone(), *features[1:])  # type: ignore[no-any-return]
+
 
 class ClosedFormHead:
     """Grad-CAM alone, where the pooled gradient has a closed form."""
@@ -91,6 +103,11 @@ class ClosedFormHead:
             positions = activation.shape[2] * activation.shape[3]
             weights = self._pooled_gradient(classes, *hidden) / positions
             return _checked(weighted_sum(activation, weights), weights, logits, classes)
+
+    def scores(self, features: tuple[Tensor, ...]) -> Tensor:
+        """See `Head`."""
+        with torch.no_grad():
+            return self._scores(features[0])[0]
 
 
 def _checked(cam: Tensor, gradient: Tensor, logits: Tensor, classes: Tensor) -> CAMResult:

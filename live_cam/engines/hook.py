@@ -51,6 +51,10 @@ class HookEngine(Engine):
         """See `Engine`."""
         return read_back(self._cam(x, class_index, timer))
 
+    def scores(self, x: Tensor) -> Tensor:
+        """See `Engine`."""
+        return self._cam.scores(x)
+
     def close(self) -> None:
         """Take the hook off. May be called twice."""
         self._cam.close()

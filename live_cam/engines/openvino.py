@@ -98,6 +98,11 @@ class OpenVINOEngine(Engine):
             )
         return result
 
+    def scores(self, x: Tensor) -> Tensor:
+        """See `Engine`."""
+        parts = [self._head.scores(self._trunk(x[i : i + 1])) for i in range(len(x))]
+        return torch.cat(parts)
+
     def close(self) -> None:
         """Nothing to let go of but memory. May be called twice."""
 
@@ -193,9 +198,12 @@ class _Compiled:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            # Threads that are bound to a core wait where someone else, such as the one that
+            # draws, happens to run on it.
+            "ENABLE_CPU_PINNING": False,
         }
         if device != "cpu":
-            del options["INFERENCE_NUM_THREADS"]
+            del options["INFERENCE_NUM_THREADS"], options["ENABLE_CPU_PINNING"]
         try:
             compiled = _runtime().Core().compile_model(model, device.upper(), options)
         except RuntimeError as error:
@@ -207,7 +215,10 @@ class _Compiled:
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return copies of the outputs: the next call overwrites OpenVINO's own."""
-        arrays: list[NDArray[np.generic]] = [tensor.contiguous().numpy() for tensor in inputs]
+        # Laid out by numpy, since torch's threads would go on spinning on OpenVINO's cores.
+        arrays: list[NDArray[np.generic]] = [
+            np.ascontiguousarray(tensor.numpy()) for tensor in inputs
+        ]
         self._request.infer(dict(enumerate(arrays)), share_inputs=True)
         outputs = self._request.output_tensors
         return tuple(torch.from_numpy(np.array(tensor.data)) for tensor in outputs)

@@ -105,6 +105,12 @@ class TorchEngine(Engine):
             features = self._trunk(x.to(memory_format=torch.channels_last))
         return self._head(features, wanted)
 
+    def scores(self, x: Tensor) -> Tensor:
+        """See `Engine`."""
+        with torch.no_grad(), self._precision.autocast():
+            features = self._trunk(x.to(memory_format=torch.channels_last))
+            return self._head.scores(features).float()
+
     def close(self) -> None:
         """Let go of what was captured. May be called twice."""
         if self._graph:

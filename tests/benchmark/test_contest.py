@@ -31,12 +31,14 @@ class Planted:
         classes: list[int] | None = None,
         *,
         exact: bool = False,
+        leads: list[float] | None = None,
     ) -> Contestant:
         def explain(x: Tensor) -> Answer:
             frame = int(x[0, 0, 0, 0])
             self.calls.append((name, frame))
             self.now += seconds[frame]
-            return Answer(cam, classes[frame] if classes else 5)
+            lead = leads[frame] if leads else 1.0
+            return Answer(cam, classes[frame] if classes else 5, lead)
 
         return Contestant(name, explain, exact)
 
@@ -49,7 +51,7 @@ def test_each_round_takes_one_frame_through_all_in_an_order_of_its_own() -> None
     planted = Planted()
     names = ["one", "two", "three", "four"]
     contestants = [planted.contestant(name, [1.0] * 40) for name in names]
-    contest(contestants, frames(40), truth="one", warm_up=0, clock=planted.clock)
+    contest(contestants, frames(40), truth="one", warm_up=0, lead_in=0, clock=planted.clock)
     rounds = [planted.calls[start : start + 4] for start in range(0, 160, 4)]
     for index, calls in enumerate(rounds):
         assert sorted(name for name, _ in calls) == sorted(names)
@@ -69,7 +71,7 @@ def test_the_order_depends_on_the_seed_alone() -> None:
     for seed in (1, 1, 2):
         planted = Planted()
         contestants = [planted.contestant(name, [1.0] * 9) for name in "abcd"]
-        contest(contestants, frames(9), truth="a", seed=seed, clock=planted.clock)
+        contest(contestants, frames(9), truth="a", seed=seed, lead_in=0, clock=planted.clock)
         orders.append(planted.calls)
     assert orders[0] == orders[1]
     assert orders[0] != orders[2]
@@ -84,6 +86,7 @@ def test_times_and_speeds() -> None:
         frames(5),
         truth="slow",
         yardstick="slow",
+        lead_in=0,
         clock=planted.clock,
     )
     assert outcomes[0].seconds == (4.0, 8.0, 16.0)
@@ -101,6 +104,7 @@ def test_warming_up_does_not_count_but_progresses() -> None:
         truth="one",
         warm_up=3,
         progress=lambda: steps.append(None),
+        lead_in=0,
         clock=planted.clock,
     )
     assert outcome.seconds == (1.0, 1.0, 1.0)
@@ -124,6 +128,7 @@ def test_maps_are_compared_where_the_class_is_the_same() -> None:
         ],
         frames(4),
         truth="truth",
+        lead_in=0,
         clock=planted.clock,
     )
     found = {outcome.contestant.name: outcome for outcome in outcomes}
@@ -138,6 +143,26 @@ def test_maps_are_compared_where_the_class_is_the_same() -> None:
     assert found["elsewhere"].correlation is None
     assert found["elsewhere"].deviation is None
     assert found["constant"].correlation is None
+
+
+def test_frames_that_are_clear_are_counted_by_themselves() -> None:
+    planted = Planted()
+    outcomes = contest(
+        [
+            planted.contestant(
+                "truth", [1.0] * 4, classes=[1, 2, 3, 4], leads=[0.9, 0.5, 0.2, 0.05]
+            ),
+            planted.contestant("other", [1.0] * 4, classes=[1, 2, 7, 7], leads=[0.0] * 4),
+        ],
+        frames(4),
+        truth="truth",
+        warm_up=0,
+        lead_in=0,
+        clock=planted.clock,
+    )
+    assert [outcome.agreement for outcome in outcomes] == [1.0, 0.5]
+    assert outcomes[0].clear_agreement == 1.0
+    assert outcomes[1].clear_agreement == pytest.approx(2 / 3)
 
 
 def test_correlation_is_numpys() -> None:
@@ -168,3 +193,13 @@ def test_a_contest_that_cannot_be(
     contestants = [Planted().contestant(name, [1.0]) for name in names]
     with pytest.raises(ValueError, match=r"must be among|needs frames"):
         contest(contestants, frames(count), truth=truth, yardstick=yardstick)
+
+
+def test_leading_in_does_not_count() -> None:
+    planted = Planted()
+    first, second = planted.contestant("one", [1.0]), planted.contestant("two", [2.0])
+    outcomes = contest(
+        [first, second], frames(1), truth="one", warm_up=0, lead_in=2, clock=planted.clock
+    )
+    assert [outcome.seconds.median for outcome in outcomes] == [1.0, 2.0]
+    assert sorted(planted.calls) == [("one", 0)] * 3 + [("two", 0)] * 3

@@ -42,10 +42,6 @@ class TestEntries:
         cpu = [each.name for each in found if each.accelerator == "cpu"]
         assert cpu == ["hook fp32", "torch fp32", "openvino fp32"]
 
-    def test_what_a_user_types(self) -> None:
-        entry = Entry("openvino", "fp16", "gpu")
-        assert entry.options == "--engine openvino --device gpu --precision fp16"
-
 
 class TestOpened:
     def test_what_opens_explains_and_the_others_are_listed(self) -> None:
@@ -157,6 +153,7 @@ def outcome(name: str, seconds: float, correlation: float | None, *, exact: bool
         Quartiles(seconds, seconds, seconds),
         1.0,
         correlation,
+        1.0,
         1.0,
         0.0 if exact else None,
     )

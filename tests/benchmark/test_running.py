@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from live_cam.benchmark import limits
 from live_cam.benchmark.report import report_from_json
@@ -31,6 +32,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_the_script(tmp_path: Path) -> None:
     result = run(
         "--model", "efficientnet_lite0", "--frames", "2", "--no-int8", "--device", "cpu",
+        "--loop", "2",
         "--json", tmp_path / "found.json",
         "--markdown", tmp_path / "found.md",
         "--plot", tmp_path / "found.svg",
@@ -39,7 +41,7 @@ def test_the_script(tmp_path: Path) -> None:
     report = report_from_json((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert report.text() in result.stdout
     assert report.markdown() == (tmp_path / "found.md").read_text(encoding="utf-8")
-    explanations, machine, missing = report.sections
+    explanations, machine, missing, loop, tracking = report.sections
     rows = {str(row["name"]): row for row in explanations.rows}
     assert {"hook fp32", "torch fp32", "torchcam", "pytorch-grad-cam", "captum"} <= set(rows)
     assert rows["torchcam"]["speed"] == 1.0
@@ -48,11 +50,22 @@ def test_the_script(tmp_path: Path) -> None:
             float(row[f"{name}_seconds"] or 0) for name in ("lower", "median", "upper")
         )
         assert 0 < lower <= middle <= upper
+        if str(row["name"]).endswith("forward alone"):
+            assert row["correlation"] is None
+            continue
         assert float(row["correlation"] or 0) > 0.9, row["name"]
         if row["exact"]:
             assert float(row["deviation"] or 0) <= 1e-4, row["name"]
     assert {row["precision"] for row in machine.rows} >= {"fp32"}
     assert [row["name"] for row in missing.rows] == ["seed"]
+    for row in loop.rows:
+        assert str(row["engine"]).startswith(("hook", "torch", "openvino"))
+        assert float(row["shown"] or 0) > 5
+        assert float(row["explained"] or 0) > 0
+        assert float(row["bare"] or 0) > 0
+        assert 0 < float(row["age"] or 0) < 1
+    assert [row["threads"] for row in loop.rows][1] == torch.get_num_threads()
+    assert all(float(row["share"] or 9) < 1 / 3 for row in tracking.rows)
     picture = (tmp_path / "found.svg").read_text(encoding="utf-8")
     assert "<svg" in picture
 

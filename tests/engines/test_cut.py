@@ -6,6 +6,7 @@ from torch import nn
 
 from live_cam.engines.cut import cut
 from live_cam.errors import EngineError, UsageError
+from live_cam.gradcam import GradCAM
 from tests.engines.classifiers import network, pictures
 from tests.networks import randomised, tiny_network
 
@@ -64,6 +65,15 @@ def test_the_network_is_left_as_it_was() -> None:
     cut(module, "1")
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
     assert not any(layer._forward_hooks for layer in module.modules())
+
+
+def test_hooks_of_others_are_not_copied() -> None:
+    module = tiny_network()
+    with GradCAM(module, "1"):
+        halves = cut(module, "1")
+    assert not any(layer._forward_hooks for layer in halves.trunk.modules())
+    with torch.no_grad():
+        assert not halves.head(*halves.trunk(pictures())).requires_grad
 
 
 class _Undecided(nn.Module):

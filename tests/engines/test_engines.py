@@ -122,6 +122,17 @@ def test_the_network_is_left_as_it_was(name: str) -> None:
     assert not any(layer._forward_hooks for layer in module.modules())
 
 
+@pytest.mark.parametrize("layer", ["1", "4"])
+@pytest.mark.parametrize("name", ["hook", *FAST])
+def test_the_scores_alone_are_those_of_the_explanation(name: str, layer: str) -> None:
+    classifier = as_classifier(tiny_network(), layer if name == "hook" else "1")
+    with open_engine(name, classifier) as engine:
+        expected = classifier.module(pictures(2))
+        scores = engine.scores(pictures(2))
+        assert not scores.requires_grad
+        torch.testing.assert_close(scores, expected.detach(), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["hook", *FAST])
 def test_closing_twice(name: str) -> None:
     engine = open_engine(name, as_classifier(tiny_network(), "1"))

@@ -72,6 +72,9 @@ class FakeEngine(Engine):
             raise NonFiniteError("not finite.")
         return CAMResult(self._cam, torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
 
+    def scores(self, x: torch.Tensor) -> torch.Tensor:
+        return self(x).logits
+
     def close(self) -> None:
         self.closed += 1
 

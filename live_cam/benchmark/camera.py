@@ -1,0 +1,97 @@
+"""A camera for the benchmark: MJPEG over HTTP at a steady rate, from a process of its own.
+
+Run as `python -m live_cam.benchmark.camera`: prints its port, and serves until it is ended.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from live_cam.capture.demo import demo_photos
+from live_cam.closing import Closing
+from live_cam.opencv import cv2
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SIZE: Final = (1280, 720)
+"""Width and height of its pictures, in pixels."""
+RATE: Final = 30.0
+"""Its pictures per second."""
+_STEP: Final = 12
+"""Pixels by which the scene moves from one picture to the next: no two are alike."""
+_COUNT: Final = 240
+
+
+class Camera(Closing):
+    """The camera's process, for as long as it is open.
+
+    Attributes:
+        url: Where it serves.
+    """
+
+    def __init__(self) -> None:
+        """Start it, and wait until it serves."""
+        command = [sys.executable, "-m", "live_cam.benchmark.camera"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        port = self._process.stdout.readline().strip()
+        self.url = f"http://127.0.0.1:{port}/"
+
+    def close(self) -> None:
+        """End it. May be called twice."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+
+def pictures(count: int = _COUNT) -> list[bytes]:
+    """Return the camera's pictures as JPEG: a flight at a steady speed along the demo's photos."""
+    width, height = SIZE
+    photos = [cv2.resize(photo, SIZE) for photo in demo_photos()]
+    strip = np.asarray(np.hstack([*photos, photos[0]]), np.uint8)
+    found = []
+    for index in range(count):
+        left = index * _STEP % (width * len(photos))
+        view: NDArray[np.uint8] = strip[:height, left : left + width]
+        found.append(bytes(cv2.imencode(".jpg", view)[1]))
+    return found
+
+
+class _Handler(BaseHTTPRequestHandler):
+    pictures: tuple[bytes, ...] = ()
+
+    def do_GET(self) -> None:  # http.server's name
+        """Send pictures until the other side has had enough."""
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        start = time.monotonic()
+        index = 0
+        try:
+            while True:
+                picture = self.pictures[index % len(self.pictures)]
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n"
+                self.wfile.write(head.encode() + b"\r\n" + picture + b"\r\n")
+                index += 1
+                time.sleep(max(0.0, start + index / RATE - time.monotonic()))
+        except OSError:
+            return
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
+if __name__ == "__main__":
+    _Handler.pictures = tuple(pictures())
+    with HTTPServer(("127.0.0.1", 0), _Handler) as server:
+        sys.stdout.write(f"{server.server_address[1]}\n")
+        sys.stdout.flush()
+        server.serve_forever()

@@ -1,0 +1,150 @@
+"""The whole program against its own explainer: what decoding, drawing and recording cost."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from live_cam.benchmark.camera import Camera
+from live_cam.benchmark.report import Cell, Column, Section
+from live_cam.capture import open_source
+from live_cam.display import display_problem
+from live_cam.explainer import Explainer
+from live_cam.pipeline import LivePipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from live_cam.capture import Frame
+    from live_cam.explanation import Explanation
+    from live_cam.schedule import Shown
+    from live_cam.settings import Settings
+
+_SETTLING: Final = 2.0
+"""Seconds that are not counted, after it is settled which engine explains."""
+_PATIENCE: Final = 240.0
+_BARE_FRAMES: Final = 20
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Notes what the live loop does once it is settled which engine explains, and ends it."""
+
+    seconds: float
+    pipeline: LivePipeline
+    engine: str = ""
+    begun: float = field(default_factory=time.monotonic)
+    counts_from: float | None = None
+    shown_at: list[float] = field(default_factory=list)
+    ages: list[float] = field(default_factory=list)
+    explained_at: list[float] = field(default_factory=list)
+    threads: int = 0
+
+    def shown(self, shown: Shown) -> None:
+        """Note a picture that is out."""
+        now = time.monotonic()
+        if self.counts_from is None and self.pipeline.settled:
+            self.counts_from = now + _SETTLING
+        if self.counts_from is not None and now >= self.counts_from:
+            self.shown_at.append(now)
+            self.ages.append(now - shown.frame.timestamp)
+        ends = self.begun + _PATIENCE if self.counts_from is None else self.counts_from
+        if now > ends + self.seconds:
+            self.engine = self.pipeline.engine
+            self.pipeline.stop()
+
+    def explained(self, _frame: Frame, _explanation: Explanation) -> None:
+        """Note an explanation."""
+        import torch
+
+        self.threads = torch.get_num_threads()  # each thread has its own number
+        now = time.monotonic()
+        if self.counts_from is not None and now >= self.counts_from:
+            self.explained_at.append(now)
+
+
+def loop_section(
+    settings: Sequence[Settings], seconds: float, say: Callable[[str], None]
+) -> Section:
+    """Measure the whole live loop, with a recording, and with a window where there is a display.
+
+    Args:
+        settings: Network, engine, precision and threads, once for each row. The source, the
+            window and the recording are the benchmark's.
+        seconds: For how long to measure each.
+        say: Told what is being done.
+
+    Raises:
+        LiveCamError: The demo's photos are not installed, or the network cannot be had.
+    """
+    problem = display_problem()
+    with Camera() as camera, tempfile.TemporaryDirectory() as folder:
+        rows = []
+        for chosen in settings:
+            complete = replace(
+                chosen,
+                source=camera.url,
+                headless=problem is not None,
+                record=Path(folder) / "loop.mp4",
+                overwrite=True,
+            )
+            say(f"Running the whole program: {chosen.engine} {chosen.precision} …")
+            rows.append(_row(complete, seconds, say))
+    columns = (
+        Column("engine", "engine"),
+        Column("threads", "threads"),
+        Column("bare", "bare explanations/s", "{:.1f}"),
+        Column("explained", "in the loop", "{:.1f}"),
+        Column("share", "share", "{:.2f}"),
+        Column("shown", "shown fps", "{:.1f}"),
+        Column("interval", "99 % interval ms", "{:.0f}", 1e3),
+        Column("age", "median age ms", "{:.1f}", 1e3),
+    )
+    window = "no window (there is no display)" if problem else "in a window"
+    note = (
+        f"An HTTP camera's MJPEG, 1280×720 at 30 fps, decoded, explained, drawn, recorded as "
+        f"H.264, {window}. Bare: the explainer alone with the same threads, resizing included. "
+        "Age: from a picture's arrival to the moment it is out."
+    )
+    return Section("The whole loop", columns, tuple(rows), (note,))
+
+
+def _row(settings: Settings, seconds: float, say: Callable[[str], None]) -> dict[str, Cell]:
+    pipeline = LivePipeline(settings, lambda _text: None)
+    watch = _Watch(seconds, pipeline)
+    pipeline.observer = watch
+    pipeline.run()
+    explained = len(watch.explained_at) / seconds
+    say(f"Running the explainer alone: {watch.engine} …")
+    bare = _bare_rate(replace(settings, threads=watch.threads))
+    return {
+        "engine": watch.engine,
+        "threads": watch.threads,
+        "bare": bare,
+        "explained": explained,
+        "share": explained / bare,
+        "shown": len(watch.shown_at) / seconds,
+        "interval": float(np.percentile(np.diff(watch.shown_at), 99)),
+        "age": float(np.median(watch.ages)),
+    }
+
+
+def _bare_rate(settings: Settings) -> float:
+    """Return explanations per second of the explainer by itself: resizing, network, gradient."""
+    with open_source(settings.source) as source, Explainer(settings, lambda _text: None) as alone:
+        frames = [frame for _ in range(_BARE_FRAMES) if (frame := source.read())]
+        source.close()
+        alone.load()
+        while not alone.settled:
+            alone.explain(frames[0])
+        taken = []
+        for frame in frames:
+            start = time.perf_counter()
+            alone.explain(frame)
+            taken.append(time.perf_counter() - start)
+    return 1 / float(np.median(taken))

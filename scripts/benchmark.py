@@ -1,0 +1,196 @@
+"""Measures every engine of this project against the machine's limits and against its peers.
+
+Needs the project with its extra `bench`, and grad-cam and captum without their dependencies:
+
+    pip install -e '.[bench]' && pip install --no-deps grad-cam captum
+
+Peers that are missing are listed as such. Nothing is downloaded. While it runs, let the machine do
+nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import torch
+from chart import draw
+from peers import TORCHCAM, open_peers
+
+from live_cam.benchmark.contest import contest
+from live_cam.benchmark.entries import TRUTH, Opened, entries, forward_alone
+from live_cam.benchmark.inputs import benchmark_inputs, network
+from live_cam.benchmark.limits import layers, measure_limits
+from live_cam.benchmark.loop import loop_section
+from live_cam.benchmark.machine import describe_machine
+from live_cam.benchmark.pan import tracking_section
+from live_cam.benchmark.report import Report
+from live_cam.benchmark.sections import contest_section, limits_section, missing_section
+from live_cam.engines.openvino import openvino_devices
+from live_cam.errors import LiveCamError
+from live_cam.precision import select_device
+from live_cam.settings import Settings
+
+if TYPE_CHECKING:
+    from live_cam.benchmark.report import Section
+    from live_cam.classifier import Classifier
+
+_WARM_UP = 3
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--device", default="auto", show_default=True, help="Where the network runs.")
+@click.option("--model", default="vgg19", show_default=True, help="The network.")
+@click.option(
+    "--weights",
+    type=_FILE,
+    help="A state dict.  [default: torchvision's where they are cached, else random ones]",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    help="How many frames each one explains.",
+)
+@click.option(
+    "--int8/--no-int8",
+    default=True,
+    show_default=True,
+    help="Whether to measure int8, for which the network is quantised once, in minutes.",
+)
+@click.option(
+    "--loop",
+    type=click.FloatRange(min=0),
+    default=20.0,
+    show_default=True,
+    help="Seconds for which each run of the whole program is measured; 0: leave it out.",
+)
+@click.option("--json", "json_file", type=_FILE, help="Write the figures here, for programs.")
+@click.option("--markdown", type=_FILE, help="Write the tables here, for a page.")
+@click.option("--plot", type=_FILE, help="Draw the explanations' times here: .svg or .png.")
+def benchmark(
+    device: str,
+    model: str,
+    weights: Path | None,
+    frames: int,
+    int8: bool,
+    loop: float,
+    json_file: Path | None,
+    markdown: Path | None,
+    plot: Path | None,
+) -> None:
+    """Measure every way to explain a frame that is here, and the machine itself."""
+    place = select_device(device)
+    with network(model, weights=weights, device=place) as (classifier, origin):
+        facts = describe_machine() | {
+            "Network": f"{model}, explained at {classifier.layer}; weights: {origin}",
+            "Date": datetime.date.today().isoformat(),
+        }
+        sections = explanations(classifier, place, frames, int8=int8)
+        if loop:
+            sections += (*whole_loop(model, weights, place, loop, int8=int8), tracking_section())
+    report = Report(f"{model} on {place}, {frames} frames", facts, sections)
+    click.echo(report.text())
+    if json_file:
+        json_file.write_text(report.to_json(), encoding="utf-8")
+    if markdown:
+        markdown.write_text(report.markdown(), encoding="utf-8")
+    if plot:
+        draw(report, plot)
+
+
+def explanations(
+    classifier: Classifier, device: torch.device, frames: int, *, int8: bool = True
+) -> tuple[Section, ...]:
+    """Measure the engines, the peers and the machine.
+
+    Args:
+        classifier: The network, on the device.
+        device: Where to measure.
+        frames: How many each one explains, beside those to warm up.
+        int8: Whether to measure int8.
+
+    Returns:
+        How the contestants did, what the machine can do and, if any, who is missing.
+    """
+    _say("Measuring the machine …")
+    limits = measure_limits(device)
+    inputs, _ = benchmark_inputs(classifier, frames, device)
+    work = layers(classifier.module, inputs[0])
+    with ExitStack() as stack:
+        _say("Opening the peers …")
+        # Before the engines, whose hooks the peers' copies of the network would have, too.
+        peers, missing = open_peers(classifier, device, inputs[0], stack)
+        wanted = entries(device, limits.rates, int8=int8)
+        opened = stack.enter_context(Opened(classifier, wanted, device, inputs[0], _say))
+        alone = [
+            forward_alone(engine, name)
+            for name, engine in opened.engines.items()
+            if engine.exact and name != TRUTH
+        ]
+        contestants = [*opened.contestants, *alone, *peers]
+        yardstick = TORCHCAM if any(peer.name == TORCHCAM for peer in peers) else TRUTH
+        steps = len(contestants) * (len(inputs) + _WARM_UP)
+        with click.progressbar(length=steps, label="Explaining", file=sys.stderr) as bar:
+            outcomes = contest(
+                contestants,
+                inputs,
+                truth=TRUTH,
+                yardstick=yardstick,
+                device=device,
+                warm_up=_WARM_UP,
+                progress=lambda: bar.update(1),
+            )
+    missing |= opened.missing
+    return (
+        contest_section(
+            outcomes,
+            truth=TRUTH,
+            yardstick=yardstick,
+            work=work,
+            limits=limits,
+            device=str(device),
+        ),
+        limits_section(limits, work),
+        *([missing_section(missing)] if missing else []),
+    )
+
+
+def whole_loop(
+    model: str, weights: Path | None, device: torch.device, seconds: float, *, int8: bool = True
+) -> tuple[Section, ...]:
+    """Measure the live loop with the default engine, with int8, and with all threads.
+
+    Args:
+        model: The network's name.
+        weights: A state dict for it; None: torchvision's, cached or random ones.
+        device: Where the network runs.
+        seconds: For how long to measure each.
+        int8: Whether to measure int8.
+    """
+    default = Settings(model=model, weights=weights, device=str(device))
+    chosen = [default]
+    if device.type == "cpu":
+        chosen.append(replace(default, threads=torch.get_num_threads()))
+        if int8 and openvino_devices():
+            chosen.append(replace(default, precision="int8"))
+    return (loop_section(chosen, seconds, _say),)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+if __name__ == "__main__":
+    try:
+        benchmark.main()
+    except LiveCamError as error:
+        click.echo(f"benchmark: {error}", err=True)
+        sys.exit(error.exit_code)

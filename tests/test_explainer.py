@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from live_cam.capture import Frame
+from live_cam.errors import DeviceError, EngineError
+from live_cam.explainer import Explainer, _cores
+from live_cam.settings import Settings
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(autouse=True)
+def threads() -> None:
+    torch.set_num_threads(_cores())
+
+
+def explained(
+    settings: Settings, image: NDArray[np.uint8]
+) -> tuple[list[str], list[str], list[str]]:
+    """Explain one picture until it is settled which engine does; return engines, labels, says."""
+    said: list[str] = []
+    engines: list[str] = []
+    labels: list[str] = []
+    limit = time.monotonic() + PATIENCE
+    with Explainer(settings, said.append) as explainer:
+        explainer.load()
+        index = 0
+        while not engines or not explainer.settled:
+            assert time.monotonic() < limit
+            labels.append(explainer.explain(Frame(image, index, 0.0)).label)
+            engines.append(explainer.engine)
+            index += 1
+    return engines, labels, said
+
+
+def test_an_exact_engine_takes_over_and_says_which(photos: dict[str, NDArray[np.uint8]]) -> None:
+    settings = Settings(model="efficientnet_lite0")
+    engines, labels, said = explained(settings, photos["coffee"])
+    assert set(labels) == {"espresso"}
+    assert engines[0].startswith("hook cpu fp32")
+    assert engines[-1] in ("torch cpu fp32", "openvino cpu fp32")
+    assert any(text.startswith(f"Explaining with {engines[-1]}") for text in said)
+
+
+def test_the_engine_that_was_asked_for(photos: dict[str, NDArray[np.uint8]]) -> None:
+    for name in ("hook", "torch", "openvino"):
+        settings = Settings(model="efficientnet_lite0", engine=name)
+        engines, labels, _ = explained(settings, photos["coffee"])
+        assert engines[-1] == f"{name} cpu fp32"
+        assert set(labels) == {"espresso"}
+
+
+def test_int8_explains_the_first_frame_of_a_file(
+    photos: dict[str, NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    before = torch.hub.get_dir()
+    torch.hub.set_dir(str(tmp_path))
+    try:
+        settings = Settings(model="efficientnet_lite0", precision="int8", every_frame=True)
+        engines, labels, said = explained(settings, photos["coffee"])
+    finally:
+        torch.hub.set_dir(before)
+    assert engines == ["openvino cpu int8"]
+    assert labels == ["espresso"]
+    assert "the maps correlate 0.9" in said[-1] or "the maps correlate 1.0" in said[-1]
+
+
+def test_a_network_that_cannot_be_cut_goes_on_with_the_hook(
+    monkeypatch: pytest.MonkeyPatch, photos: dict[str, NDArray[np.uint8]]
+) -> None:
+    def fail(_module: object, _layer: str) -> None:
+        raise EngineError("torch.fx cannot follow it.")
+
+    monkeypatch.setattr("live_cam.engines.cut.cut", fail)
+    for engine, expected in (("auto", []), ("torch", ["torch.fx cannot follow it."])):
+        settings = Settings(model="efficientnet_lite0", engine=engine)
+        engines, labels, said = explained(settings, photos["coffee"])
+        assert (engines, labels) == (["hook cpu fp32"], ["espresso"])
+        assert [text.rpartition(": ")[2] for text in said] == expected
+
+
+def test_openvino_that_is_not_there_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("live_cam.engines.candidates.openvino_devices", lambda: ())
+    for settings in (
+        Settings(model="efficientnet_lite0", engine="openvino"),
+        Settings(model="efficientnet_lite0", precision="int8"),
+    ):
+        with (
+            Explainer(settings, print) as explainer,
+            pytest.raises(EngineError, match=r"pip install 'live-cam\[openvino\]'"),
+        ):
+            explainer.load()
+
+
+def test_an_accelerator_that_is_not_there_is_named_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("live_cam.engines.candidates.openvino_devices", lambda: ("cpu",))
+    with (
+        Explainer(Settings(model="efficientnet_lite0", device="npu"), print) as explainer,
+        pytest.raises(DeviceError, match=r"no npu here, only cpu"),
+    ):
+        explainer.load()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (Settings(model="efficientnet_lite0", engine="hook"), max(1, _cores() - 1)),
+        (Settings(model="efficientnet_lite0", engine="hook", every_frame=True), _cores()),
+        (Settings(model="efficientnet_lite0", engine="hook", threads=2), 2),
+    ],
+    ids=["live", "every frame", "asked for"],
+)
+def test_a_core_is_left_to_those_who_draw(settings: Settings, expected: int) -> None:
+    for _ in range(2):  # a second one must not take yet another core away
+        with Explainer(settings, print) as explainer:
+            explainer.load()
+            assert torch.get_num_threads() == expected
