@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -58,15 +59,11 @@ def test_the_engine_that_was_asked_for(photos: dict[str, NDArray[np.uint8]]) -> 
 
 
 def test_int8_explains_the_first_frame_of_a_file(
-    photos: dict[str, NDArray[np.uint8]], tmp_path: Path
+    photos: dict[str, NDArray[np.uint8]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = torch.hub.get_dir()
-    torch.hub.set_dir(str(tmp_path))
-    try:
-        settings = Settings(model="efficientnet_lite0", precision="int8", every_frame=True)
-        engines, labels, said = explained(settings, photos["coffee"])
-    finally:
-        torch.hub.set_dir(before)
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    settings = Settings(model="efficientnet_lite0", precision="int8", every_frame=True)
+    engines, labels, said = explained(settings, photos["coffee"])
     assert engines == ["openvino cpu int8"]
     assert labels == ["espresso"]
     assert "the maps correlate 0.9" in said[-1] or "the maps correlate 1.0" in said[-1]
@@ -78,7 +75,8 @@ def test_a_network_that_cannot_be_cut_goes_on_with_the_hook(
     def fail(_module: object, _layer: str) -> None:
         raise EngineError("torch.fx cannot follow it.")
 
-    monkeypatch.setattr("live_cam.engines.cut.cut", fail)
+    # By its full name, since the package itself has a function `cut`.
+    monkeypatch.setattr(sys.modules["live_cam.engines.cut"], "cut", fail)
     for engine, expected in (("auto", []), ("torch", ["torch.fx cannot follow it."])):
         settings = Settings(model="efficientnet_lite0", engine=engine)
         engines, labels, said = explained(settings, photos["coffee"])

@@ -27,6 +27,7 @@ class Executed:
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)  # what `set_dir` set goes before TORCH_HOME
     folder = tmp_path / "hub" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     return folder

@@ -24,11 +24,10 @@ from tests.networks import tiny_network
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    before = torch.hub.get_dir()
     folder = tmp_path_factory.mktemp("hub")
-    torch.hub.set_dir(str(folder))
-    yield folder
-    torch.hub.set_dir(before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.hub, "_hub_dir", str(folder))
+        yield folder
 
 
 @pytest.fixture
