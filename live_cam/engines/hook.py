@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from live_cam.engines.engine import Engine, read_back
 from live_cam.gradcam import CAMResult, GradCAM
+from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
     import torch
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from live_cam.classifier import Classifier
     from live_cam.precision import Precision
-    from live_cam.timing import StageTimer
 
 
 class HookEngine(Engine):
@@ -49,7 +49,8 @@ class HookEngine(Engine):
         timer: StageTimer | None = None,
     ) -> CAMResult:
         """See `Engine`."""
-        return read_back(self._cam(x, class_index, timer))
+        with (timer or StageTimer()).stage("explain"):
+            return read_back(self._cam(x, class_index))
 
     def scores(self, x: Tensor) -> Tensor:
         """See `Engine`."""
