@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,8 @@ def candidates(
     if engine == "torch":
         return [torch_engine]
     found = openvino_devices() if device.type == "cpu" else ()
+    # Converting the network takes a lone processor from the camera for tens of seconds.
+    alone = os.cpu_count() == 1
     if wants_openvino:
         return [torch_engine, _chosen(opening, precision, accelerator, found, device)]
     return [
@@ -64,7 +67,7 @@ def candidates(
         *(
             Candidate(f"openvino {name}", partial(opening, "openvino", name))
             for name in found
-            if name in _EXACT_ACCELERATORS
+            if name in _EXACT_ACCELERATORS and not alone
         ),
     ]
 
