@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from live_cam.closing import Closing
 from live_cam.errors import UsageError
 from live_cam.methods import METHODS
 from live_cam.precision import Precision, synchronize
@@ -14,8 +15,6 @@ from live_cam.target_layer import get_layer
 from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from torch import Tensor, nn
     from torch.utils.hooks import RemovableHandle
     from typing_extensions import Self
@@ -32,7 +31,7 @@ class CAMResult(NamedTuple):
     """N int64: the class that each map explains."""
 
 
-class GradCAM:
+class GradCAM(Closing):
     """Explains the scores of any network by the activations of any of its layers.
 
     While it is open, a forward hook on the target layer cuts the tape: the layers below run
@@ -82,14 +81,6 @@ class GradCAM:
         self._module.eval()
         self._hook = self._target.register_forward_hook(self._cut_tape)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Remove the hook and restore the training flags. May be called twice."""

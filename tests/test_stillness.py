@@ -9,17 +9,13 @@ from numpy.typing import NDArray
 from live_cam.capture import Frame
 from live_cam.opencv import cv2
 from live_cam.stillness import Stillness
+from tests.sources import noisy
 
 SIZES = [(640, 480), (1280, 720), (1920, 1080)]
 
 
 def scene(photos: dict[str, NDArray[np.uint8]], size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(photos["coffee"], size), np.uint8)
-
-
-def noisy(image: NDArray[np.uint8], seed: int, sigma: float) -> NDArray[np.uint8]:
-    noise = np.random.default_rng(seed).normal(0, sigma, image.shape)
-    return np.asarray((image + noise).clip(0, 255).round(), np.uint8)
 
 
 def as_jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

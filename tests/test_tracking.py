@@ -10,6 +10,7 @@ from live_cam.explanation import Explanation
 from live_cam.opencv import cv2
 from live_cam.overlay import peak, to_frame
 from live_cam.tracking import Tracker
+from tests.sources import noisy
 
 STEADY = Motion(name="pan", object_speed=(300.0, 0.0))
 
@@ -22,9 +23,7 @@ def test_the_heat_stays_on_a_moving_object(motion: Motion) -> None:
 
 
 def test_an_explanation_of_a_frame_that_was_not_shown(photos: dict[str, NDArray[np.uint8]]) -> None:
-    pan = Pan(
-        photos["coffee"][::2, ::2], photos["rocket"], Motion(name="pan", object_speed=(300.0, 0.0))
-    )
+    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], STEADY)
     tracker = Tracker()
     for index in range(0, 20, 2):
         carried = tracker.follow(pan.frame(index), pan.explanation(5) if index > 10 else None)
@@ -33,17 +32,12 @@ def test_an_explanation_of_a_frame_that_was_not_shown(photos: dict[str, NDArray[
     assert distance < 0.3 * 300 * 13 / RATE
 
 
-def noisy(image: NDArray[np.uint8], seed: int, sigma: float = 5.0) -> NDArray[np.uint8]:
-    noise = np.random.default_rng(seed).normal(0, sigma, image.shape)
-    return np.asarray((image + noise).clip(0, 255).round(), np.uint8)
-
-
 def test_a_still_scene_leaves_the_explanation_itself(photos: dict[str, NDArray[np.uint8]]) -> None:
     image = np.asarray(cv2.resize(photos["coffee"], SIZE), np.uint8)
     tracker = Tracker()
     explanation = Pan(image, image, Motion(name="pan", object_speed=(0.0, 0.0))).explanation(0)
     for index in range(40):
-        frame = Frame(noisy(image, index), index, index / RATE)
+        frame = Frame(noisy(image, index, 5.0), index, index / RATE)
         assert tracker.follow(frame, explanation) is explanation
 
 
@@ -104,9 +98,7 @@ def test_the_carried_map_is_a_heatmap_and_the_original_is_left_as_it_is(
 def test_a_frame_that_is_drawn_again_changes_nothing(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
-    pan = Pan(
-        photos["coffee"][::2, ::2], photos["rocket"], Motion(name="pan", object_speed=(300.0, 0.0))
-    )
+    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], STEADY)
     tracker = Tracker()
     explanation = pan.explanation(0)
     tracker.follow(pan.frame(0), explanation)
@@ -117,9 +109,7 @@ def test_a_frame_that_is_drawn_again_changes_nothing(
 
 
 def test_nothing_to_carry_yet(photos: dict[str, NDArray[np.uint8]]) -> None:
-    pan = Pan(
-        photos["coffee"][::2, ::2], photos["rocket"], Motion(name="pan", object_speed=(300.0, 0.0))
-    )
+    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], STEADY)
     tracker = Tracker()
     assert tracker.follow(pan.frame(0), None) is None
     assert tracker.follow(pan.frame(1), None) is None
@@ -159,9 +149,7 @@ def test_small_pictures(size: tuple[int, int]) -> None:
 def test_a_camera_that_comes_back_with_another_size_or_starts_over(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
-    pan = Pan(
-        photos["coffee"][::2, ::2], photos["rocket"], Motion(name="pan", object_speed=(300.0, 0.0))
-    )
+    pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], STEADY)
     tracker = Tracker()
     explanation = pan.explanation(0)
     tracker.follow(pan.frame(0), explanation)

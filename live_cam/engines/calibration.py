@@ -48,7 +48,8 @@ def calibration_pictures(
     generator = np.random.default_rng(seed)
     sources = [pictures for pictures in (photos, list(frames)) if pictures]
     for index in range(count):
-        turn, pictures = divmod(index, len(sources))[0], sources[index % len(sources)]
+        turn, source = divmod(index, len(sources))
+        pictures = sources[source]
         yield _view(pictures[turn % len(pictures)], generator)
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, fx
 
+    from live_cam.engines.cut import Cut
+
 # Each hands every output's gradient on to its inputs with weights that add up to 1.
 _SUM_PRESERVING = (nn.MaxPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 _IDENTITY_IN_EVAL = (nn.Dropout, nn.Identity)
@@ -112,6 +114,18 @@ class ClosedForm:
         first = linear[0].weight.detach()
         summed = first.view(len(first), maps, -1).sum(dim=2)
         self.pooled_gradient = PooledGradient([summed, *(layer.weight for layer in linear[1:])])
+
+
+def find_form(cut: Cut, x: Tensor) -> tuple[ClosedForm | None, Tensor]:
+    """Return the closed form of a cut network's head, if it has one, and example activations.
+
+    Args:
+        cut: The network, cut at its target layer.
+        x: An input, N×3×H×W.
+    """
+    with torch.no_grad():
+        activation, *others = cut.trunk(x)
+    return (None if others else closed_form(cut.head, activation)), activation
 
 
 def closed_form(head: fx.GraphModule, activation: Tensor) -> ClosedForm | None:

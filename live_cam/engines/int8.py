@@ -17,8 +17,8 @@ import torch
 from torch import nn
 
 from live_cam.engines.calibration import calibration_pictures
-from live_cam.engines.closed_form import LinearStack
-from live_cam.engines.openvino import Models, OpenVINOEngine, convert, convert_gradient, find_form
+from live_cam.engines.closed_form import LinearStack, find_form
+from live_cam.engines.openvino import Models, OpenVINOEngine, convert, convert_gradient
 from live_cam.errors import EngineError
 from live_cam.preprocess import Preprocessor
 

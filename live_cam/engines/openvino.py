@@ -1,6 +1,7 @@
 """The engine of OpenVINO: Intel's runtime for the trunk, on its CPUs, GPUs and NPUs.
 
-The gradient is always taken in float32 by torch, of the activations that OpenVINO computed.
+The gradient is always taken in float32, of the activations that OpenVINO computed: by torch's tape,
+or in closed form.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from live_cam.engines.closed_form import closed_form
+from live_cam.engines.closed_form import find_form
 from live_cam.engines.cut import TRACING
 from live_cam.engines.engine import Engine
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
@@ -141,13 +142,6 @@ def convert_gradient(form: ClosedForm, activation: Tensor) -> openvino.Model:
     with torch.no_grad():
         _, *hidden = form.scores(activation)
     return convert(form.pooled_gradient, torch.zeros(1, dtype=torch.int64), *hidden)
-
-
-def find_form(halves: Cut, x: Tensor) -> tuple[ClosedForm | None, Tensor]:
-    """Return the closed form of a network's head, if it has one, and example activations."""
-    with torch.no_grad():
-        activation, *others = halves.trunk(x)
-    return (None if others else closed_form(halves.head, activation)), activation
 
 
 def convert(module: nn.Module, *examples: Tensor) -> openvino.Model:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 
-from live_cam.engines.closed_form import closed_form
+from live_cam.engines.closed_form import find_form
 from live_cam.engines.cuda_graph import CUDAGraph
 from live_cam.engines.engine import Engine, read_back
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
@@ -18,7 +18,7 @@ from live_cam.methods import METHODS
 from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
-    from torch import Tensor, fx
+    from torch import Tensor
 
     from live_cam.classifier import Classifier
     from live_cam.engines.cut import Cut
@@ -62,24 +62,23 @@ class TorchEngine(Engine):
         self._classes = len(classifier.labels)
         folded = fuse(halves.trunk, no_trace=True)
         self._trunk = _cast_weights(folded, precision.dtype).to(memory_format=torch.channels_last)
-        self._head = self._choose_head(halves.head, classifier, device, method)
+        self._head = self._choose_head(halves, classifier, device, method)
         self._graph: CUDAGraph | None = None
         if device.type == "cuda":
             torch.backends.cudnn.benchmark = True
             self._graph = CUDAGraph(self._run)
 
     def _choose_head(
-        self, head: fx.GraphModule, classifier: Classifier, device: torch.device, method: str
+        self, halves: Cut, classifier: Classifier, device: torch.device, method: str
     ) -> Head:
         if self.exact and method == "gradcam":
             example = torch.zeros(1, 3, *classifier.input_size, device=device)
-            with torch.no_grad():
-                activation, *others = self._trunk(example)
-            form = None if others else closed_form(head, activation)
+            form, _ = find_form(halves, example)
             if form is not None:
                 return ClosedFormHead(form.scores, form.pooled_gradient)
         # A copy, where it is cast, for the head's layers are the network's own.
-        own = head if self.exact else _cast_weights(copy.deepcopy(head), self._precision.dtype)
+        dtype, head = self._precision.dtype, halves.head
+        own = head if self.exact else _cast_weights(copy.deepcopy(head), dtype)
         return AutogradHead(own, METHODS[method], self._precision)
 
     def __call__(
@@ -101,15 +100,17 @@ class TorchEngine(Engine):
                 self._graph.forget()
 
     def _run(self, x: Tensor, wanted: Tensor) -> CAMResult:
+        return self._head(self._features(x), wanted)
+
+    def _features(self, x: Tensor) -> tuple[Tensor, ...]:
         with torch.no_grad(), self._precision.autocast():
-            features = self._trunk(x.to(memory_format=torch.channels_last))
-        return self._head(features, wanted)
+            features: tuple[Tensor, ...] = self._trunk(x.to(memory_format=torch.channels_last))
+            return features
 
     def scores(self, x: Tensor) -> Tensor:
         """See `Engine`."""
-        with torch.no_grad(), self._precision.autocast():
-            features = self._trunk(x.to(memory_format=torch.channels_last))
-            return self._head.scores(features).float()
+        with self._precision.autocast():
+            return self._head.scores(self._features(x)).float()
 
     def close(self) -> None:
         """Let go of what was captured. May be called twice."""
