@@ -45,5 +45,57 @@ def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
     return torch.einsum("nk,nkhw->nhw", weights, activations).relu()
 
 
-METHODS: Final[dict[str, Method]] = {"gradcam": gradcam}
+def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Multiply activations and gradients place by place, without pooling the gradients first.
+
+    Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional
+    neural networks", 2020, section 3.
+
+    Args:
+        activations: N×K×h×w float32.
+        gradients: N×K×h×w float32.
+
+    Returns:
+        N×h×w float32, at least 0, not normalised.
+    """
+    return (activations * gradients).sum(dim=1).relu()
+
+
+def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Multiply activations, place by place, with what of the gradients is above 0.
+
+    Jiang et al., "LayerCAM: Exploring Hierarchical Class Activation Maps for Localization", IEEE
+    Transactions on Image Processing 2021, equations 6 to 8.
+
+    Args:
+        activations: N×K×h×w float32.
+        gradients: N×K×h×w float32.
+
+    Returns:
+        N×h×w float32, at least 0, not normalised.
+    """
+    return (activations * gradients.relu()).sum(dim=1).relu()
+
+
+def gradcam_elementwise(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Multiply place by place, and drop each feature map's negative places before adding up.
+
+    The variant of pytorch-grad-cam (`GradCAMElementWise`); it has no paper of its own.
+
+    Args:
+        activations: N×K×h×w float32.
+        gradients: N×K×h×w float32.
+
+    Returns:
+        N×h×w float32, at least 0, not normalised.
+    """
+    return (activations * gradients).relu().sum(dim=1)
+
+
+METHODS: Final[dict[str, Method]] = {
+    "gradcam": gradcam,
+    "hirescam": hirescam,
+    "layercam": layercam,
+    "gradcam-elementwise": gradcam_elementwise,
+}
 """Every method by the name that `GradCAM` takes."""

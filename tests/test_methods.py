@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from live_cam.gradcam import GradCAM
+from live_cam.methods import METHODS
+from tests.networks import randomised
+
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "vgg19": (lambda: models.vgg19(weights=None, init_weights=False), "features.35"),
+    "resnet18": (lambda: models.resnet18(weights=None), "layer4"),
+    "mobilenet_v2": (lambda: models.mobilenet_v2(weights=None), "features.18"),
+}
+PEERS = {
+    "gradcam": "GradCAM",
+    "hirescam": "HiResCAM",
+    "layercam": "LayerCAM",
+    "gradcam-elementwise": "GradCAMElementWise",
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_method_equals_pytorch_grad_cam(network: str) -> None:
+    peers = pytest.importorskip("pytorch_grad_cam")
+    make, layer = NETWORKS[network]
+    module = randomised(make())
+    x = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    kept: list[Tensor] = []
+    hook = module.get_submodule(layer).register_forward_hook(
+        lambda _module, _inputs, output: kept.append(output.detach().clone())
+    )
+    with torch.no_grad():
+        module(x)
+    hook.remove()
+    (activations,) = kept
+    for method, name in PEERS.items():
+        with GradCAM(module, layer, method=method) as cam:
+            found = cam(x, 3).cam.numpy()
+        gradients = gradients_of(module, layer, x, 3)
+        peer = getattr(peers, name)(module, [module.get_submodule(layer)])
+        raw = peer.get_cam_image(
+            x, None, None, activations.numpy(), gradients.numpy(), eigen_smooth=False
+        )
+        expected = np.maximum(raw, 0)
+        peer.activations_and_grads.release()
+        assert expected.max() > 0, method
+        assert np.abs(found - expected).max() <= 1e-4 * expected.max(), method
+
+
+def gradients_of(module: nn.Module, layer: str, x: Tensor, class_index: int) -> Tensor:
+    """By plain autograd, with nothing of live_cam."""
+    kept: list[Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        kept.append(output.detach().requires_grad_())
+        return kept[-1].clone()
+
+    hook = module.get_submodule(layer).register_forward_hook(keep)
+    try:
+        module(x)[:, class_index].sum().backward()
+    finally:
+        hook.remove()
+    assert kept[0].grad is not None
+    return kept[0].grad
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_batch_is_explained_as_its_pictures_are(method: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    activations = torch.randn(3, 5, 4, 6, generator=generator)
+    gradients = torch.randn(3, 5, 4, 6, generator=generator)
+    together = METHODS[method](activations, gradients)
+    assert together.shape == (3, 4, 6)
+    assert together.min() >= 0
+    for index in range(3):
+        alone = METHODS[method](activations[index : index + 1], gradients[index : index + 1])
+        assert torch.allclose(together[index], alone[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_evidence_is_an_empty_map(method: str) -> None:
+    nothing = torch.zeros(1, 5, 4, 4)
+    assert METHODS[method](nothing, nothing).eq(0).all()
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "gradcam"])
+def test_methods_differ_from_gradcam(method: str) -> None:
+    generator = torch.Generator().manual_seed(2)
+    activations = torch.rand(1, 5, 4, 4, generator=generator)
+    gradients = torch.randn(1, 5, 4, 4, generator=generator)
+    plain = METHODS["gradcam"](activations, gradients)
+    assert not torch.allclose(METHODS[method](activations, gradients), plain, atol=1e-3)
