@@ -45,6 +45,30 @@ def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
     return torch.einsum("nk,nkhw->nhw", weights, activations).relu()
 
 
+def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Weigh each feature map by its gradients above 0, each counted by how much it adds.
+
+    Chattopadhay et al., "Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep
+    Convolutional Networks", WACV 2018, equations 5, 7 and 19, with the exponential as the last
+    nonlinearity, so that the higher derivatives are powers of the gradient. pytorch-grad-cam adds
+    1e-6 to a denominator of squared gradients, which outweighs those of most networks; here, as
+    in the paper, the squares cancel out.
+
+    Args:
+        activations: N×K×h×w float32.
+        gradients: N×K×h×w float32.
+
+    Returns:
+        N×h×w float32, at least 0, not normalised.
+    """
+    total = activations.sum(dim=(2, 3), keepdim=True)
+    denominator = 2 + total * gradients
+    # Only features below 0 can make it 0; the authors' code, too, then takes 1.
+    denominator = torch.where(denominator == 0, 1.0, denominator)
+    weights = (gradients.relu() / denominator).sum(dim=(2, 3))
+    return weighted_sum(activations, weights)
+
+
 def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
     """Multiply activations and gradients place by place, without pooling the gradients first.
 
@@ -59,6 +83,25 @@ def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
         N×h×w float32, at least 0, not normalised.
     """
     return (activations * gradients).sum(dim=1).relu()
+
+
+def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Weigh each feature map by its gradients' mean, counted by where the map is active.
+
+    Fu et al., "Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs", BMVC
+    2020, equation 8.
+
+    Args:
+        activations: N×K×h×w float32.
+        gradients: N×K×h×w float32.
+
+    Returns:
+        N×h×w float32, at least 0, not normalised. A feature map that adds up to 0 has no weight.
+    """
+    total = activations.sum(dim=(2, 3))
+    pooled = (activations * gradients).sum(dim=(2, 3))
+    weights = torch.where(total == 0, 0.0, pooled / torch.where(total == 0, 1.0, total))
+    return weighted_sum(activations, weights)
 
 
 def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -92,10 +135,67 @@ def gradcam_elementwise(activations: Tensor, gradients: Tensor) -> Tensor:
     return (activations * gradients).relu().sum(dim=1)
 
 
+def eigencam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Show what most of the feature maps have in common, whatever the class.
+
+    Muhammad and Yeasin, "Eigen-CAM: Class Activation Map using Principal Components", IJCNN 2020,
+    equations 2 to 4, with each feature map's mean subtracted first, as pytorch-grad-cam does. The
+    sign of a principal component is arbitrary, and so is that of pytorch-grad-cam's map; here it
+    is the one that agrees with the sum of the feature maps.
+
+    Args:
+        activations: N×K×h×w float32.
+        gradients: N×K×h×w; takes no part.
+
+    Returns:
+        N×h×w float32, at least 0, not normalised.
+    """
+    del gradients
+    return _first_component(activations)
+
+
+def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Show what most of the feature maps, multiplied place by place by their gradients, share.
+
+    `eigencam` of the product, which makes it speak of the class; the method of pytorch-grad-cam
+    (`EigenGradCAM`), without a paper of its own. Its sign agrees with HiResCAM's map.
+
+    Args:
+        activations: N×K×h×w float32.
+        gradients: N×K×h×w float32.
+
+    Returns:
+        N×h×w float32, at least 0, not normalised.
+    """
+    return _first_component(activations * gradients)
+
+
+def _first_component(features: Tensor) -> Tensor:
+    """Project each place's features on their first principal component; keep what is above 0."""
+    flat = features.flatten(2).cpu().double()
+    centred = flat - flat.mean(dim=2, keepdim=True)
+    count, places = centred.shape[1:]
+    # The smaller of the two matrices of products: its eigenvectors give the same component as
+    # the singular vectors of all features, in a tenth of the time.
+    if places <= count:
+        values, vectors = torch.linalg.eigh(centred.mT @ centred)
+        projection = vectors[..., -1] * values[:, -1:].clamp_min(0).sqrt()
+    else:
+        _, vectors = torch.linalg.eigh(centred @ centred.mT)
+        projection = torch.einsum("nk,nkp->np", vectors[..., -1], centred)
+    agreement = (projection * centred.sum(dim=1)).sum(dim=1, keepdim=True)
+    projection = torch.where(agreement < 0, -projection, projection)
+    return projection.relu().to(features).reshape(len(features), *features.shape[2:])
+
+
 METHODS: Final[dict[str, Method]] = {
     "gradcam": gradcam,
+    "gradcam++": gradcam_plus_plus,
     "hirescam": hirescam,
+    "xgradcam": xgradcam,
     "layercam": layercam,
     "gradcam-elementwise": gradcam_elementwise,
+    "eigengradcam": eigengradcam,
+    "eigencam": eigencam,
 }
 """Every method by the name that `GradCAM` takes."""

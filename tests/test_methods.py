@@ -19,10 +19,19 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], str]] = {
 }
 PEERS = {
     "gradcam": "GradCAM",
+    "gradcam++": "GradCAMPlusPlus",
     "hirescam": "HiResCAM",
+    "xgradcam": "XGradCAM",
     "layercam": "LayerCAM",
     "gradcam-elementwise": "GradCAMElementWise",
+    "eigengradcam": "EigenGradCAM",
+    "eigencam": "EigenCAM",
 }
+OF_ARBITRARY_SIGN = ("eigengradcam", "eigencam")
+
+
+def test_every_method_has_a_peer() -> None:
+    assert tuple(METHODS) == tuple(PEERS)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -30,6 +39,9 @@ def test_every_method_equals_pytorch_grad_cam(network: str) -> None:
     peers = pytest.importorskip("pytorch_grad_cam")
     make, layer = NETWORKS[network]
     module = randomised(make())
+    # The peer's Grad-CAM++ adds 1e-6 to squares of gradients: here they are far above that.
+    last = [layer for layer in module.modules() if isinstance(layer, nn.Linear)][-1]
+    last.weight.data.mul_(1e3)
     x = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
     kept: list[Tensor] = []
     hook = module.get_submodule(layer).register_forward_hook(
@@ -47,6 +59,12 @@ def test_every_method_equals_pytorch_grad_cam(network: str) -> None:
         raw = peer.get_cam_image(
             x, None, None, activations.numpy(), gradients.numpy(), eigen_smooth=False
         )
+        if method in OF_ARBITRARY_SIGN:
+            agrees = [np.maximum(sign * each, 0) for each in raw for sign in (1, -1)]
+            pairs = zip(found, agrees[::2], agrees[1::2], strict=True)
+            raw = np.stack(
+                [min(two, key=lambda one: np.abs(one - mine).max()) for mine, *two in pairs]
+            )
         expected = np.maximum(raw, 0)
         peer.activations_and_grads.release()
         assert expected.max() > 0, method
@@ -96,3 +114,26 @@ def test_methods_differ_from_gradcam(method: str) -> None:
     gradients = torch.randn(1, 5, 4, 4, generator=generator)
     plain = METHODS["gradcam"](activations, gradients)
     assert not torch.allclose(METHODS[method](activations, gradients), plain, atol=1e-3)
+
+
+def test_gradcam_plus_plus_is_the_papers_however_small_the_gradients_are() -> None:
+    generator = torch.Generator().manual_seed(3)
+    activations = torch.rand(1, 5, 4, 4, generator=generator)
+    gradients = 1e-5 * torch.randn(1, 5, 4, 4, generator=generator)
+    found = METHODS["gradcam++"](activations, gradients)[0].numpy()
+    # Equations 19, 5 and 7 of the paper, term by term.
+    a, g = activations[0].double().numpy(), gradients[0].double().numpy()
+    alpha = g**2 / (2 * g**2 + a.sum(axis=(1, 2), keepdims=True) * g**3)
+    weights = (alpha * np.maximum(g, 0)).sum(axis=(1, 2))
+    expected = np.maximum((weights[:, None, None] * a).sum(axis=0), 0)
+    assert np.abs(found - expected).max() <= 1e-5 * expected.max()
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 3, 4), (1, 6, 9, 8)])
+def test_the_first_component_points_where_the_features_are_strong(shape: tuple[int, ...]) -> None:
+    activations = 0.01 * torch.rand(shape, generator=torch.Generator().manual_seed(4))
+    activations[:, :, 1, 2] += 1.0
+    for gradients in (torch.ones(shape), torch.full(shape, 0.5)):
+        for method in OF_ARBITRARY_SIGN:
+            cam = METHODS[method](activations, gradients)[0]
+            assert divmod(int(cam.argmax()), shape[3]) == (1, 2), method
