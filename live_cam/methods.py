@@ -51,8 +51,8 @@ def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
     Chattopadhay et al., "Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep
     Convolutional Networks", WACV 2018, equations 5, 7 and 19, with the exponential as the last
     nonlinearity, so that the higher derivatives are powers of the gradient. pytorch-grad-cam adds
-    1e-6 to a denominator of squared gradients, which outweighs those of most networks; here, as
-    in the paper, the squares cancel out.
+    1e-6 to a denominator of squared gradients, which outweighs small ones; here, as in the
+    paper, the squares cancel out.
 
     Args:
         activations: N×K×h×w float32.
@@ -174,15 +174,8 @@ def _first_component(features: Tensor) -> Tensor:
     """Project each place's features on their first principal component; keep what is above 0."""
     flat = features.flatten(2).cpu().double()
     centred = flat - flat.mean(dim=2, keepdim=True)
-    count, places = centred.shape[1:]
-    # The smaller of the two matrices of products: its eigenvectors give the same component as
-    # the singular vectors of all features, in a tenth of the time.
-    if places <= count:
-        values, vectors = torch.linalg.eigh(centred.mT @ centred)
-        projection = vectors[..., -1] * values[:, -1:].clamp_min(0).sqrt()
-    else:
-        _, vectors = torch.linalg.eigh(centred @ centred.mT)
-        projection = torch.einsum("nk,nkp->np", vectors[..., -1], centred)
+    _, strengths, components = torch.linalg.svd(centred, full_matrices=False)
+    projection = strengths[:, :1] * components[:, 0]
     agreement = (projection * centred.sum(dim=1)).sum(dim=1, keepdim=True)
     projection = torch.where(agreement < 0, -projection, projection)
     return projection.relu().to(features).reshape(len(features), *features.shape[2:])
