@@ -59,7 +59,7 @@ class _CommandOrRun(click.Group):
 def _option(field: str, *names: str, help: str, **attributes: Any) -> Callable[[F], F]:  # noqa: A002
     """A click option for a field of `Settings`, with its default."""
     default = Settings.__dataclass_fields__[field].default
-    shown = default not in (None, False)
+    shown = default not in (None, False, ())
     return click.option(*names, field, default=default, show_default=shown, help=help, **attributes)
 
 
@@ -110,11 +110,37 @@ _OPTIONS = (
         help="The classes' names: one a line, or a JSON list or index map.  [default: ImageNet's]",
     ),
     _option(
-        "target_class",
+        "target_classes",
         "--class",
+        multiple=True,
         metavar="NAME_OR_INDEX",
-        help="Explain this class.  [default: each frame's top class]",
+        help="Explain this class; given several times, side by side.  "
+        "[default: each frame's top class]",
     ),
+    _option(
+        "method",
+        "--method",
+        type=click.Choice(settings.METHODS),
+        help="How the heatmap is made of activations and gradients.",
+    ),
+    _option(
+        "counterfactual",
+        "--counterfactual",
+        is_flag=True,
+        help="Show what speaks against the class, too: red for it, blue against it.",
+    ),
+    _option(
+        "view",
+        "--view",
+        type=click.Choice(settings.VIEWS),
+        help="What is shown: the overlay, the heatmap or the camera alone, these three side by "
+        "side, all methods, several classes, or the strongest feature maps.",
+    ),
+    _option(
+        "bars", "--bars/--no-bars", help="Whether the most probable classes are shown as bars."
+    ),
+    _option("box", "--box", is_flag=True, help="Draw a box around where the evidence lies."),
+    _option("full_screen", "--full-screen", is_flag=True, help="Fill the screen."),
     _option(
         "device",
         "--device",

@@ -6,18 +6,57 @@ live loop looks at the state and acts on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from live_cam.settings import ALPHA, ALPHA_STEP
+from live_cam.labels import matching_classes
+from live_cam.question import AGAINST, FOR, TOP_CLASS, VERSUS, Question
+from live_cam.settings import (
+    ALPHA,
+    ALPHA_STEP,
+    METHODS,
+    SHOWN_CLASSES,
+    SHOWN_FEATURE_MAPS,
+    TOP_K,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from live_cam.explanation import Prediction
+    from live_cam.settings import Settings
+
+_SUGGESTIONS: Final = 6
+_LAYOUTS: Final = ("overlay", "heatmap", "camera", "split")
+
 
 @dataclass(slots=True)
 class Controls:
-    """The state that keys change."""
+    """The state that keys change, and what of the picture they refer to."""
+
+    view: str = "overlay"
+    """One of `settings.VIEWS`."""
+    method: str = "gradcam"
+    """One of `settings.METHODS`."""
+    locked: tuple[int, ...] = ()
+    """The classes that are explained whatever the network says; none: its top class."""
+    evidence: str = FOR
+    """One of `question.FOR`, `AGAINST` and `VERSUS`."""
+    focus: int | None = None
+    """Which of the feature maps is shown large, from 0, the strongest; None: their sum."""
+    box: bool = False
+    """Whether a box is drawn around where the evidence lies."""
+    bars: bool = True
+    """Whether the most probable classes are shown as bars."""
+    full_screen: bool = False
+    """Whether the window fills the screen."""
+    entry: str | None = None
+    """What was typed of a class's name so far; None: keys are actions."""
+    labels: tuple[str, ...] = field(default=(), repr=False)
+    """The names of the network's classes; set by the loop once they are known."""
+    top: tuple[Prediction, ...] = ()
+    """The most probable classes as they are shown; set by the loop."""
 
     alpha: float = 0.45
     """Weight of the heatmap's colours, in `settings.ALPHA`."""
@@ -33,6 +72,46 @@ class Controls:
     """How many snapshots were asked for and not yet saved."""
     quit: bool = False
     """Whether the program is to end."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Controls:
+        """Start as the command line says."""
+        several = len(settings.target_classes) > 1
+        return cls(
+            view="classes" if several and settings.view == "overlay" else settings.view,
+            method=settings.method,
+            evidence=AGAINST if settings.counterfactual else FOR,
+            box=settings.box,
+            bars=settings.bars,
+            full_screen=settings.full_screen,
+            alpha=settings.alpha,
+            mirror=settings.mirror,
+            recording=settings.record is not None,
+        )
+
+    def question(self) -> Question:
+        """What the network is to be asked, so that the view can show it."""
+        classes = self.locked or (TOP_CLASS,)
+        methods: tuple[str, ...] = (self.method,)
+        if self.view == "classes":
+            if len(classes) == 1:
+                # The best classes; a locked one comes first and is not shown twice.
+                best = [each.class_index for each in self.top] or [-1, -2, -3, -4]
+                others = [each for each in best if each != classes[0]] if self.locked else []
+                shown = (classes[0], *others) if self.locked else (-1, -2, -3, -4)
+                classes = shown[:SHOWN_CLASSES]
+            classes = classes[: len(self.labels) or None]
+        else:
+            classes = classes[:1]
+        if self.view == "grid":
+            methods += tuple(each for each in METHODS if each != self.method)
+        maps = SHOWN_FEATURE_MAPS if self.view == "maps" else 0
+        return Question(classes, methods, self.evidence, maps)
+
+    @property
+    def suggestions(self) -> tuple[int, ...]:
+        """The classes that what was typed may mean, the likeliest first."""
+        return matching_classes(self.labels, self.entry or "")[:_SUGGESTIONS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +168,82 @@ def _change_alpha(controls: Controls, step: float) -> str:
     return f"heatmap {controls.alpha:.0%}"
 
 
+def _next_method(controls: Controls) -> str:
+    place = METHODS.index(controls.method) + 1
+    controls.method = METHODS[place % len(METHODS)]
+    return f"method {controls.method}"
+
+
+def _next_layout(controls: Controls) -> str:
+    place = _LAYOUTS.index(controls.view) + 1 if controls.view in _LAYOUTS else 0
+    controls.view = _LAYOUTS[place % len(_LAYOUTS)]
+    return f"view {controls.view}"
+
+
+def _toggle_view(view: str, controls: Controls) -> str:
+    controls.view = "overlay" if controls.view == view else view
+    controls.focus = None
+    return f"view {controls.view}"
+
+
+def _toggle_evidence(evidence: str, controls: Controls) -> str:
+    controls.evidence = FOR if controls.evidence == evidence else evidence
+    return {
+        FOR: "evidence for the class",
+        AGAINST: "red speaks for the class, blue against it",
+        VERSUS: "red speaks for the class, blue for its rival",
+    }[controls.evidence]
+
+
+def _lock(rank: int, controls: Controls) -> str | None:
+    if rank >= len(controls.top):
+        return None
+    chosen = controls.top[rank]
+    if controls.view != "classes" or not controls.locked:
+        controls.locked = (chosen.class_index,)
+    elif chosen.class_index in controls.locked:
+        rest = tuple(each for each in controls.locked if each != chosen.class_index)
+        controls.locked = rest
+        return f"without {chosen.label}"
+    else:
+        controls.locked = (*controls.locked, chosen.class_index)
+    return f"why {chosen.label}?"
+
+
+def _follow_top(controls: Controls) -> str:
+    controls.locked = ()
+    return "the top class again"
+
+
+def _type_class(controls: Controls) -> str | None:
+    if not controls.labels:
+        return "the network is not loaded yet"
+    controls.entry = ""
+    return None
+
+
+def _toggle_box(controls: Controls) -> str:
+    controls.box = not controls.box
+    return "box" if controls.box else "no box"
+
+
+def _toggle_bars(controls: Controls) -> str:
+    controls.bars = not controls.bars
+    return "bars" if controls.bars else "no bars"
+
+
+def _full_screen(controls: Controls) -> None:
+    controls.full_screen = not controls.full_screen
+
+
+def _move_focus(step: int, controls: Controls) -> str | None:
+    if controls.view != "maps":
+        return None
+    place = step - 1 if controls.focus is None and step > 0 else (controls.focus or 0) + step
+    controls.focus = place if 0 <= place < SHOWN_FEATURE_MAPS else None
+    return None if controls.focus is not None else "all feature maps together"
+
+
 ACTIONS: Final = (
     Action("quit", ("q", "esc"), "quit (or Esc)", _quit),
     Action("freeze", ("space",), "freeze the picture", _freeze),
@@ -97,6 +252,24 @@ ACTIONS: Final = (
     Action("mirror", ("m",), "mirror the picture", _mirror),
     Action("stronger", ("+",), "stronger heatmap", _stronger),
     Action("weaker", ("-",), "weaker heatmap", _weaker),
+    Action("method", ("c",), "next method", _next_method),
+    Action("grid", ("g",), "all methods side by side", partial(_toggle_view, "grid")),
+    Action("classes", ("x",), "classes side by side", partial(_toggle_view, "classes")),
+    Action("maps", ("k",), "the strongest feature maps", partial(_toggle_view, "maps")),
+    Action("next-map", ("right", "down"), "enlarge the next map", partial(_move_focus, 1)),
+    Action("last-map", ("left", "up"), "enlarge the one before", partial(_move_focus, -1)),
+    Action("layout", ("l",), "overlay, heatmap, camera, split", _next_layout),
+    *(
+        Action(f"lock-{rank}", (str(rank),), f"why number {rank}?", partial(_lock, rank - 1))
+        for rank in range(1, TOP_K + 1)
+    ),
+    Action("follow", ("0",), "follow the top class", _follow_top),
+    Action("type", ("/",), "type a class", _type_class),
+    Action("against", ("n",), "what speaks against it", partial(_toggle_evidence, AGAINST)),
+    Action("versus", ("v",), "why not the runner-up", partial(_toggle_evidence, VERSUS)),
+    Action("box", ("b",), "a box around the evidence", _toggle_box),
+    Action("bars", ("p",), "probability bars", _toggle_bars),
+    Action("full-screen", ("F", "f11"), "full screen (or F11)", _full_screen),
     Action("help", ("h",), "show or hide the keys", _help),
 )
 """Every action, in the order of the help card."""
@@ -109,5 +282,29 @@ _BY_KEY: Final = {key: action for action in ACTIONS for key in action.keys}
 
 def press(controls: Controls, key: str) -> str | None:
     """Do what a key does, and return the confirmation to show; other keys do nothing."""
-    action = _BY_KEY.get(key)
+    if controls.entry is not None:
+        return _type(controls, key)
+    action = _BY_KEY.get(key) or _BY_KEY.get(key.lower())
     return action.handler(controls) if action else None
+
+
+def _type(controls: Controls, key: str) -> str | None:
+    """Add a key to the class's name that is being typed, or end the typing."""
+    entry = controls.entry or ""
+    if key == "esc":
+        controls.entry = None
+    elif key == "backspace":
+        controls.entry = entry[:-1]
+    elif key in ("tab", "enter"):
+        found = controls.suggestions
+        if not found:
+            return f"no class is called {entry!r}"
+        if key == "enter":
+            controls.locked, controls.entry = (found[0],), None
+            return f"why {controls.labels[found[0]]}?"
+        controls.entry = controls.labels[found[0]].casefold()
+    elif key == "space":
+        controls.entry = entry + " "
+    elif len(key) == 1:
+        controls.entry = entry + key.lower()
+    return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from live_cam.closing import Closing
 from live_cam.errors import EngineError, WeightsError
-from live_cam.explanation import Explanation, Prediction
+from live_cam.explanation import Answer, Explanation, Prediction
+from live_cam.question import Question
 from live_cam.settings import ACCELERATORS, EMBEDDED_MODEL, TOP_K
 from live_cam.timing import StageTimer
 
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
+    from torch import Tensor
 
     from live_cam.capture import Frame
     from live_cam.classifier import Classifier
     from live_cam.engines.selection import EngineSelector
-    from live_cam.gradcam import CAMResult
     from live_cam.preprocess import Preprocessor
     from live_cam.settings import Settings
 
@@ -32,7 +33,6 @@ class _Loaded:
     classifier: Classifier
     preprocess: Preprocessor
     selector: EngineSelector
-    target_class: int | None
 
 
 class Explainer(Closing):
@@ -42,18 +42,31 @@ class Explainer(Closing):
 
     Attributes:
         activity: What it is busy with before it can explain; None once it can.
+        question: What is asked of the frames from now on; anyone may change it.
+        labels: The names of the network's classes, once loaded.
         network: The network's and the target layer's name, once loaded: `vgg19 · features.35`.
     """
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        say: Callable[[str], None],
+        begin: Callable[[tuple[str, ...]], Question] | None = None,
+    ) -> None:
         """Take the settings; nothing is loaded yet.
 
         Args:
-            settings: Which network, weights, layer, class, device and precision.
+            settings: Which network, weights, layer, device and precision.
             say: Told what the user must know, a sentence a call.
+            begin: Given the names of the network's classes before the first frame is explained,
+                says what is asked of it; None: Grad-CAM of its top class.
         """
         self.activity: str | None = f"loading {settings.model}…"
+        self.question = Question()
+        self.labels: tuple[str, ...] = ()
+        self._begin = begin
         self.network = ""
+        self._answered: Question | None = None
         self._settings = settings
         self._say = say
         self._loaded: _Loaded | None = None
@@ -68,7 +81,6 @@ class Explainer(Closing):
             WeightsError: The weights cannot be had.
             EngineError: The engine that was asked for is not installed.
         """
-        from live_cam.labels import find_class
         from live_cam.precision import select_device
         from live_cam.preprocess import Preprocessor
 
@@ -76,13 +88,14 @@ class Explainer(Closing):
         _share_threads(settings)
         device = select_device("cpu" if settings.device in ACCELERATORS else settings.device)
         classifier = self._load_classifier(device)
-        wanted = settings.target_class
         self._loaded = _Loaded(
             classifier=classifier,
             preprocess=Preprocessor(classifier.input_size, classifier.mean, classifier.std, device),
-            target_class=None if wanted is None else find_class(classifier.labels, wanted),
             selector=self._open_engines(classifier, device),
         )
+        self.labels = classifier.labels
+        if self._begin:
+            self.question = self._begin(self.labels)
         self.network = f"{classifier.name} · {classifier.layer}"
         self.activity = None
 
@@ -128,6 +141,11 @@ class Explainer(Closing):
         """Whether it is decided which engine explains."""
         return self._loaded is not None and self._loaded.selector.settled
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether something else is asked now than of the frame that was explained last."""
+        return self.question != self._answered
+
     def _load_classifier(self, device: torch.device) -> Classifier:
         from live_cam.classifier import load_classifier, missing_download
 
@@ -160,12 +178,14 @@ class Explainer(Closing):
         loaded = self._loaded
         if loaded is None:
             raise RuntimeError("an Explainer explains only between load() and close()")
+        question = self.question
         timer = StageTimer()
         with timer.stage("total"):
             with timer.stage("preprocess"):
                 x = loaded.preprocess(frame.image)
-            result = loaded.selector.explain(x, loaded.target_class, timer, frame.image)
-        return _to_explanation(result, loaded.classifier.labels, frame, timer)
+            found = _ask(loaded.selector, x, question, timer, frame, loaded.classifier.labels)
+        self._answered = question
+        return _to_explanation(found, loaded.classifier.labels, frame, timer)
 
     def close(self) -> None:
         """Close the engines. May be called twice."""
@@ -195,19 +215,48 @@ def _cores() -> int:
     return torch.get_num_threads()
 
 
+class _Found(NamedTuple):
+    answers: list[Answer]
+    logits: Tensor
+    class_index: int
+
+
+def _ask(
+    selector: EngineSelector,
+    x: Tensor,
+    question: Question,
+    timer: StageTimer,
+    frame: Frame,
+    labels: tuple[str, ...],
+) -> _Found:
+    if question.plain:
+        wanted = question.classes[0]
+        result = selector.explain(x, None if wanted < 0 else wanted, timer, frame.image)
+        cam = result.cam[0]
+        answer = Answer("gradcam", (cam / cam.max().clamp_min(_EPSILON)).numpy())
+        return _Found([answer], result.logits[0], int(result.class_index[0]))
+    from live_cam.answers import answers, wanted_classes
+
+    evidence = selector.evidence(x, wanted_classes(question), timer, frame.image)
+    with timer.stage("maps"):
+        found = answers(evidence, question, labels)
+    return _Found(found, evidence.logits[0], int(evidence.classes[0, 0]))
+
+
 def _to_explanation(
-    result: CAMResult, labels: tuple[str, ...], frame: Frame, timer: StageTimer
+    found: _Found, labels: tuple[str, ...], frame: Frame, timer: StageTimer
 ) -> Explanation:
-    cam = result.cam[0]
-    heatmap = (cam / cam.max().clamp_min(_EPSILON)).numpy()
-    scores = result.logits[0].softmax(dim=0)
+    first, *others = found.answers
+    scores = found.logits.softmax(dim=0)
     best = scores.topk(min(TOP_K, len(labels)))
-    class_index = int(result.class_index[0])
     return Explanation(
-        heatmap=heatmap,
-        class_index=class_index,
-        label=labels[class_index],
-        score=float(scores[class_index]),
+        heatmap=first.heatmap,
+        title=first.title,
+        signed=first.signed,
+        others=tuple(others),
+        class_index=found.class_index,
+        label=labels[found.class_index],
+        score=float(scores[found.class_index]),
         top=tuple(
             Prediction(index, labels[index], score)
             for index, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)

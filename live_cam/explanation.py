@@ -27,11 +27,24 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """One more map of the same frame, to be shown beside the heatmap."""
+
+    title: str
+    """What it is: `layercam`, `tabby 82 %`, `#132 +0.42`."""
+    heatmap: NDArray[np.float32]
+    """h×w in [0, 1], or in [-1, 1] where it is signed."""
+    signed: bool = False
+    """Whether what is below 0 speaks against the class."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
     """Which class was explained for a frame, and where the evidence for it lies."""
 
     heatmap: NDArray[np.float32]
-    """h×w in [0, 1], at the target layer's own resolution; rows run down, columns right."""
+    """h×w in [0, 1], at the target layer's own resolution; rows run down, columns right. Where it
+    is signed, in [-1, 1]."""
     class_index: int
     """The class that the heatmap explains."""
     label: str
@@ -46,3 +59,9 @@ class Explanation:
     """`Frame.timestamp` of that frame, in seconds."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """How long each stage took, by the stage's name, in seconds."""
+    title: str = "gradcam"
+    """What the heatmap shows: the method, and against what."""
+    signed: bool = False
+    """Whether what is below 0 in the heatmap speaks against the class."""
+    others: tuple[Answer, ...] = ()
+    """What was asked for beside the heatmap: other classes, methods or single feature maps."""

@@ -31,6 +31,19 @@ class CAMResult(NamedTuple):
     """N int64: the class that each map explains."""
 
 
+class Evidence(NamedTuple):
+    """What every method of `live_cam.methods` makes its map of, for N pictures and Q classes."""
+
+    activations: Tensor
+    """N×K×h×w float32: the target layer's K feature maps."""
+    gradients: Tensor
+    """N×Q×K×h×w float32: of each class's score (before softmax) by the activations."""
+    logits: Tensor
+    """N×C float32."""
+    classes: Tensor
+    """N×Q int64: which class each gradient is of."""
+
+
 class GradCAM(Closing):
     """Explains the scores of any network by the activations of any of its layers.
 
@@ -125,6 +138,27 @@ class GradCAM(Closing):
                 synchronize(x.device)
         return CAMResult(cam, logits.detach(), classes)
 
+    def evidence(self, x: Tensor, wanted: Tensor) -> Evidence:
+        """Give what every method makes its map of, for several classes, by one forward pass.
+
+        Args:
+            x: N×3×H×W float32, normalised as the network wants it, on its device.
+            wanted: Q int64 on the CPU: a class, or -1 for the most probable one, -2 for the
+                second, and so on.
+
+        Raises:
+            UsageError: A class or the layer cannot be explained.
+            NonFiniteError: The scores or gradients are NaN or infinite.
+            RuntimeError: Called outside the `with` block.
+        """
+        if self._hook is None:
+            raise RuntimeError("GradCAM explains only inside its `with` block")
+        self._activation = None
+        with torch.no_grad():
+            with self._precision.autocast():
+                logits = self._module(x).float()
+            return gather_evidence(logits, self._cut_activation(), wanted, self._precision)
+
     def scores(self, x: Tensor) -> Tensor:
         """Return N×C float32 logits without a map, and without a tape.
 
@@ -147,13 +181,17 @@ class GradCAM(Closing):
         self._activation = output.detach().requires_grad_(True)
         return self._activation.clone()
 
-    def _explain(self, logits: Tensor, class_index: int | Tensor | None) -> tuple[Tensor, Tensor]:
+    def _cut_activation(self) -> Tensor:
         activation, self._activation = self._activation, None
         if activation is None:
             raise UsageError(
                 f"the layer {self._layer!r} takes no part in the forward pass; "
                 "choose another one with --layer."
             )
+        return activation
+
+    def _explain(self, logits: Tensor, class_index: int | Tensor | None) -> tuple[Tensor, Tensor]:
+        activation = self._cut_activation()
         classes = chosen_classes(logits, wanted_classes(class_index, *logits.shape))
         with torch.enable_grad():
             score = logits.gather(1, classes[:, None]).sum()
@@ -198,6 +236,38 @@ def chosen_classes(logits: Tensor, wanted: Tensor) -> Tensor:
     best = logits.detach().argmax(dim=1)
     wanted = wanted.to(logits.device, non_blocking=True)
     return torch.where(wanted < 0, best, wanted)
+
+
+def gather_evidence(
+    logits: Tensor, activation: Tensor, wanted: Tensor, precision: Precision
+) -> Evidence:
+    """Differentiate the scores of several classes in one batched backward pass.
+
+    Args:
+        logits: N×C float32, with a tape that begins at `activation`.
+        activation: The target layer's, of any number format.
+        wanted: Q int64, as in `GradCAM.evidence`.
+        precision: The number format and scale of the backward pass.
+
+    Raises:
+        UsageError: A class does not exist, or the scores do not depend on the activation.
+        NonFiniteError: The scores or gradients are NaN or infinite.
+    """
+    count = logits.shape[1]
+    if int(wanted.max()) >= count or int(wanted.min()) < -count:
+        raise UsageError(
+            f"the class {int(wanted.max())} does not exist: the network's classes are 0 to "
+            f"{count - 1}."
+        )
+    ranked = logits.detach().argsort(dim=1, descending=True)
+    wanted = wanted.to(logits.device)
+    ranks = (-1 - wanted).clamp_min(0).expand(len(logits), -1)
+    classes = torch.where(wanted < 0, ranked.gather(1, ranks), wanted)
+    with torch.enable_grad():
+        scores = logits.gather(1, classes)
+    gradients = precision.gradients(scores, activation)
+    maps = torch.stack([as_maps(each) for each in gradients], dim=1)
+    return Evidence(as_maps(activation.detach().float()), maps, logits.detach(), classes)
 
 
 def as_maps(features: Tensor) -> Tensor:

@@ -101,6 +101,27 @@ def find_class(labels: Sequence[str], wanted: str) -> int:
     raise UsageError(f"none of this network's {len(labels)} classes is called {wanted!r}; {hint}")
 
 
+def matching_classes(labels: Sequence[str], typed: str) -> tuple[int, ...]:
+    """Return the classes whose names hold what was typed.
+
+    Args:
+        labels: The classes' names.
+        typed: The beginning or another part of a name, in any case; empty: nothing matches.
+
+    Returns:
+        Their indices: names that begin with it come first, then those with a word that does.
+    """
+    needle = typed.strip().casefold()
+    if not needle:
+        return ()
+    found = [
+        (not name.startswith(needle), f" {needle}" not in f" {name}", len(name), index)
+        for index, name in enumerate(label.casefold() for label in labels)
+        if needle in name
+    ]
+    return tuple(index for *_, index in sorted(found))
+
+
 def _listing(labels: Sequence[str], indices: Iterable[int]) -> str:
     entries = [f"{labels[index]!r} ({index})" for index in indices]
     more = len(entries) - _SHOWN_CANDIDATES

@@ -11,6 +11,7 @@ from live_cam.capture import open_source
 from live_cam.controls import KEY_HELP, Controls, press
 from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
+from live_cam.labels import find_class
 from live_cam.opencv import cv2
 from live_cam.outputs import free_path, timed_path
 from live_cam.overlay import Overlay, peak
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from live_cam.capture import Frame, Source
     from live_cam.explanation import Explanation
+    from live_cam.question import Question
     from live_cam.settings import Settings
 
 _KEY_INTERVAL = 0.015
@@ -68,16 +70,12 @@ class LivePipeline:
             settings: What to do.
             say: Told what the user must know, a sentence a call.
         """
-        self.controls = Controls(
-            alpha=settings.alpha,
-            mirror=settings.mirror,
-            recording=settings.record is not None,
-        )
+        self.controls = Controls.of(settings)
         self.observer: LivePipeline.Observer | None = None
         self._settings = settings
         self._say = say
         self._stop = threading.Event()
-        self._explainer = Explainer(settings, say)
+        self._explainer = Explainer(settings, say, self._begin)
         self._overlay = Overlay(settings.colormap)
         # Where every frame has its own explanation there is nothing to carry.
         follows = settings.track and not settings.every_frame
@@ -211,6 +209,7 @@ class LivePipeline:
 
     def _draw(self, source: Source, shown: Shown) -> NDArray[np.uint8]:
         explanation = shown.explanation
+        self.controls.top = explanation.top if explanation else ()
         if self._tracker:
             explanation = self._tracker.follow(shown.frame, explanation)
         picture = self._overlay.draw(shown.frame, explanation, self._status(source, shown))
@@ -235,14 +234,27 @@ class LivePipeline:
             age=shown.frame.timestamp - explanation.timestamp if explanation else None,
             still=self._schedule is not None and self._schedule.still,
             saved=self._schedule.saved if self._schedule else 0,
+            view=self.controls.view,
+            locked=bool(self.controls.locked),
+            focus=self.controls.focus,
+            box=self.controls.box,
+            bars=self.controls.bars,
             alpha=self.controls.alpha,
             mirror=self.controls.mirror,
             frozen=self.controls.frozen,
             recording=self._recorder.seconds if self._recorder else None,
             notice=self._notice(source, now),
             confirmation=self._confirmation if confirmed else None,
-            keys=KEY_HELP if self.controls.help else (),
+            keys=self._card(),
         )
+
+    def _card(self) -> tuple[tuple[str, str], ...]:
+        controls = self.controls
+        if controls.entry is None:
+            return KEY_HELP if controls.help else ()
+        found = [controls.labels[index] for index in controls.suggestions]
+        keys = ("enter", *[" "] * len(found))
+        return (("/", controls.entry + "_"), *zip(keys, found or ["no class yet"], strict=False))
 
     def _notice(self, source: Source, now: float) -> str | None:
         stalled = now - self._picture_at
@@ -267,6 +279,10 @@ class LivePipeline:
 
     def _apply_controls(self, schedule: Schedule) -> None:
         """Make the loop do what the controls say."""
+        if self.controls.labels:
+            self._explainer.question = self.controls.question()
+        if self._window and self._window.full_screen != self.controls.full_screen:
+            self._window.full_screen = self.controls.full_screen
         if self.controls.frozen != self._frozen and self._shown:
             self._frozen = self.controls.frozen
             schedule.freeze(self._shown.frame) if self._frozen else schedule.thaw()
@@ -275,6 +291,13 @@ class LivePipeline:
             self.controls.recording = self._recorder is not None
         elif not self.controls.recording and self._recorder:
             self._stop_recording()
+
+    def _begin(self, labels: tuple[str, ...]) -> Question:
+        """Find the classes that the command line names; called in the explainer's thread."""
+        wanted = self._settings.target_classes
+        self.controls.locked = tuple(dict.fromkeys(find_class(labels, name) for name in wanted))
+        self.controls.labels = labels
+        return self.controls.question()
 
     def _confirm(self, text: str) -> None:
         self._confirmation = text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +11,7 @@ from live_cam.errors import DeviceError, NonFiniteError, UsageError
 from live_cam.settings import DEVICES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from torch import Tensor
@@ -119,6 +121,34 @@ class Precision:
                 return gradient
             self.lower_scale(hopeless=not bool(finite_score))
 
+    def gradients(self, scores: Tensor, activation: Tensor) -> Tensor:
+        """Return the gradients of several scores of each picture, by one batched backward pass.
+
+        Args:
+            scores: N×Q, with a tape.
+            activation: Whose first dimension is N.
+
+        Returns:
+            Q×N×…, float32.
+
+        Raises:
+            NonFiniteError: A score or gradient is not finite whatever the scale.
+            UsageError: The scores do not depend on the activation.
+        """
+        number, count = scores.shape
+        finite_scores = torch.isfinite(scores).all()
+        while True:
+            each = torch.eye(count, device=scores.device) * self.scale
+            directions = each[:, None, :].expand(count, number, count)
+            with _tape_errors():
+                (gradients,) = torch.autograd.grad(
+                    scores, activation, directions, retain_graph=True, is_grads_batched=True
+                )
+            gradients = gradients.float() / self.scale
+            if bool(finite_scores & torch.isfinite(gradients).all()):
+                return gradients
+            self.lower_scale(hopeless=not bool(finite_scores))
+
     def gradient_at_scale(self, score: Tensor, activation: Tensor) -> Tensor:
         """Return the gradient as `gradient` does, but at the present scale and unchecked.
 
@@ -127,19 +157,10 @@ class Precision:
         Raises:
             UsageError: The score does not depend on the activation.
         """
-        try:
+        with _tape_errors():
             (gradient,) = torch.autograd.grad(
                 score.float() * self.scale, activation, retain_graph=self.scale > 1.0
             )
-        except RuntimeError as error:
-            if "not have been used in the graph" in str(error) or "does not require grad" in str(
-                error
-            ):
-                raise UsageError(
-                    "the class scores do not depend on the target layer; "
-                    "choose one on the way to the scores with --layer."
-                ) from error
-            raise
         return gradient.float() / self.scale
 
     def lower_scale(self, *, hopeless: bool = False) -> None:
@@ -157,3 +178,17 @@ class Precision:
                 "use --precision fp32, or check the weights."
             )
         self.scale /= _SCALE_STEP
+
+
+@contextmanager
+def _tape_errors() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error)
+        if "not have been used in the graph" in reason or "does not require grad" in reason:
+            raise UsageError(
+                "the class scores do not depend on the target layer; "
+                "choose one on the way to the scores with --layer."
+            ) from error
+        raise

@@ -165,11 +165,15 @@ class NewestFirst(_Loading):
         frame: Frame | None = None
         while not self._stop.is_set():
             newer = self._frames.newer(frame, _POLL)
-            if newer is None:
+            frame = newer or frame
+            if frame is None or not (newer or self._explainer.unanswered):
                 continue
-            frame = newer
             # Until it is settled which engine explains, every frame helps to find out.
-            self.still = self._explainer.settled and self._stillness.unchanged(frame)
+            self.still = (
+                self._explainer.settled
+                and not self._explainer.unanswered
+                and self._stillness.unchanged(frame)
+            )
             if self.still:
                 self.saved += 1
                 continue

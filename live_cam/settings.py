@@ -40,6 +40,20 @@ ACCELERATORS: Final = ("gpu", "npu")
 """The devices that OpenVINO computes on beside the CPU: Intel's."""
 ENGINES: Final = ("auto", "hook", "torch", "openvino")
 PRECISIONS: Final = ("auto", "fp32", "fp16", "bf16", "int8")
+METHODS: Final = (
+    "gradcam",
+    "gradcam++",
+    "hirescam",
+    "xgradcam",
+    "layercam",
+    "gradcam-elementwise",
+    "eigengradcam",
+    "eigencam",
+)
+VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
+SHOWN_CLASSES: Final = 4
+"""How many classes the view `classes` shows side by side, unless more were named."""
+SHOWN_FEATURE_MAPS: Final = 15
 VIDEO_ENDINGS: Final = (".mp4", ".mkv", ".avi")
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"
@@ -68,8 +82,20 @@ class Settings:
     """A state dict, `.pth` or `.safetensors`; None: torchvision's pretrained weights."""
     labels: Path | None = None
     """One label a line, or a JSON list or index map; None: the names of ImageNet's classes."""
-    target_class: str | None = None
-    """Name or index of the class to explain; None: the top class of each frame."""
+    target_classes: tuple[str, ...] = ()
+    """Names or indices of classes to explain; none: the top class of each frame."""
+    method: str = "gradcam"
+    """One of `METHODS`."""
+    view: str = "overlay"
+    """One of `VIEWS`."""
+    counterfactual: bool = False
+    """Whether the evidence against the class is shown too."""
+    bars: bool = True
+    """Whether the most probable classes are shown as bars."""
+    box: bool = False
+    """Whether a box is drawn around where the evidence lies."""
+    full_screen: bool = False
+    """Whether the window fills the screen."""
     device: str = "auto"
     """One of `DEVICES`, with a number for N."""
     precision: str = "auto"

@@ -25,6 +25,16 @@ class Status:
     """Whether nothing has changed since that frame, so that no explanation is needed."""
     saved: int = 0
     """How many explanations were not needed so far, since nothing had changed."""
+    view: str = "overlay"
+    """One of `settings.VIEWS`."""
+    locked: bool = False
+    """Whether the explained class was chosen by the user."""
+    focus: int | None = None
+    """Which of the feature maps is shown large; None: their sum."""
+    box: bool = False
+    """Whether a box is drawn around where the evidence lies."""
+    bars: bool = True
+    """Whether the most probable classes are shown as bars."""
     alpha: float = 0.45
     """Weight of the heatmap's colours, in [0, 1]."""
     mirror: bool = False

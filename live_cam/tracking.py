@@ -84,7 +84,11 @@ class Tracker:
             self._field = _composed(self._field, new)
             self._until = new[-1].frame_index
             heatmap = _carried_map(explanation.heatmap, self._field)
-            self._carried = replace(explanation, heatmap=heatmap)
+            others = tuple(
+                replace(other, heatmap=_carried_map(other.heatmap, self._field))
+                for other in explanation.others
+            )
+            self._carried = replace(explanation, heatmap=heatmap, others=others)
         return self._carried
 
     def _see(self, frame: Frame) -> None:
@@ -160,8 +164,8 @@ def _carried_map(heatmap: NDArray[np.float32], field: NDArray[np.float32]) -> ND
     # As `to_frame` enlarges, but that what overshoots 1 is scaled back instead of clipped: the
     # map keeps its one peak.
     resized = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
-    enlarged = np.asarray(resized, np.float32).clip(0.0)
-    enlarged /= max(1.0, float(enlarged.max()))
+    enlarged = np.asarray(resized, np.float32).clip(0.0 if heatmap.min() >= 0 else -np.inf)
+    enlarged /= max(1.0, float(np.abs(enlarged).max()))
     return _moved(enlarged, field, cv2.BORDER_CONSTANT)
 
 

@@ -48,7 +48,6 @@ def open_engine(
     device: torch.device | None = None,
     accelerator: str = "cpu",
     halves: Cut | None = None,
-    method: str = "gradcam",
     frames: Sequence[NDArray[np.uint8]] = (),
     stop: threading.Event | None = None,
 ) -> Engine:
@@ -62,7 +61,6 @@ def open_engine(
         accelerator: For `openvino`, one of `openvino_devices()`.
         halves: The network, cut at its target layer; None: it is cut now. A network that others
             run in other threads, or that has hooks on it, must have been cut before.
-        method: A name in `live_cam.methods.METHODS`.
         frames: H×W×3 BGR, to calibrate `int8` on beside the demo's photos.
         stop: Gives up a quantisation that is under way when set.
 
@@ -74,15 +72,15 @@ def open_engine(
     if name not in ENGINES:
         raise UsageError(f"there is no engine {name!r}; choose {', '.join(ENGINES)}.")
     if name == "hook":
-        return HookEngine(classifier, _torch_precision(name, precision, device), device, method)
+        return HookEngine(classifier, _torch_precision(name, precision, device), device)
     halves = halves or cut(classifier.module, classifier.layer)
     if name == "torch":
         number_format = _torch_precision(name, precision, device)
-        return TorchEngine(classifier, halves, number_format, device, method)
+        return TorchEngine(classifier, halves, number_format, device)
     if precision == "int8":
-        return open_int8(classifier, halves, accelerator, method, frames, stop)
+        return open_int8(classifier, halves, accelerator, frames, stop)
     precision = "fp32" if precision == "auto" else precision
-    return OpenVINOEngine(classifier, halves, precision, accelerator, method)
+    return OpenVINOEngine(classifier, halves, precision, accelerator)
 
 
 def _torch_precision(engine: str, name: str, device: torch.device) -> Precision:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from live_cam.closing import Closing
-from live_cam.gradcam import CAMResult
+from live_cam.gradcam import CAMResult, Evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,6 +59,24 @@ class Engine(Closing):
         """
 
     @abstractmethod
+    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
+        """Give what every method makes its map of, for several classes, by one forward pass.
+
+        Args:
+            x: As above.
+            wanted: Q int64 on the CPU: a class, or -1 for the most probable one, -2 for the
+                second, and so on.
+            timer: Is told how long it took.
+
+        Returns:
+            In the CPU's memory.
+
+        Raises:
+            UsageError: A class does not exist, or the layer cannot be explained.
+            NonFiniteError: The scores or gradients are NaN or infinite.
+        """
+
+    @abstractmethod
     def scores(self, x: Tensor) -> Tensor:
         """Return N×C logits by the forward pass alone, to measure explanations against.
 
@@ -80,3 +98,8 @@ def read_back(result: CAMResult) -> CAMResult:
         packed[maps : maps + scores].view(result.logits.shape),
         packed[maps + scores :].long(),
     )
+
+
+def to_cpu(evidence: Evidence) -> Evidence:
+    """Bring evidence into the CPU's memory."""
+    return Evidence(*(part.cpu() for part in evidence))

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from live_cam.gradcam import CAMResult, as_maps, chosen_classes
-from live_cam.methods import weighted_sum
+from live_cam.gradcam import CAMResult, Evidence, as_maps, chosen_classes, gather_evidence
+from live_cam.methods import gradcam, weighted_sum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor, nn
 
-    from live_cam.methods import Method
     from live_cam.precision import Precision
 
 
@@ -44,18 +43,16 @@ class Head(Protocol):
 
 
 class AutogradHead:
-    """Any head and any method: the tape begins at the target layer's activations."""
+    """Any head: the tape begins at the target layer's activations."""
 
-    def __init__(self, head: nn.Module, method: Method, precision: Precision) -> None:
+    def __init__(self, head: nn.Module, precision: Precision) -> None:
         """Take the upper half of a cut network.
 
         Args:
             head: From the trunk's tensors to N×C logits.
-            method: From activations and gradients to a map.
             precision: In which the head computes.
         """
         self._head = head
-        self._method = method
         self._precision = precision
 
     def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
@@ -68,8 +65,15 @@ class AutogradHead:
             classes = chosen_classes(logits, wanted)
             score = logits.gather(1, classes[:, None]).sum()
             gradient = self._precision.gradient_at_scale(score, activation)
-        cam = self._method(as_maps(activation.detach().float()), as_maps(gradient))
+        cam = gradcam(as_maps(activation.detach().float()), as_maps(gradient))
         return _checked(cam, gradient, logits.detach(), classes)
+
+    def evidence(self, features: tuple[Tensor, ...], wanted: Tensor) -> Evidence:
+        """Return what every method makes its map of; see `Engine.evidence`."""
+        activation = features[0].detach().requires_grad_()
+        with torch.enable_grad(), self._precision.autocast():
+            logits = self._head(activation.clone(), *features[1:]).float()
+        return gather_evidence(logits, activation, wanted, self._precision)
 
     def scores(self, features: tuple[Tensor, ...]) -> Tensor:
         """See `Head`."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from live_cam.engines.engine import Engine, read_back
-from live_cam.gradcam import CAMResult, GradCAM
+from live_cam.engines.engine import Engine, read_back, to_cpu
+from live_cam.gradcam import CAMResult, Evidence, GradCAM
 from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ class HookEngine(Engine):
         classifier: Classifier,
         precision: Precision,
         device: torch.device,
-        method: str = "gradcam",
     ) -> None:
         """Hang the hook on the network; `close` takes it off.
 
@@ -34,12 +33,11 @@ class HookEngine(Engine):
             classifier: Which network, and which target layer.
             precision: The number format.
             device: Where the network is.
-            method: A name in `live_cam.methods.METHODS`.
         """
         self.precision = precision.name
         self.device = str(device)
         self.exact = precision.name == "fp32"
-        self._cam = GradCAM(classifier.module, classifier.layer, method, precision)
+        self._cam = GradCAM(classifier.module, classifier.layer, precision=precision)
         self._cam.__enter__()
 
     def __call__(
@@ -51,6 +49,11 @@ class HookEngine(Engine):
         """See `Engine`."""
         with (timer or StageTimer()).stage("explain"):
             return read_back(self._cam(x, class_index))
+
+    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
+        """See `Engine`."""
+        with (timer or StageTimer()).stage("explain"):
+            return to_cpu(self._cam.evidence(x, wanted))
 
     def scores(self, x: Tensor) -> Tensor:
         """See `Engine`."""

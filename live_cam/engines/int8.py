@@ -66,7 +66,6 @@ def open_int8(
     classifier: Classifier,
     halves: Cut,
     device: str = "cpu",
-    method: str = "gradcam",
     frames: Sequence[NDArray[np.uint8]] = (),
     stop: threading.Event | None = None,
 ) -> OpenVINOEngine:
@@ -79,7 +78,6 @@ def open_int8(
         classifier: Which network; on the CPU.
         halves: The network, cut at its target layer.
         device: One of `openvino_devices()`.
-        method: A name in `live_cam.methods.METHODS`.
         frames: The user's frames to calibrate on, H×W×3 BGR, beside the demo's photos.
         stop: Gives up when set.
 
@@ -90,9 +88,7 @@ def open_int8(
     form, activation = find_form(halves, torch.zeros(1, 3, *classifier.input_size))
     if not _is_sound(folder):
         _Build(classifier, halves, form, activation, stop).into(folder, frames)
-    return OpenVINOEngine(
-        classifier, halves, "int8", device, method, _read(folder, form, activation)
-    )
+    return OpenVINOEngine(classifier, halves, "int8", device, _read(folder, form, activation))
 
 
 def cache_folder(classifier: Classifier) -> Path:

@@ -18,8 +18,7 @@ from live_cam.engines.cut import TRACING
 from live_cam.engines.engine import Engine
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
 from live_cam.errors import EngineError, NonFiniteError, first_line
-from live_cam.gradcam import CAMResult, wanted_classes
-from live_cam.methods import METHODS
+from live_cam.gradcam import CAMResult, Evidence, wanted_classes
 from live_cam.precision import Precision
 from live_cam.timing import StageTimer
 
@@ -46,7 +45,6 @@ class OpenVINOEngine(Engine):
         halves: Cut,
         precision: str = "fp32",
         device: str = "cpu",
-        method: str = "gradcam",
         models: Models | None = None,
     ) -> None:
         """Convert the network, unless that was done before, and compile it for the device.
@@ -56,7 +54,6 @@ class OpenVINOEngine(Engine):
             halves: The network, cut at its target layer; on the CPU.
             precision: `fp32`, `bf16`, `fp16` or, for models that were quantised, `int8`.
             device: One of `openvino_devices()`.
-            method: A name in `live_cam.methods.METHODS`.
             models: What to run instead of the network as it is: its quantised form.
 
         Raises:
@@ -68,15 +65,14 @@ class OpenVINOEngine(Engine):
         self._classes = len(classifier.labels)
         models = models or convert_halves(classifier, halves)
         self._trunk = _Compiled(models.trunk, device, precision)
-        self._head: Head
-        if models.head is not None and models.gradient is not None and method == "gradcam":
+        self._tape = AutogradHead(halves.head, Precision("fp32"))
+        self._head: Head = self._tape
+        if models.head is not None and models.gradient is not None:
             gradient = _Compiled(models.gradient, "cpu", "fp32")
             self._head = ClosedFormHead(
                 _Compiled(models.head, device, precision),
                 lambda *inputs: gradient(*inputs)[0],
             )
-        else:
-            self._head = AutogradHead(halves.head, METHODS[method], Precision("fp32"))
 
     def __call__(
         self,
@@ -98,6 +94,12 @@ class OpenVINOEngine(Engine):
                 "use --engine torch, or check the weights."
             )
         return result
+
+    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
+        """See `Engine`."""
+        with (timer or StageTimer()).stage("explain"):
+            parts = [self._tape.evidence(self._trunk(x[i : i + 1]), wanted) for i in range(len(x))]
+        return Evidence(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
     def scores(self, x: Tensor) -> Tensor:
         """See `Engine`."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from live_cam.engines.engine import Engine
-    from live_cam.gradcam import CAMResult
+    from live_cam.gradcam import CAMResult, Evidence
     from live_cam.timing import StageTimer
 
 _ROUNDS = 3
@@ -129,13 +129,36 @@ class EngineSelector(Closing):
         Raises:
             NonFiniteError: The scores or gradients are not finite.
         """
-        if not self.settled:
-            if len(self._frames) < max(each.frames for each in self._candidates):
-                self._frames.append(image)
-            while self._advance(x, class_index) and self._patient:
-                pass
+        self._try_others(x, class_index, image)
         with TRACING:
             return self.engine(x, class_index, timer)
+
+    def evidence(
+        self, x: Tensor, wanted: Tensor, timer: StageTimer, image: NDArray[np.uint8]
+    ) -> Evidence:
+        """Give what every method makes its map of, and try the next engine on the frame.
+
+        Args:
+            x: As above.
+            wanted: Q int64, as in `Engine.evidence`.
+            timer: As above.
+            image: As above.
+
+        Raises:
+            NonFiniteError: The scores or gradients are not finite.
+            UsageError: There is no such class.
+        """
+        self._try_others(x, None, image)
+        with TRACING:
+            return self.engine.evidence(x, wanted, timer)
+
+    def _try_others(self, x: Tensor, class_index: int | None, image: NDArray[np.uint8]) -> None:
+        if self.settled:
+            return
+        if len(self._frames) < max(each.frames for each in self._candidates):
+            self._frames.append(image)
+        while self._advance(x, class_index) and self._patient:
+            pass
 
     def _advance(self, x: Tensor, class_index: int | None) -> bool:
         """Try an opened engine on one more frame, or look whether another one has opened.

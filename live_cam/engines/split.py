@@ -11,10 +11,9 @@ from torch.fx.experimental.optimization import fuse
 
 from live_cam.engines.closed_form import find_form
 from live_cam.engines.cuda_graph import CUDAGraph
-from live_cam.engines.engine import Engine, read_back
+from live_cam.engines.engine import Engine, read_back, to_cpu
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
-from live_cam.gradcam import CAMResult, wanted_classes
-from live_cam.methods import METHODS
+from live_cam.gradcam import CAMResult, Evidence, wanted_classes
 from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ class TorchEngine(Engine):
         halves: Cut,
         precision: Precision,
         device: torch.device,
-        method: str = "gradcam",
     ) -> None:
         """Make both halves of a network ready.
 
@@ -53,7 +51,6 @@ class TorchEngine(Engine):
             halves: The network, cut at its target layer. Left as they are.
             precision: The number format.
             device: Where the network is.
-            method: A name in `live_cam.methods.METHODS`.
         """
         self.precision = precision.name
         self.device = str(device)
@@ -62,24 +59,27 @@ class TorchEngine(Engine):
         self._classes = len(classifier.labels)
         folded = fuse(halves.trunk, no_trace=True)
         self._trunk = _cast_weights(folded, precision.dtype).to(memory_format=torch.channels_last)
-        self._head = self._choose_head(halves, classifier, device, method)
+        self._tape = self._autograd_head(halves)
+        self._head = self._closed_form(halves, classifier, device) or self._tape
         self._graph: CUDAGraph | None = None
         if device.type == "cuda":
             torch.backends.cudnn.benchmark = True
             self._graph = CUDAGraph(self._run)
 
-    def _choose_head(
-        self, halves: Cut, classifier: Classifier, device: torch.device, method: str
-    ) -> Head:
-        if self.exact and method == "gradcam":
-            example = torch.zeros(1, 3, *classifier.input_size, device=device)
-            form, _ = find_form(halves, example)
-            if form is not None:
-                return ClosedFormHead(form.scores, form.pooled_gradient)
+    def _closed_form(
+        self, halves: Cut, classifier: Classifier, device: torch.device
+    ) -> Head | None:
+        if not self.exact:
+            return None
+        example = torch.zeros(1, 3, *classifier.input_size, device=device)
+        form, _ = find_form(halves, example)
+        return ClosedFormHead(form.scores, form.pooled_gradient) if form is not None else None
+
+    def _autograd_head(self, halves: Cut) -> AutogradHead:
         # A copy, where it is cast, for the head's layers are the network's own.
         dtype, head = self._precision.dtype, halves.head
         own = head if self.exact else _cast_weights(copy.deepcopy(head), dtype)
-        return AutogradHead(own, METHODS[method], self._precision)
+        return AutogradHead(own, self._precision)
 
     def __call__(
         self,
@@ -106,6 +106,11 @@ class TorchEngine(Engine):
         with torch.no_grad(), self._precision.autocast():
             features: tuple[Tensor, ...] = self._trunk(x.to(memory_format=torch.channels_last))
             return features
+
+    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
+        """See `Engine`."""
+        with (timer or StageTimer()).stage("explain"):
+            return to_cpu(self._tape.evidence(self._features(x), wanted))
 
     def scores(self, x: Tensor) -> Tensor:
         """See `Engine`."""

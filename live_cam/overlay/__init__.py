@@ -1,28 +1,23 @@
 """Drawing: the heatmap, what the network says, and how the run is doing, on one picture.
 
-`heatmap` colours and blends the map, `layout` decides where each card lies, `cards` what each
-looks like; `paint` and `text` are their brush and pen.
+`heatmap` colours and blends the map, `views` are the ways to look at it, composed of `panes`;
+`layout` decides where each card lies, `cards` what each looks like; `paint` and `text` are their
+brush and pen.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from live_cam.opencv import cv2
-from live_cam.overlay.heatmap import (
-    blend,
-    blend_heatmap,
-    check_colormap,
-    check_image,
-    colour_map,
-    peak,
-    to_frame,
-)
+from live_cam.errors import UsageError
+from live_cam.overlay.heatmap import blend_heatmap, check_colormap, check_image, peak, to_frame
 from live_cam.overlay.layout import lay_out
+from live_cam.overlay.panes import Painter
+from live_cam.overlay.views import FULL_FRAME, VIEWS, Scene
+from live_cam.settings import ALPHA
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from live_cam.capture.source import Frame
@@ -46,9 +41,7 @@ class Overlay:
 
     def __init__(self, colormap: str = "jet") -> None:
         check_colormap(colormap)
-        self._colormap = colormap
-        self._explanation: Explanation | None = None
-        self._colours: NDArray[np.uint8] | None = None
+        self._painter = Painter(colormap)
 
     def draw(
         self, frame: Frame, explanation: Explanation | None, status: Status
@@ -69,28 +62,18 @@ class Overlay:
             UsageError: `status.alpha` is out of range.
         """
         check_image(frame.image)
-        picture = self._blended(frame.image, explanation, status.alpha)
-        if status.mirror:
-            picture = _flipped(picture)
-        height, width = picture.shape[:2]
-        for card in lay_out(width, height, explanation, status):
+        if not ALPHA.low <= status.alpha <= ALPHA.high:
+            raise UsageError(
+                f"The heatmap's alpha must lie from {ALPHA.low:g} to {ALPHA.high:g}; "
+                f"got {status.alpha}."
+            )
+        height, width = frame.image.shape[:2]
+        labelled = explanation if status.view in FULL_FRAME else None
+        placed = lay_out(width, height, labelled, status)
+        bars = [card.rectangle.y for card in placed if card.name == "status"]
+        bottom = min(bars, default=height)
+        picture = VIEWS[status.view](Scene(frame.image, explanation, status, bottom, self._painter))
+        self._painter.forget_unused()
+        for card in placed:
             card.sprite.paste(picture, card.rectangle.x, card.rectangle.y)
         return picture
-
-    def _blended(
-        self, image: NDArray[np.uint8], explanation: Explanation | None, alpha: float
-    ) -> NDArray[np.uint8]:
-        if explanation is None:
-            self._explanation = self._colours = None
-            return np.array(image, order="C")
-        colours = self._colours
-        # The explanation itself is kept and compared: the id of one that is gone may be reused.
-        if colours is None or explanation is not self._explanation or colours.shape != image.shape:
-            height, width = image.shape[:2]
-            colours = colour_map(explanation.heatmap, width, height, self._colormap)
-            self._explanation, self._colours = explanation, colours
-        return blend(image, colours, alpha)
-
-
-def _flipped(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.flip(picture, 1), np.uint8)

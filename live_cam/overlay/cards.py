@@ -97,6 +97,40 @@ def label_card(
     return canvas.sprite()
 
 
+@lru_cache(maxsize=64)
+def bars_card(
+    entries: tuple[tuple[str, str, float], ...], scale: Scale, width: int
+) -> Sprite | None:
+    """Paint the most probable classes as bars, with the number of the key that locks each.
+
+    Args:
+        entries: Label, probability in words, and in [0, 1]; best first.
+        scale: The picture's sizes.
+        width: The card's width in pixels.
+
+    Returns:
+        The card, or None where it would be too narrow to read, or there is nothing to show.
+    """
+    size, pad = scale.small, scale.pad
+    inner = width - 2 * pad
+    number = text_width("0", size) + size // 2
+    share_width = max((text_width(words, size) for _, words, _ in entries), default=0)
+    room = inner - number - share_width - size // 2
+    if not entries or room < 4 * size:
+        return None
+    bar_height = max(2, size // 6)
+    pitch = round(1.3 * size) + bar_height + round(0.45 * size)
+    canvas = Canvas(width, len(entries) * pitch + 2 * pad - round(0.45 * size), pad)
+    for row, (label, words, share) in enumerate(entries):
+        baseline = pad + row * pitch + cap_height(size)
+        canvas.text(pad, baseline, str(row + 1), size, QUIET_INK)
+        canvas.text(pad + number, baseline, shorten(label, size, room), size, INK)
+        canvas.text(pad + inner - text_width(words, size), baseline, words, size, QUIET_INK)
+        y = baseline + round(0.4 * size)
+        _bar(canvas, pad + number, y, inner - number, bar_height, share)
+    return canvas.sprite()
+
+
 @lru_cache(maxsize=16)
 def badge(sign: str, text: str, scale: Scale) -> Sprite:
     """Paint a state that lasts: a sign and a word.

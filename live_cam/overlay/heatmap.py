@@ -20,16 +20,19 @@ _COARSE_STEPS = 8
 """Samples of each cell, along each axis, among which `peak` looks for the maximum first."""
 
 
-def to_frame(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+def to_frame(
+    heatmap: NDArray[np.float32], width: int, height: int, *, signed: bool = False
+) -> NDArray[np.float32]:
     """Enlarge a heatmap smoothly to a frame's size, aligned to the pixels' centres.
 
     Args:
         heatmap: h×w float32 in [0, 1].
         width: The frame's width in pixels, at least 1.
         height: The frame's height in pixels, at least 1.
+        signed: Whether it runs from -1 to 1.
 
     Returns:
-        height×width float32 in [0, 1]: bicubic, what overshoots is clipped.
+        height×width float32 in the same range: bicubic, what overshoots is clipped.
 
     Raises:
         ValueError: The heatmap or the size is not of this kind.
@@ -38,7 +41,7 @@ def to_frame(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[n
     _check_size(width, height)
     resized = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
     enlarged = np.asarray(resized, np.float32)
-    return np.clip(enlarged, 0.0, 1.0, out=enlarged)
+    return np.clip(enlarged, -1.0 if signed else 0.0, 1.0, out=enlarged)
 
 
 def peak(
@@ -105,7 +108,7 @@ def blend_heatmap(
 
 
 def colour_map(
-    heatmap: NDArray[np.float32], width: int, height: int, colormap: str
+    heatmap: NDArray[np.float32], width: int, height: int, colormap: str, *, signed: bool = False
 ) -> NDArray[np.uint8]:
     """Enlarge a heatmap to a frame's size and give every pixel its colour.
 
@@ -114,6 +117,8 @@ def colour_map(
         width: The frame's width in pixels, at least 1.
         height: The frame's height in pixels, at least 1.
         colormap: One of `settings.COLORMAPS`.
+        signed: Whether the heatmap runs from -1 (blue) by 0 (grey) to 1 (red), in which case
+            these colours take the colormap's place.
 
     Returns:
         height×width×3 uint8, BGR.
@@ -127,9 +132,13 @@ def colour_map(
     # for every pixel.
     scale = min(1.0, max(_SMOOTH_SIDE, *heatmap.shape) / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    levels = cv2.convertScaleAbs(to_frame(heatmap, *size), alpha=255.0)
-    lookup = getattr(cv2, f"COLORMAP_{colormap.upper()}")
-    colours = cv2.applyColorMap(levels, lookup)
+    enlarged = to_frame(heatmap, *size, signed=signed)
+    if signed:
+        levels = cv2.convertScaleAbs(enlarged + 1.0, alpha=127.5)
+        colours = cv2.applyColorMap(levels, _diverging())
+    else:
+        levels = cv2.convertScaleAbs(enlarged, alpha=255.0)
+        colours = cv2.applyColorMap(levels, getattr(cv2, f"COLORMAP_{colormap.upper()}"))
     if size != (width, height):
         colours = cv2.resize(colours, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(colours, np.uint8)
@@ -206,6 +215,19 @@ def _check_size(width: int, height: int) -> None:
 
 def _described(array: NDArray[np.generic]) -> str:
     return f"{'×'.join(map(str, array.shape)) or 'a scalar of'} {array.dtype}"
+
+
+@lru_cache(maxsize=1)
+def _diverging() -> NDArray[np.uint8]:
+    """Return 256×1×3 colours from blue by light grey to red.
+
+    The ends and the middle are those of Moreland, "Diverging Color Maps for Scientific
+    Visualization", ISVC 2009; in between they are mixed in BGR.
+    """
+    blue, grey, red = (192, 76, 59), (221, 221, 221), (38, 4, 180)
+    share = np.linspace(-1, 1, 256)
+    mixed = [np.interp(share, (-1, 0, 1), levels) for levels in zip(blue, grey, red, strict=True)]
+    return np.asarray(np.stack(mixed, axis=1).round()[:, None], np.uint8)
 
 
 @lru_cache(maxsize=16)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from live_cam.overlay import cards
 from live_cam.overlay.cards import Scale
+from live_cam.overlay.geometry import Rectangle
 
 if TYPE_CHECKING:
     from live_cam.explanation import Explanation
@@ -21,28 +22,6 @@ _MAX_LABEL_TEXT = 22
 whichever is more."""
 _MIN_LABEL_SHARE = 0.5
 """Of the picture's width: where the badges leave the label less, it goes below them."""
-
-
-class Rectangle(NamedTuple):
-    """A rectangle of pixels: its upper left one, and how many across and down."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def overlaps(self, other: Rectangle) -> bool:
-        """Whether they share a pixel.
-
-        Args:
-            other: Another rectangle in the same picture.
-        """
-        return (
-            self.x < other.x + other.width
-            and other.x < self.x + self.width
-            and self.y < other.y + other.height
-            and other.y < self.y + self.height
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,9 +113,12 @@ def lay_out(
     layout = Layout(width, height)
     _place_help(layout, status)
     below_badges, left_of_badges = _place_badges(layout, status)
+    label = None
     if explanation is not None:
-        _place_label(layout, explanation, below_badges, left_of_badges)
+        label = _place_label(layout, explanation, below_badges, left_of_badges, status)
     bottom = _place_status(layout, status)
+    if explanation is not None and label is not None and status.bars:
+        _place_bars(layout, explanation, label)
     _place_messages(layout, status, bottom)
     return layout.placed
 
@@ -167,8 +149,12 @@ def _place_badges(layout: Layout, status: Status) -> tuple[int, int]:
 
 
 def _place_label(
-    layout: Layout, explanation: Explanation, below_badges: int, left_of_badges: int
-) -> None:
+    layout: Layout,
+    explanation: Explanation,
+    below_badges: int,
+    left_of_badges: int,
+    status: Status,
+) -> Rectangle | None:
     """Place the label in the upper left, beside the badges or, where it is narrow, below."""
     scale = layout.scale
     top, room = scale.margin, left_of_badges - scale.margin
@@ -179,10 +165,24 @@ def _place_label(
     if explanation.top and explanation.top[0].class_index != explanation.class_index:
         best = explanation.top[0]
         rival = f"top: {best.label} {percent(best.score)}"
+    if explanation.title != "gradcam":
+        rival = f"{explanation.title} · {rival}" if rival else explanation.title
+    if status.locked:
+        rival = f"locked · {rival}" if rival else "locked"
     shown = percent(explanation.score)
     share = round(max(0.0, min(1.0, explanation.score)), 2)
     card = cards.label_card(explanation.label, shown, share, rival, scale, room)
-    layout.place("label", card, scale.margin, top)
+    return layout.place("label", card, scale.margin, top)
+
+
+def _place_bars(layout: Layout, explanation: Explanation, label: Rectangle) -> None:
+    """Place the most probable classes below the label, where there is room."""
+    entries = tuple(
+        (each.label, percent(each.score), round(each.score, 2)) for each in explanation.top
+    )
+    width = min(label.width, layout.room)
+    card = cards.bars_card(entries, layout.scale, width)
+    layout.place("bars", card, label.x, label.y + label.height + layout.scale.gap)
 
 
 def _place_status(layout: Layout, status: Status) -> int:

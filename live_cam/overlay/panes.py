@@ -1,0 +1,144 @@
+"""Several pictures in one: where each lies, and the frame with a heatmap on it in any size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from live_cam.opencv import cv2
+from live_cam.overlay import cards
+from live_cam.overlay.geometry import Rectangle
+from live_cam.overlay.heatmap import blend, colour_map
+from live_cam.resizing import shrunk
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from live_cam.overlay.cards import Scale
+
+
+class Painter:
+    """Paints a frame with a heatmap on it, and remembers the colours of the maps in use.
+
+    Between two explanations only the picture changes.
+    """
+
+    def __init__(self, colormap: str) -> None:
+        """Take one of `settings.COLORMAPS`."""
+        self._colormap = colormap
+        self._kept: dict[tuple[int, int, int], tuple[NDArray[np.float32], NDArray[np.uint8]]] = {}
+        self._used: set[tuple[int, int, int]] = set()
+
+    def paint(
+        self,
+        image: NDArray[np.uint8],
+        heatmap: NDArray[np.float32] | None,
+        alpha: float,
+        *,
+        size: tuple[int, int] | None = None,
+        signed: bool = False,
+        mirror: bool = False,
+    ) -> NDArray[np.uint8]:
+        """Return a new picture.
+
+        Args:
+            image: H×W×3 uint8, BGR.
+            heatmap: h×w float32, as `heatmap.colour_map` takes it; None: the frame alone.
+            alpha: Weight of the heatmap's colours, in [0, 1].
+            size: Width and height of the picture in pixels, not above the frame's; None: the
+                frame's.
+            signed: Whether the heatmap is.
+            mirror: Whether left and right are swapped.
+        """
+        if size and size != (image.shape[1], image.shape[0]):
+            image = shrunk(image, *size)
+        if heatmap is None:
+            picture = np.array(image, order="C")
+        else:
+            picture = blend(image, self._colours(heatmap, image, signed), alpha)
+        return np.asarray(cv2.flip(picture, 1), np.uint8) if mirror else picture
+
+    def _colours(
+        self, heatmap: NDArray[np.float32], image: NDArray[np.uint8], signed: bool
+    ) -> NDArray[np.uint8]:
+        height, width = image.shape[:2]
+        key = id(heatmap), width, height
+        self._used.add(key)
+        # The heatmap itself is kept: the id of one that is gone may be reused.
+        if key not in self._kept:
+            colours = colour_map(heatmap, width, height, self._colormap, signed=signed)
+            self._kept[key] = heatmap, colours
+        return self._kept[key][1]
+
+    def forget_unused(self) -> None:
+        """Let go of the colours that were not used since the last call."""
+        self._kept = {key: kept for key, kept in self._kept.items() if key in self._used}
+        self._used.clear()
+
+
+def tiles(area: Rectangle, count: int, aspect: float, gap: int) -> list[Rectangle]:
+    """Lay equal tiles out in rows, as large as they fit, centred.
+
+    Args:
+        area: Where.
+        count: How many, at least 1.
+        aspect: Width by height of each.
+        gap: Pixels between two.
+
+    Returns:
+        Their places, row by row; none smaller than one pixel.
+    """
+    width, columns = max(
+        (_tile_width(area, count, each, aspect, gap), each) for each in range(1, count + 1)
+    )
+    height = max(1, round(width / aspect))
+    rows = -(-count // columns)
+    left = area.x + (area.width - columns * width - (columns - 1) * gap) // 2
+    top = area.y + (area.height - rows * height - (rows - 1) * gap) // 2
+    return [
+        Rectangle(
+            left + place % columns * (width + gap),
+            top + place // columns * (height + gap),
+            width,
+            height,
+        )
+        for place in range(count)
+    ]
+
+
+def _tile_width(area: Rectangle, count: int, columns: int, aspect: float, gap: int) -> int:
+    rows = -(-count // columns)
+    across = (area.width - (columns - 1) * gap) // columns
+    down = (area.height - (rows - 1) * gap) // rows
+    return max(1, min(across, int(down * aspect)))
+
+
+def place(picture: NDArray[np.uint8], pane: NDArray[np.uint8], where: Rectangle) -> None:
+    """Copy a pane into a picture; what reaches over its edge is cut off.
+
+    Args:
+        picture: H×W×3 uint8, changed in place.
+        pane: Of the size of `where`.
+        where: The pane's place.
+    """
+    target = picture[
+        max(0, where.y) : where.y + where.height, max(0, where.x) : where.x + where.width
+    ]
+    target[:] = pane[: target.shape[0], : target.shape[1]]
+
+
+def caption(picture: NDArray[np.uint8], text: str, where: Rectangle, scale: Scale) -> None:
+    """Write a name into the lower left corner of a pane, where it fits.
+
+    Args:
+        picture: H×W×3 uint8, changed in place.
+        text: The name.
+        where: The pane's place.
+        scale: The picture's sizes.
+    """
+    inset = max(2, scale.gap // 2)
+    sprite = cards.pill(text, scale.small, scale, where.width - 2 * inset)
+    y = where.y + where.height - inset - (sprite.height if sprite else 0)
+    if sprite and y >= max(0, where.y):
+        sprite.paste(picture, where.x + inset, y)

@@ -1,0 +1,36 @@
+"""What the user asks of each frame. It has a file of its own, so that asking imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+TOP_CLASS: Final = -1
+"""Stands for the most probable class, -2 for the second, and so on."""
+FOR: Final = "for"
+AGAINST: Final = "against"
+VERSUS: Final = "versus"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which classes are explained, how, and what is wanted beside the one heatmap.
+
+    All of it is answered by one forward pass and one batched gradient.
+    """
+
+    classes: tuple[int, ...] = (TOP_CLASS,)
+    """Class indices, or ranks below 0. The first is the one that is explained; those after it are
+    explained beside it."""
+    methods: tuple[str, ...] = ("gradcam",)
+    """Names in `settings.METHODS`. The first one makes the heatmap; the others maps beside it."""
+    evidence: str = FOR
+    """`FOR` the class; `AGAINST` it too (its counterfactual, Selvaraju et al. 2017, section 3.3);
+    or for it `VERSUS` for the runner-up, where the two differ."""
+    feature_maps: int = 0
+    """How many of the strongest feature maps are wanted beside the heatmap."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether plain Grad-CAM of one class answers it, for which engines have a short way."""
+        return self == Question(classes=self.classes[:1])
