@@ -191,4 +191,4 @@ METHODS: Final[dict[str, Method]] = {
     "eigengradcam": eigengradcam,
     "eigencam": eigencam,
 }
-"""Every method by the name that `GradCAM` takes."""
+"""Every method by its name in `settings.METHODS`."""

@@ -40,11 +40,30 @@ _KEY_NAMES: Final = {
     0xFF52: "up",
     0xFF53: "right",
     0xFF54: "down",
+    0xFFC8: "f11",
     0xFF80: "space",
     0xFF8D: "enter",
     0xFFAB: "+",
     0xFFAD: "-",
     0xFFFF: "delete",
+}
+
+
+_WINDOWS_KEY_NAMES: Final = {
+    0x250000: "left",
+    0x260000: "up",
+    0x270000: "right",
+    0x280000: "down",
+    0x2E0000: "delete",
+    0x7A0000: "f11",
+}
+"""Keys without a character, in Win32's builds: the virtual key above an empty lower half."""
+_COCOA_KEY_NAMES: Final = {
+    0xF700: "up",
+    0xF701: "down",
+    0xF702: "left",
+    0xF703: "right",
+    0xF70E: "f11",
 }
 
 
@@ -72,6 +91,7 @@ class Window(Closing):
         self._title = title
         self._closed = False
         self._sized = False
+        self._full_screen = False
         self._alive: set[int] = set()
 
     def show(self, picture: NDArray[np.uint8]) -> None:
@@ -97,15 +117,30 @@ class Window(Closing):
             timeout_ms: How long to wait for a key, in milliseconds, at least 1.
 
         Returns:
-            The key's name: a letter in lower case, a digit or sign, or `space`, `esc`, `enter`,
-            `tab`, `backspace`, `delete`, `left`, `up`, `right`, `down`; shift and other
-            modifiers make no difference. None without a key.
+            The key's name: a letter as it is typed, a digit or sign, or `space`, `esc`, `enter`,
+            `tab`, `backspace`, `delete`, `left`, `up`, `right`, `down`, `f11`. None without a key.
         """
         if self.closed:
             return None
         # Not `waitKey`, which keeps eight bits and so takes the left arrow for a Q. A timeout
         # of 0 would wait for ever.
         return key_name(cv2.waitKeyEx(max(1, timeout_ms)))
+
+    @property
+    def full_screen(self) -> bool:
+        """Whether the window was made to fill the screen."""
+        return self._full_screen
+
+    @full_screen.setter
+    def full_screen(self, wanted: bool) -> None:
+        if self.closed or wanted == self._full_screen:
+            return
+        # A window that fills the screen before its first picture would be sized down again.
+        if wanted and not self._sized:
+            return
+        mode = cv2.WINDOW_FULLSCREEN if wanted else cv2.WINDOW_NORMAL
+        cv2.setWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN, mode)
+        self._full_screen = wanted
 
     @property
     def closed(self) -> bool:
@@ -148,12 +183,15 @@ def key_name(code: int) -> str | None:
     """
     if code < 0:
         return None
+    if code in _WINDOWS_KEY_NAMES:
+        return _WINDOWS_KEY_NAMES[code]
     symbol = code & 0xFFFF  # above are the modifiers, in GTK's builds
-    if symbol in _KEY_NAMES:
-        return _KEY_NAMES[symbol]
+    name = _KEY_NAMES.get(symbol) or _COCOA_KEY_NAMES.get(symbol)
+    if name:
+        return name
     if 0xFFB0 <= symbol <= 0xFFB9:  # X11's digits of the keypad
         return str(symbol - 0xFFB0)
-    return chr(symbol).lower() if 0x20 < symbol < 0x7F else None
+    return chr(symbol) if 0x20 < symbol < 0x7F else None
 
 
 def _fitted(width: int, height: int) -> tuple[int, int]:

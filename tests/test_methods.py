@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from live_cam import settings
 from live_cam.gradcam import GradCAM
 from live_cam.methods import METHODS
 from tests.networks import randomised
@@ -30,8 +31,8 @@ PEERS = {
 OF_ARBITRARY_SIGN = ("eigengradcam", "eigencam")
 
 
-def test_every_method_has_a_peer() -> None:
-    assert tuple(METHODS) == tuple(PEERS)
+def test_every_method_has_a_name_in_the_settings() -> None:
+    assert tuple(METHODS) == settings.METHODS == tuple(PEERS)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
