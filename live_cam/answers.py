@@ -44,9 +44,12 @@ def answers(evidence: Evidence, question: Question, labels: Sequence[str]) -> li
         The explained class's map first, then the other classes', the other methods', and the
         strongest feature maps, best first.
     """
+    asked = evidence.classes[0, : len(question.classes)].tolist()
+    # A locked class may have its rank too.
+    places = {int(index): place for place, index in reversed(list(enumerate(asked)))}
     maps = [
         _answer(evidence, question, labels, place, question.methods[0])
-        for place in range(len(question.classes))
+        for place in sorted(places.values())
     ]
     maps += [_answer(evidence, question, labels, 0, method) for method in question.methods[1:]]
     return maps + _strongest(evidence, question.feature_maps)

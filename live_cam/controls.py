@@ -95,11 +95,8 @@ class Controls:
         methods: tuple[str, ...] = (self.method,)
         if self.view == "classes":
             if len(classes) == 1:
-                # The best classes; a locked one comes first and is not shown twice.
-                best = [each.class_index for each in self.top] or [-1, -2, -3, -4]
-                others = [each for each in best if each != classes[0]] if self.locked else []
-                shown = (classes[0], *others) if self.locked else (-1, -2, -3, -4)
-                classes = shown[:SHOWN_CLASSES]
+                best = tuple(range(TOP_CLASS, TOP_CLASS - SHOWN_CLASSES, -1))
+                classes = (*self.locked, *best)[:SHOWN_CLASSES]
             classes = classes[: len(self.labels) or None]
         else:
             classes = classes[:1]

@@ -21,7 +21,7 @@ class Question:
 
     classes: tuple[int, ...] = (TOP_CLASS,)
     """Class indices, or ranks below 0. The first is the one that is explained; those after it are
-    explained beside it."""
+    explained beside it, each class once."""
     methods: tuple[str, ...] = ("gradcam",)
     """Names in `settings.METHODS`. The first one makes the heatmap; the others maps beside it."""
     evidence: str = FOR

@@ -360,11 +360,11 @@ class TestLayout:
     @pytest.mark.parametrize(
         ("state", "names"),
         [
-            ("plain", {"label", "status"}),
-            ("busy", {"label", "status", "recording", "frozen", "toast", "notice"}),
+            ("plain", {"label", "bars", "status"}),
+            ("busy", {"label", "bars", "status", "recording", "frozen", "toast", "notice"}),
             ("loading", {"status", "notice"}),
-            ("rival", {"label", "status"}),
-            ("long", {"label", "status", "recording", "frozen", "toast", "notice"}),
+            ("rival", {"label", "bars", "status"}),
+            ("long", {"label", "bars", "status", "recording", "frozen", "toast", "notice"}),
             ("nothing", set()),
         ],
     )

@@ -26,6 +26,7 @@ class FakeExplainer:
         self, seconds: float = 0.0, failure: Exception | None = None, *, settled: bool = False
     ) -> None:
         self.settled = settled
+        self.unanswered = False
         self.loaded = threading.Event()
         self.indices: list[int] = []
         self._seconds = seconds

@@ -453,15 +453,20 @@ class TestClosed:
     [
         (-1, None),
         (0, None),
-        (ord("Q"), "q"),
-        (ord("Q") | 0x10000, "q"),  # GTK adds the modifiers above
+        (ord("q"), "q"),
+        (ord("F"), "F"),
+        (ord("Q") | 0x10000, "Q"),  # GTK adds the modifiers above
         (0xFF51, "left"),  # whose lower eight bits are a Q
         (0xFFE1, None),  # shift alone
         (0xFFAB, "+"),
         (0xFFB7, "7"),
         (0xE9, None),
         (27, "esc"),
-        (0x250000, None),  # Windows' left arrow
+        (0xFFC8, "f11"),
+        (0x250000, "left"),  # Windows' virtual keys
+        (0x7A0000, "f11"),
+        (0x230000, None),
+        (0xF702, "left"),  # Cocoa's
     ],
 )
 def test_key_name(code: int, name: str | None) -> None:

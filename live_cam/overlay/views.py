@@ -28,7 +28,7 @@ _BOX_THRESHOLD = 0.15
 """Of the map's maximum (Selvaraju et al. 2017, section 4.1)."""
 _BOX_SIDE = 240
 """Pixels along the longer side of the map in which the box is looked for."""
-_MAPS_SHARE = 0.6
+_MAPS_SHARE = 0.5
 """Of the picture's width that the large pane takes beside the feature maps."""
 
 

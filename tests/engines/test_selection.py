@@ -13,7 +13,7 @@ from live_cam.engines import selection
 from live_cam.engines.engine import Engine
 from live_cam.engines.selection import Candidate, EngineSelector
 from live_cam.errors import EngineError, NonFiniteError
-from live_cam.gradcam import CAMResult
+from live_cam.gradcam import CAMResult, Evidence
 from live_cam.timing import StageTimer
 
 X = torch.zeros(1, 3, 8, 8)
@@ -71,6 +71,13 @@ class FakeEngine(Engine):
         if self._fails:
             raise NonFiniteError("not finite.")
         return CAMResult(self._cam, torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
+
+    def evidence(
+        self, x: torch.Tensor, wanted: torch.Tensor, timer: StageTimer | None = None
+    ) -> Evidence:
+        logits = self(x, None, timer).logits
+        maps = torch.ones(1, len(wanted), 1, 2, 2)
+        return Evidence(maps[:, 0], maps, logits, torch.ones(1, len(wanted), dtype=torch.long))
 
     def scores(self, x: torch.Tensor) -> torch.Tensor:
         return self(x).logits
