@@ -124,6 +124,13 @@ _OPTIONS = (
         help="How the heatmap is made of activations and gradients.",
     ),
     _option(
+        "fit",
+        "--fit",
+        type=click.Choice(settings.FITS),
+        help="What the network sees: the whole frame squashed into its square, the square in the "
+        "frame's middle, or the whole frame with borders.",
+    ),
+    _option(
         "counterfactual",
         "--counterfactual",
         is_flag=True,

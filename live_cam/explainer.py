@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from live_cam.capture import Frame
     from live_cam.classifier import Classifier
     from live_cam.engines.selection import EngineSelector
+    from live_cam.geometry import Region
     from live_cam.preprocess import Preprocessor
     from live_cam.settings import Settings
 
@@ -90,7 +91,9 @@ class Explainer(Closing):
         classifier = self._load_classifier(device)
         self._loaded = _Loaded(
             classifier=classifier,
-            preprocess=Preprocessor(classifier.input_size, classifier.mean, classifier.std, device),
+            preprocess=Preprocessor(
+                classifier.input_size, classifier.mean, classifier.std, device, settings.fit
+            ),
             selector=self._open_engines(classifier, device),
         )
         self.labels = classifier.labels
@@ -185,7 +188,9 @@ class Explainer(Closing):
                 x = loaded.preprocess(frame.image)
             found = _ask(loaded.selector, x, question, timer, frame, loaded.classifier.labels)
         self._answered = question
-        return _to_explanation(found, loaded.classifier.labels, frame, timer)
+        height, width = frame.image.shape[:2]
+        region = loaded.preprocess.region(width, height)
+        return _to_explanation(found, loaded.classifier.labels, frame, region, timer)
 
     def close(self) -> None:
         """Close the engines. May be called twice."""
@@ -244,7 +249,7 @@ def _ask(
 
 
 def _to_explanation(
-    found: _Found, labels: tuple[str, ...], frame: Frame, timer: StageTimer
+    found: _Found, labels: tuple[str, ...], frame: Frame, region: Region, timer: StageTimer
 ) -> Explanation:
     first, *others = found.answers
     scores = found.logits.softmax(dim=0)
@@ -253,6 +258,8 @@ def _to_explanation(
         heatmap=first.heatmap,
         title=first.title,
         signed=first.signed,
+        region=region,
+        seen=region,
         others=tuple(others),
         class_index=found.class_index,
         label=labels[found.class_index],

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from live_cam.geometry import WHOLE, Region
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -63,5 +65,9 @@ class Explanation:
     """What the heatmap shows: the method, and against what."""
     signed: bool = False
     """Whether what is below 0 in the heatmap speaks against the class."""
+    region: Region = WHOLE
+    """Which part of the frame the maps cover."""
+    seen: Region = WHOLE
+    """Which part of it the network saw: where the maps say anything."""
     others: tuple[Answer, ...] = ()
     """What was asked for beside the heatmap: other classes, methods or single feature maps."""

@@ -171,7 +171,10 @@ class LivePipeline:
         if self._log:
             height, width = frame.image.shape[:2]
             mirror = self.controls.mirror
-            self._log.write(explanation, peak(explanation.heatmap, width, height, mirror=mirror))
+            place = peak(
+                explanation.heatmap, width, height, mirror=mirror, region=explanation.region
+            )
+            self._log.write(explanation, place)
 
     # ---- pictures ------------------------------------------------------------------------------
 

@@ -1,15 +1,20 @@
-"""Shrinking pictures without turning fine patterns into others."""
+"""Shrinking pictures without turning fine patterns into others, and enlarging heatmaps in place."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from live_cam.geometry import WHOLE, Region
 from live_cam.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_SHARPNESS = -0.75
+"""Of the cubic kernel (Keys 1981, equation 11), as OpenCV has it."""
 
 
 def shrunk(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -32,3 +37,64 @@ def shrunk(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
         half = columns // 2, rows // 2
         image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def enlarged(
+    heatmap: NDArray[np.float32], width: int, height: int, region: Region = WHOLE
+) -> NDArray[np.float32]:
+    """Lay a heatmap over a picture: bicubic, aligned to the pixels' centres.
+
+    Args:
+        heatmap: h×w float32.
+        width: The picture's width in pixels, at least 1.
+        height: Its height in pixels, at least 1.
+        region: Which part of the picture the heatmap covers.
+
+    Returns:
+        height×width float32, which may overshoot the heatmap's values; its border goes on outside
+        the region.
+    """
+    if region == WHOLE:
+        resized = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
+        return np.asarray(resized, np.float32)
+    down = enlargement(heatmap.shape[0], height, region.y, region.height)
+    across = enlargement(heatmap.shape[1], width, region.x, region.width)
+    return np.asarray(down @ heatmap @ across.T, np.float32)
+
+
+@lru_cache(maxsize=32)
+def enlargement(
+    cells: int, pixels: int, start: float = 0.0, size: float = 1.0
+) -> NDArray[np.float32]:
+    """Return the matrix with which `enlarged` works along one axis.
+
+    Bicubic enlargement is linear along each axis, so that any grid of its pixels is a product of
+    three small matrices.
+
+    Args:
+        cells: How many cells the heatmap has along the axis.
+        pixels: How many pixels the picture has.
+        start: Where the heatmap begins, as a share of the picture.
+        size: How much of the picture it covers, as a share.
+
+    Returns:
+        pixels×cells float32. Beyond the heatmap its border goes on.
+    """
+    share = ((np.arange(pixels) + 0.5) / pixels - start) / size
+    place = np.clip(share * cells - 0.5, -1, cells)
+    before = np.floor(place)
+    matrix = np.zeros((pixels, cells))
+    for tap in range(-1, 3):
+        cell = before + tap
+        weight = _cubic(np.abs(place - cell))
+        inside = np.clip(cell, 0, cells - 1).astype(int)
+        np.add.at(matrix, (np.arange(pixels), inside), weight)
+    return matrix.astype(np.float32)
+
+
+def _cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weight of a cell at a distance of at most 2 cells (Keys 1981, equation 15)."""
+    a = _SHARPNESS
+    near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1
+    far = a * (distance**3 - 5 * distance**2 + 8 * distance - 4)
+    return np.where(distance <= 1, near, far)

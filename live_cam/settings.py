@@ -54,6 +54,7 @@ VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "map
 SHOWN_CLASSES: Final = 4
 """How many classes the view `classes` shows side by side, unless more were named."""
 SHOWN_FEATURE_MAPS: Final = 15
+FITS: Final = ("squash", "crop", "pad")
 VIDEO_ENDINGS: Final = (".mp4", ".mkv", ".avi")
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"
@@ -84,6 +85,8 @@ class Settings:
     """One label a line, or a JSON list or index map; None: the names of ImageNet's classes."""
     target_classes: tuple[str, ...] = ()
     """Names or indices of classes to explain; none: the top class of each frame."""
+    fit: str = "squash"
+    """One of `FITS`: how a frame becomes the network's input."""
     method: str = "gradcam"
     """One of `METHODS`."""
     view: str = "overlay"

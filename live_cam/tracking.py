@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from live_cam.geometry import WHOLE, Region
 from live_cam.opencv import cv2
+from live_cam.resizing import enlarged
 from live_cam.stillness import same_picture
 
 if TYPE_CHECKING:
@@ -70,8 +72,8 @@ class Tracker:
             explanation: The newest one, made of an earlier frame; None: nothing to carry.
 
         Returns:
-            The same object where nothing moved since; else a copy whose heatmap is of the
-            thumbnail's size, float32 in [0, 1], and 0 where the picture came newly into view.
+            The same object where nothing moved since; else a copy whose heatmap covers the
+            whole frame, has the thumbnail's size, and is 0 where the picture came newly into view.
         """
         self._see(frame)
         if explanation is None:
@@ -83,12 +85,13 @@ class Tracker:
         if new:
             self._field = _composed(self._field, new)
             self._until = new[-1].frame_index
-            heatmap = _carried_map(explanation.heatmap, self._field)
+            region = explanation.region
+            heatmap = _carried_map(explanation.heatmap, self._field, region)
             others = tuple(
-                replace(other, heatmap=_carried_map(other.heatmap, self._field))
+                replace(other, heatmap=_carried_map(other.heatmap, self._field, region))
                 for other in explanation.others
             )
-            self._carried = replace(explanation, heatmap=heatmap, others=others)
+            self._carried = replace(explanation, heatmap=heatmap, others=others, region=WHOLE)
         return self._carried
 
     def _see(self, frame: Frame) -> None:
@@ -159,14 +162,15 @@ def _grid(height: int, width: int) -> NDArray[np.float32]:
     return np.dstack([across, down]).astype(np.float32)
 
 
-def _carried_map(heatmap: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
+def _carried_map(
+    heatmap: NDArray[np.float32], field: NDArray[np.float32], region: Region
+) -> NDArray[np.float32]:
     height, width = field.shape[:2]
     # As `to_frame` enlarges, but that what overshoots 1 is scaled back instead of clipped: the
     # map keeps its one peak.
-    resized = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
-    enlarged = np.asarray(resized, np.float32).clip(0.0 if heatmap.min() >= 0 else -np.inf)
-    enlarged /= max(1.0, float(np.abs(enlarged).max()))
-    return _moved(enlarged, field, cv2.BORDER_CONSTANT)
+    laid = enlarged(heatmap, width, height, region).clip(0.0 if heatmap.min() >= 0 else -np.inf)
+    laid /= max(1.0, float(np.abs(laid).max()))
+    return _moved(laid, field, cv2.BORDER_CONSTANT)
 
 
 def _is_cut(grey: NDArray[np.uint8], before: NDArray[np.uint8], flow: NDArray[np.float32]) -> bool:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from live_cam.errors import UsageError
+from live_cam.geometry import WHOLE, Region
 from live_cam.opencv import cv2
+from live_cam.resizing import enlarged, enlargement
 from live_cam.settings import ALPHA, COLORMAPS
 
 if TYPE_CHECKING:
@@ -21,7 +23,12 @@ _COARSE_STEPS = 8
 
 
 def to_frame(
-    heatmap: NDArray[np.float32], width: int, height: int, *, signed: bool = False
+    heatmap: NDArray[np.float32],
+    width: int,
+    height: int,
+    *,
+    signed: bool = False,
+    region: Region = WHOLE,
 ) -> NDArray[np.float32]:
     """Enlarge a heatmap smoothly to a frame's size, aligned to the pixels' centres.
 
@@ -30,22 +37,33 @@ def to_frame(
         width: The frame's width in pixels, at least 1.
         height: The frame's height in pixels, at least 1.
         signed: Whether it runs from -1 to 1.
+        region: Which part of the frame it covers.
 
     Returns:
-        height×width float32 in the same range: bicubic, what overshoots is clipped.
+        height×width float32 in the same range: bicubic, what overshoots is clipped; 0 outside the
+        region.
 
     Raises:
         ValueError: The heatmap or the size is not of this kind.
     """
     check_heatmap(heatmap)
     _check_size(width, height)
-    resized = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
-    enlarged = np.asarray(resized, np.float32)
-    return np.clip(enlarged, -1.0 if signed else 0.0, 1.0, out=enlarged)
+    laid = enlarged(heatmap, width, height, region)
+    if region != WHOLE:
+        x, y, across, down = region.pixels(width, height)
+        covered = np.zeros_like(laid)
+        covered[y : y + down, x : x + across] = laid[y : y + down, x : x + across]
+        laid = covered
+    return np.clip(laid, -1.0 if signed else 0.0, 1.0, out=laid)
 
 
 def peak(
-    heatmap: NDArray[np.float32], width: int, height: int, *, mirror: bool = False
+    heatmap: NDArray[np.float32],
+    width: int,
+    height: int,
+    *,
+    mirror: bool = False,
+    region: Region = WHOLE,
 ) -> tuple[int, int]:
     """Find where in the drawn picture the heatmap is highest, without drawing it.
 
@@ -57,6 +75,7 @@ def peak(
         width: The frame's width in pixels, at least 1.
         height: The frame's height in pixels, at least 1.
         mirror: Whether the picture is drawn mirrored.
+        region: Which part of the frame, unmirrored, the heatmap covers.
 
     Returns:
         The column, from the left of the picture as drawn, and the row, both from 0, in pixels.
@@ -66,10 +85,12 @@ def peak(
     """
     check_heatmap(heatmap)
     _check_size(width, height)
-    # Bicubic enlargement is linear along each axis, so that any grid of its pixels is a product
-    # of three small matrices: first a coarse grid, then every pixel around its maximum.
-    down = _enlargement(heatmap.shape[0], height)
-    across = _enlargement(heatmap.shape[1], width)
+    # First a coarse grid of pixels, then every pixel around its maximum.
+    covered = region.pixels(width, height)
+    down = enlargement(heatmap.shape[0], height, region.y, region.height)
+    down = down[covered.y : covered.y + covered.height]
+    across = enlargement(heatmap.shape[1], width, region.x, region.width)
+    across = across[covered.x : covered.x + covered.width]
     row_step = max(1, height // (_COARSE_STEPS * heatmap.shape[0]))
     column_step = max(1, width // (_COARSE_STEPS * heatmap.shape[1]))
     row, column = _argmax(down[::row_step] @ heatmap @ across[::column_step].T)
@@ -78,7 +99,8 @@ def peak(
     rows = down[top : (row + 1) * row_step + 1]
     columns = across[left : (column + 1) * column_step + 1]
     y, x = _argmax(rows @ heatmap @ columns.T)
-    return (width - 1 - left - x if mirror else left + x), top + y
+    x, y = covered.x + left + x, covered.y + top + y
+    return (width - 1 - x if mirror else x), y
 
 
 def blend_heatmap(
@@ -108,7 +130,13 @@ def blend_heatmap(
 
 
 def colour_map(
-    heatmap: NDArray[np.float32], width: int, height: int, colormap: str, *, signed: bool = False
+    heatmap: NDArray[np.float32],
+    width: int,
+    height: int,
+    colormap: str,
+    *,
+    signed: bool = False,
+    region: Region = WHOLE,
 ) -> NDArray[np.uint8]:
     """Enlarge a heatmap to a frame's size and give every pixel its colour.
 
@@ -119,6 +147,7 @@ def colour_map(
         colormap: One of `settings.COLORMAPS`.
         signed: Whether the heatmap runs from -1 (blue) by 0 (grey) to 1 (red), in which case
             these colours take the colormap's place.
+        region: Which part of the frame the heatmap covers.
 
     Returns:
         height×width×3 uint8, BGR.
@@ -132,12 +161,15 @@ def colour_map(
     # for every pixel.
     scale = min(1.0, max(_SMOOTH_SIDE, *heatmap.shape) / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    enlarged = to_frame(heatmap, *size, signed=signed)
+    check_heatmap(heatmap)
+    _check_size(width, height)
+    # Beyond its region the heatmap's border goes on, so that no colour bleeds in from outside.
+    shown = enlarged(heatmap, *size, region).clip(-1.0 if signed else 0.0, 1.0)
     if signed:
-        levels = cv2.convertScaleAbs(enlarged + 1.0, alpha=127.5)
+        levels = cv2.convertScaleAbs(shown + 1.0, alpha=127.5)
         colours = cv2.applyColorMap(levels, _diverging())
     else:
-        levels = cv2.convertScaleAbs(enlarged, alpha=255.0)
+        levels = cv2.convertScaleAbs(shown, alpha=255.0)
         colours = cv2.applyColorMap(levels, getattr(cv2, f"COLORMAP_{colormap.upper()}"))
     if size != (width, height):
         colours = cv2.resize(colours, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -228,14 +260,6 @@ def _diverging() -> NDArray[np.uint8]:
     share = np.linspace(-1, 1, 256)
     mixed = [np.interp(share, (-1, 0, 1), levels) for levels in zip(blue, grey, red, strict=True)]
     return np.asarray(np.stack(mixed, axis=1).round()[:, None], np.uint8)
-
-
-@lru_cache(maxsize=16)
-def _enlargement(cells: int, pixels: int) -> NDArray[np.float32]:
-    """Return the pixels×cells matrix with which `to_frame` enlarges one axis."""
-    identity = np.eye(cells, dtype=np.float32)
-    matrix = cv2.resize(identity, (cells, pixels), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(matrix, np.float32)
 
 
 def _argmax(values: NDArray[np.float32]) -> tuple[int, int]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from live_cam.geometry import Rectangle
 from live_cam.overlay import cards
 from live_cam.overlay.cards import Scale
-from live_cam.overlay.geometry import Rectangle
 
 if TYPE_CHECKING:
     from live_cam.explanation import Explanation

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.opencv import cv2
 from live_cam.overlay import cards
-from live_cam.overlay.geometry import Rectangle
 from live_cam.overlay.heatmap import blend, colour_map
+from live_cam.overlay.paint import GLASS, LIGHT
 from live_cam.resizing import shrunk
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Painter:
         size: tuple[int, int] | None = None,
         signed: bool = False,
         mirror: bool = False,
+        region: Region = WHOLE,
+        seen: Region = WHOLE,
     ) -> NDArray[np.uint8]:
         """Return a new picture.
 
@@ -50,24 +53,33 @@ class Painter:
                 frame's.
             signed: Whether the heatmap is.
             mirror: Whether left and right are swapped.
+            region: Which part of the frame the heatmap covers.
+            seen: Which part of it the network saw. Nothing is blended outside, and a line is
+                drawn around it.
         """
         if size and size != (image.shape[1], image.shape[0]):
             image = shrunk(image, *size)
-        if heatmap is None:
-            picture = np.array(image, order="C")
-        else:
-            picture = blend(image, self._colours(heatmap, image, signed), alpha)
+        picture = np.array(image, order="C")
+        x, y, width, height = seen.pixels(image.shape[1], image.shape[0])
+        part = slice(y, y + height), slice(x, x + width)
+        if heatmap is not None:
+            colours = self._colours(heatmap, image, signed, region)
+            picture[part] = blend(image[part], colours[part], alpha)
+        if (width, height) != (image.shape[1], image.shape[0]):
+            _outline(picture, Rectangle(x, y, width, height))
         return np.asarray(cv2.flip(picture, 1), np.uint8) if mirror else picture
 
     def _colours(
-        self, heatmap: NDArray[np.float32], image: NDArray[np.uint8], signed: bool
+        self, heatmap: NDArray[np.float32], image: NDArray[np.uint8], signed: bool, region: Region
     ) -> NDArray[np.uint8]:
         height, width = image.shape[:2]
         key = id(heatmap), width, height
         self._used.add(key)
         # The heatmap itself is kept: the id of one that is gone may be reused.
         if key not in self._kept:
-            colours = colour_map(heatmap, width, height, self._colormap, signed=signed)
+            colours = colour_map(
+                heatmap, width, height, self._colormap, signed=signed, region=region
+            )
             self._kept[key] = heatmap, colours
         return self._kept[key][1]
 
@@ -75,6 +87,17 @@ class Painter:
         """Let go of the colours that were not used since the last call."""
         self._kept = {key: kept for key, kept in self._kept.items() if key in self._used}
         self._used.clear()
+
+
+def _outline(picture: NDArray[np.uint8], where: Rectangle) -> None:
+    """Draw a line just outside a rectangle, so that it hides nothing of what is in it."""
+    inside = picture[where.y : where.y + where.height, where.x : where.x + where.width]
+    kept = inside.copy()
+    thickness = max(1, round(min(picture.shape[:2]) / 240))
+    corners = (where.x, where.y), (where.x + where.width - 1, where.y + where.height - 1)
+    cv2.rectangle(picture, *corners, GLASS, 4 * thickness)
+    cv2.rectangle(picture, *corners, LIGHT, 2 * thickness)
+    inside[:] = kept
 
 
 def tiles(area: Rectangle, count: int, aspect: float, gap: int) -> list[Rectangle]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.opencv import cv2
 from live_cam.overlay.cards import Scale
-from live_cam.overlay.geometry import Rectangle
 from live_cam.overlay.heatmap import to_frame
 from live_cam.overlay.layout import percent
 from live_cam.overlay.paint import ACCENT, GLASS
@@ -53,9 +53,16 @@ class Scene:
         signed: bool = False,
     ) -> NDArray[np.uint8]:
         """Paint the frame with a heatmap on it."""
-        mirror = self.status.mirror
+        said = self.explanation
         return self.painter.paint(
-            self.image, heatmap, alpha, size=size, signed=signed, mirror=mirror
+            self.image,
+            heatmap,
+            alpha,
+            size=size,
+            signed=signed,
+            mirror=self.status.mirror,
+            region=said.region if said else WHOLE,
+            seen=said.seen if said else WHOLE,
         )
 
     def canvas(self) -> NDArray[np.uint8]:
@@ -162,7 +169,9 @@ FULL_FRAME: Final = ("overlay", "heatmap", "camera")
 _Pane = tuple[str, "NDArray[np.float32] | None", float, bool]
 
 
-def evidence_box(heatmap: NDArray[np.float32], width: int, height: int) -> Rectangle | None:
+def evidence_box(
+    heatmap: NDArray[np.float32], width: int, height: int, region: Region = WHOLE
+) -> Rectangle | None:
     """Find the box around the largest region above 15 % of the map's maximum.
 
     Selvaraju et al. 2017, section 4.1 (weakly supervised localisation).
@@ -171,16 +180,17 @@ def evidence_box(heatmap: NDArray[np.float32], width: int, height: int) -> Recta
         heatmap: h×w float32, of which only what is above 0 counts.
         width: The frame's width in pixels.
         height: Its height in pixels.
+        region: Which part of the frame the heatmap covers.
 
     Returns:
         In pixels of the frame; None where nothing is above 0.
     """
     shrink = min(1.0, _BOX_SIDE / max(width, height))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    enlarged = to_frame(heatmap, *size)
-    if enlarged.max() <= 0:
+    laid = to_frame(heatmap, *size, region=region)
+    if laid.max() <= 0:
         return None
-    above = (enlarged >= _BOX_THRESHOLD * enlarged.max()).astype(np.uint8)
+    above = (laid >= _BOX_THRESHOLD * laid.max()).astype(np.uint8)
     _, _, regions, _ = cv2.connectedComponentsWithStats(above)
     x, y, across, down, _ = regions[1 + int(regions[1:, cv2.CC_STAT_AREA].argmax())].tolist()
     columns, rows = width / size[0], height / size[1]
@@ -196,13 +206,13 @@ def _single(scene: Scene, alpha: float) -> NDArray[np.uint8]:
     shown = said.heatmap if alpha > 0 else None
     picture = scene.pane(shown, alpha, signed=said.signed)
     if scene.status.box:
-        _draw_box(picture, said.heatmap, mirror=scene.status.mirror)
+        _draw_box(picture, said, mirror=scene.status.mirror)
     return picture
 
 
-def _draw_box(picture: NDArray[np.uint8], heatmap: NDArray[np.float32], *, mirror: bool) -> None:
+def _draw_box(picture: NDArray[np.uint8], said: Explanation, *, mirror: bool) -> None:
     height, width = picture.shape[:2]
-    box = evidence_box(heatmap, width, height)
+    box = evidence_box(said.heatmap, width, height, said.region)
     if box is None:
         return
     x = width - box.x - box.width if mirror else box.x

@@ -1,0 +1,94 @@
+"""Places in a picture, and what part of it a network is given to see."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Rectangle(NamedTuple):
+    """A rectangle of pixels: its upper left one, and how many across and down.
+
+    It may reach over the picture's edges.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def overlaps(self, other: Rectangle) -> bool:
+        """Whether they share a pixel.
+
+        Args:
+            other: Another rectangle in the same picture.
+        """
+        return (
+            self.x < other.x + other.width
+            and other.x < self.x + self.width
+            and self.y < other.y + other.height
+            and other.y < self.y + self.height
+        )
+
+    def contains(self, x: float, y: float) -> bool:
+        """Whether a pixel lies in it.
+
+        Args:
+            x: The pixel's column.
+            y: Its row.
+        """
+        return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
+
+
+class Region(NamedTuple):
+    """A rectangle in shares of a picture's width and height: its left, top, width and height.
+
+    The same in a picture of any size. It may reach over the picture's edges.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def pixels(self, width: int, height: int) -> Rectangle:
+        """Return the pixels of it that lie in a picture.
+
+        Args:
+            width: The picture's width in pixels.
+            height: Its height in pixels.
+        """
+        left, top = round(max(0.0, self.x) * width), round(max(0.0, self.y) * height)
+        right = round(min(1.0, self.x + self.width) * width)
+        bottom = round(min(1.0, self.y + self.height) * height)
+        return Rectangle(left, top, right - left, bottom - top)
+
+
+WHOLE = Region(0.0, 0.0, 1.0, 1.0)
+
+
+def fitted(fit: str, width: int, height: int, aspect: float) -> Rectangle:
+    """Return which part of a frame becomes a network's input.
+
+    Args:
+        fit: `squash` for the whole frame; `crop` for its largest centred rectangle of the input's
+            aspect; `pad` for the smallest such rectangle around it.
+        width: The frame's width in pixels.
+        height: Its height in pixels.
+        aspect: The input's width by its height.
+
+    Returns:
+        In pixels of the frame, over whose edges it may reach.
+
+    Raises:
+        ValueError: There is no such fit.
+    """
+    if fit == "squash":
+        return Rectangle(0, 0, width, height)
+    across, down = round(height * aspect), round(width / aspect)
+    if fit == "crop":
+        size = max(1, min(width, across)), max(1, min(height, down))
+    elif fit == "pad":
+        size = max(width, across), max(height, down)
+    else:
+        raise ValueError(f"expected squash, crop or pad, got {fit!r}")
+    return Rectangle((width - size[0]) // 2, (height - size[1]) // 2, *size)
