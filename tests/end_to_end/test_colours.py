@@ -43,6 +43,7 @@ def test_every_colour_is_named_and_located(
     clip = write_video(tmp_path / "clip.mp4", [picture(*size, *case) for case in cases])
     done = live_cam(
         *("run", "--source", clip, "--weights", colour_weights, "--headless", "--every-frame"),
+        "--no-bars",
         *("--predictions", tmp_path / "p.jsonl", "--record", tmp_path / "out.mp4"),
         *(["--mirror"] if mirror else []),
     )

@@ -31,7 +31,7 @@ class Session:
         self.process = subprocess.Popen(
             command(
                 *("run", "--source", "demo", "--camera-size", "640x360"),
-                *("--model", "efficientnet_lite0", "--predictions", "p.jsonl"),
+                *("--model", "efficientnet_lite0", "--predictions", "p.jsonl", "--no-bars"),
             ),
             cwd=folder,
             env=self._environment,
