@@ -13,8 +13,6 @@ from live_cam.question import AGAINST, FOR, VERSUS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from live_cam.gradcam import Evidence
@@ -23,66 +21,98 @@ if TYPE_CHECKING:
 _EPSILON = 1e-30
 
 
-def wanted_classes(question: Question) -> Tensor:
-    """Return the Q int64 classes and ranks whose gradients a question needs."""
-    classes = list(question.classes)
+def wanted_classes(question: Question, leader: int | None = None) -> Tensor:
+    """Return the Q int64 classes and ranks whose gradients a question needs.
+
+    Args:
+        question: What is asked.
+        leader: The class that is shown as the top class for now; None: the frame's own.
+    """
+    classes = _explained(question, leader)
     if question.evidence == VERSUS and len(classes) == 1:
         # The best two: whichever of them is not the explained class is its rival.
         classes += [-1, -2]
     return torch.tensor(classes)
 
 
-def answers(evidence: Evidence, question: Question, labels: Sequence[str]) -> list[Answer]:
-    """Make a question's maps for the one picture of the evidence.
+def _explained(question: Question, leader: int | None) -> list[int]:
+    classes = list(question.classes)
+    if leader is None or classes[0] >= 0:
+        return classes
+    return [leader, *classes] if len(classes) > 1 else [leader]
+
+
+def answers(
+    evidence: Evidence, question: Question, labels: Sequence[str], leader: int | None = None
+) -> list[Answer]:
+    """Make a question's maps for one picture.
 
     Args:
-        evidence: Of one picture, for the classes of `wanted_classes`.
+        evidence: Of pictures of which the first is answered, for the classes of `wanted_classes`.
         question: What was asked.
         labels: The classes' names.
+        leader: As in `wanted_classes`.
 
     Returns:
         The explained class's map first, then the other classes', the other methods', and the
         strongest feature maps, best first.
     """
-    asked = evidence.classes[0, : len(question.classes)].tolist()
-    # A locked class may have its rank too.
-    places = {int(index): place for place, index in reversed(list(enumerate(asked)))}
+    asked = evidence.classes[0, : len(_explained(question, leader))].tolist()
+    # A class may have been asked for by its rank, too.
+    places = sorted({index: place for place, index in reversed(list(enumerate(asked)))}.values())
+    places = places[: len(question.classes)]
     maps = [
-        _answer(evidence, question, labels, place, question.methods[0])
-        for place in sorted(places.values())
+        _answer(evidence, question, labels, place, _rival(evidence, question, place, places))
+        for place in places
     ]
-    maps += [_answer(evidence, question, labels, 0, method) for method in question.methods[1:]]
+    rival = _rival(evidence, question, 0, places)
+    maps += [
+        _answer(evidence, question, labels, 0, rival, method) for method in question.methods[1:]
+    ]
     return maps + _strongest(evidence, question.feature_maps)
 
 
 def _answer(
-    evidence: Evidence, question: Question, labels: Sequence[str], place: int, method: str
+    evidence: Evidence,
+    question: Question,
+    labels: Sequence[str],
+    place: int,
+    rival: int | None,
+    method: str | None = None,
 ) -> Answer:
-    activations = evidence.activations
-    gradients = evidence.gradients[:, place]
+    method = method or question.methods[0]
+    activations = evidence.activations[:1]
+    gradients = evidence.gradients[:1, place]
+    index = int(evidence.classes[0, place])
     title = method
-    if question.evidence == VERSUS:
-        rival = _rival(evidence, place, len(question.classes))
-        gradients = gradients - evidence.gradients[:, rival]
-        mine, other = (labels[int(evidence.classes[0, each])] for each in (place, rival))
-        title = f"{method} · {mine} or {other}"
+    if rival is not None:
+        gradients = gradients - evidence.gradients[:1, rival]
+        title = f"{method} · {labels[index]} or {labels[int(evidence.classes[0, rival])]}"
     elif question.evidence == AGAINST:
         title = f"{method} · for and against"
     if len(question.classes) > 1:
-        index = int(evidence.classes[0, place])
         score = float(evidence.logits[0].softmax(dim=0)[index])
         title = f"{labels[index]} {100 * score:.0f} %"
     cam = METHODS[method](activations, gradients)
     signed = question.evidence != FOR
     if signed:
         cam = cam - METHODS[method](activations, -gradients)
-    return Answer(title, _normalised(cam[0]), signed)
+    return answer(cam[0], title, f"{method} {question.evidence}", index, signed=signed)
 
 
-def _rival(evidence: Evidence, place: int, explained: int) -> int:
+def answer(cam: Tensor, title: str, kind: str, subject: int, *, signed: bool = False) -> Answer:
+    """Make a raw map, h×w float32 of any scale, ready to be shown."""
+    strength = cam.abs().max().clamp_min(_EPSILON)
+    return Answer(title, (cam / strength).numpy(), signed, kind, subject, float(strength))
+
+
+def _rival(evidence: Evidence, question: Question, place: int, places: list[int]) -> int | None:
     """Return which gradient belongs to the class that another one is compared with."""
-    if explained > 1:
-        return 1 if place == 0 else 0
+    if question.evidence != VERSUS:
+        return None
+    if len(question.classes) > 1:
+        others = [each for each in places if each != place]
+        return others[0] if others else None
     mine = int(evidence.classes[0, 0])
     return 2 if int(evidence.classes[0, 1]) == mine else 1
 
@@ -104,10 +134,12 @@ def _strongest(evidence: Evidence, count: int) -> list[Answer]:
     # Weights are tiny numbers that differ between networks: shown as shares of the largest.
     shares = weights[best] / weights.abs().max().clamp_min(_EPSILON)
     return [
-        Answer(f"#{index} {share:+.2f}", (each / scale).numpy())
+        Answer(
+            f"#{index} {share:+.2f}",
+            (each / scale).numpy(),
+            kind="feature map",
+            subject=index,
+            strength=float(scale),
+        )
         for index, share, each in zip(best.tolist(), shares.tolist(), shown, strict=True)
     ]
-
-
-def _normalised(cam: Tensor) -> NDArray[np.float32]:
-    return (cam / cam.abs().max().clamp_min(_EPSILON)).numpy()

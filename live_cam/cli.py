@@ -137,6 +137,24 @@ _OPTIONS = (
         help="Show what speaks against the class, too: red for it, blue against it.",
     ),
     _option(
+        "check",
+        "--check",
+        type=click.IntRange(min=1),
+        is_flag=False,
+        flag_value=settings.CHECK_EVERY,
+        metavar="[N]",
+        help="Would it still say so? Hide the hottest region of one explanation in N.  "
+        f"[N: {settings.CHECK_EVERY}]",
+    ),
+    _option(
+        "smooth",
+        "--smooth",
+        type=click.FloatRange(*settings.SMOOTHING),
+        metavar="SECONDS",
+        help="How long the heatmap and the label take to follow small changes; 0 for no "
+        f"smoothing.  [default: {settings.DEFAULT_SMOOTHING:g}, or 0 with --every-frame]",
+    ),
+    _option(
         "view",
         "--view",
         type=click.Choice(settings.VIEWS),

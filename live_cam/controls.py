@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from live_cam.labels import matching_classes
@@ -43,6 +44,10 @@ class Controls:
     """The classes that are explained whatever the network says; none: its top class."""
     evidence: str = FOR
     """One of `question.FOR`, `AGAINST` and `VERSUS`."""
+    check: bool = False
+    """Whether explanations are checked by hiding their hottest region."""
+    shuffled: bool = False
+    """Whether a network with shuffled weights answers."""
     focus: int | None = None
     """Which of the feature maps is shown large, from 0, the strongest; None: their sum."""
     box: bool = False
@@ -81,6 +86,7 @@ class Controls:
             view="classes" if several and settings.view == "overlay" else settings.view,
             method=settings.method,
             evidence=AGAINST if settings.counterfactual else FOR,
+            check=settings.check is not None,
             box=settings.box,
             bars=settings.bars,
             full_screen=settings.full_screen,
@@ -103,7 +109,9 @@ class Controls:
         if self.view == "grid":
             methods += tuple(each for each in METHODS if each != self.method)
         maps = SHOWN_FEATURE_MAPS if self.view == "maps" else 0
-        return Question(classes, methods, self.evidence, maps)
+        return Question(
+            classes, methods, self.evidence, maps, check=self.check, shuffled=self.shuffled
+        )
 
     @property
     def suggestions(self) -> tuple[int, ...]:
@@ -219,6 +227,16 @@ def _type_class(controls: Controls) -> str | None:
     return None
 
 
+def _toggle_check(controls: Controls) -> str:
+    controls.check = not controls.check
+    return "would it still say so?" if controls.check else "no more checks"
+
+
+def _shuffle(controls: Controls) -> str:
+    controls.shuffled = not controls.shuffled
+    return "shuffling the weights, last layer first" if controls.shuffled else "its own weights"
+
+
 def _toggle_box(controls: Controls) -> str:
     controls.box = not controls.box
     return "box" if controls.box else "no box"
@@ -241,6 +259,10 @@ def _move_focus(step: int, controls: Controls) -> str | None:
     return None if controls.focus is not None else "all feature maps together"
 
 
+def _help_text(action: Action) -> str:
+    return action.help
+
+
 ACTIONS: Final = (
     Action("quit", ("q", "esc"), "quit (or Esc)", _quit),
     Action("freeze", ("space",), "freeze the picture", _freeze),
@@ -257,13 +279,15 @@ ACTIONS: Final = (
     Action("last-map", ("left", "up"), "enlarge the one before", partial(_move_focus, -1)),
     Action("layout", ("l",), "overlay, heatmap, camera, split", _next_layout),
     *(
-        Action(f"lock-{rank}", (str(rank),), f"why number {rank}?", partial(_lock, rank - 1))
+        Action(f"lock-{rank}", (str(rank),), "why this one of the top?", partial(_lock, rank - 1))
         for rank in range(1, TOP_K + 1)
     ),
     Action("follow", ("0",), "follow the top class", _follow_top),
     Action("type", ("/",), "type a class", _type_class),
     Action("against", ("n",), "what speaks against it", partial(_toggle_evidence, AGAINST)),
     Action("versus", ("v",), "why not the runner-up", partial(_toggle_evidence, VERSUS)),
+    Action("check", ("f",), "would it still say so?", _toggle_check),
+    Action("shuffle", ("w",), "shuffle the weights, and back", _shuffle),
     Action("box", ("b",), "a box around the evidence", _toggle_box),
     Action("bars", ("p",), "probability bars", _toggle_bars),
     Action("full-screen", ("F", "f11"), "full screen (or F11)", _full_screen),
@@ -271,7 +295,10 @@ ACTIONS: Final = (
 )
 """Every action, in the order of the help card."""
 
-KEY_HELP: Final = tuple((action.keys[0], action.help) for action in ACTIONS)
+KEY_HELP: Final = tuple(
+    ("…".join(dict.fromkeys((same[0].keys[0], same[-1].keys[0]))), meaning)
+    for meaning, same in ((each, list(actions)) for each, actions in groupby(ACTIONS, _help_text))
+)
 """Pairs of key and meaning, for the help card and the README."""
 
 _BY_KEY: Final = {key: action for action in ACTIONS for key in action.keys}

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from live_cam.closing import Closing
 from live_cam.errors import EngineError, WeightsError
-from live_cam.explanation import Answer, Explanation, Prediction
 from live_cam.question import Question
-from live_cam.settings import ACCELERATORS, EMBEDDED_MODEL, TOP_K
-from live_cam.timing import StageTimer
+from live_cam.settings import ACCELERATORS, CHECK_EVERY, EMBEDDED_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
-    from torch import Tensor
 
     from live_cam.capture import Frame
     from live_cam.classifier import Classifier
     from live_cam.engines.selection import EngineSelector
-    from live_cam.geometry import Region
-    from live_cam.preprocess import Preprocessor
+    from live_cam.explanation import Explanation
+    from live_cam.inquiry import Inquiry
     from live_cam.settings import Settings
-
-_EPSILON = 1e-30
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Loaded:
-    classifier: Classifier
-    preprocess: Preprocessor
-    selector: EngineSelector
 
 
 class Explainer(Closing):
@@ -67,10 +54,9 @@ class Explainer(Closing):
         self.labels: tuple[str, ...] = ()
         self._begin = begin
         self.network = ""
-        self._answered: Question | None = None
         self._settings = settings
         self._say = say
-        self._loaded: _Loaded | None = None
+        self._inquiry: Inquiry | None = None
 
     def load(self) -> None:
         """Import torch, choose the device, load the network and open the plain engine on it.
@@ -82,6 +68,7 @@ class Explainer(Closing):
             WeightsError: The weights cannot be had.
             EngineError: The engine that was asked for is not installed.
         """
+        from live_cam.inquiry import Inquiry
         from live_cam.precision import select_device
         from live_cam.preprocess import Preprocessor
 
@@ -89,12 +76,16 @@ class Explainer(Closing):
         _share_threads(settings)
         device = select_device("cpu" if settings.device in ACCELERATORS else settings.device)
         classifier = self._load_classifier(device)
-        self._loaded = _Loaded(
-            classifier=classifier,
-            preprocess=Preprocessor(
-                classifier.input_size, classifier.mean, classifier.std, device, settings.fit
-            ),
-            selector=self._open_engines(classifier, device),
+        preprocess = Preprocessor(
+            classifier.input_size, classifier.mean, classifier.std, device, settings.fit
+        )
+        self._inquiry = Inquiry(
+            classifier,
+            preprocess,
+            self._open_engines(classifier, device),
+            device,
+            check_every=settings.check or CHECK_EVERY,
+            steady=settings.smoothing > 0,
         )
         self.labels = classifier.labels
         if self._begin:
@@ -137,17 +128,17 @@ class Explainer(Closing):
     @property
     def engine(self) -> str:
         """What computes, once loaded: `torch cpu fp32`."""
-        return self._loaded.selector.description if self._loaded else ""
+        return self._inquiry.selector.description if self._inquiry else ""
 
     @property
     def settled(self) -> bool:
         """Whether it is decided which engine explains."""
-        return self._loaded is not None and self._loaded.selector.settled
+        return self._inquiry is not None and self._inquiry.selector.settled
 
     @property
     def unanswered(self) -> bool:
-        """Whether something else is asked now than of the frame that was explained last."""
-        return self.question != self._answered
+        """Whether another look at the frame that was explained last would say more of it."""
+        return self._inquiry is not None and self._inquiry.unanswered(self.question)
 
     def _load_classifier(self, device: torch.device) -> Classifier:
         from live_cam.classifier import load_classifier, missing_download
@@ -178,25 +169,15 @@ class Explainer(Closing):
             NonFiniteError: The network's scores or gradients are not finite.
             RuntimeError: Called before `load` or after `close`.
         """
-        loaded = self._loaded
-        if loaded is None:
+        if self._inquiry is None:
             raise RuntimeError("an Explainer explains only between load() and close()")
-        question = self.question
-        timer = StageTimer()
-        with timer.stage("total"):
-            with timer.stage("preprocess"):
-                x = loaded.preprocess(frame.image)
-            found = _ask(loaded.selector, x, question, timer, frame, loaded.classifier.labels)
-        self._answered = question
-        height, width = frame.image.shape[:2]
-        region = loaded.preprocess.region(width, height)
-        return _to_explanation(found, loaded.classifier.labels, frame, region, timer)
+        return self._inquiry.explain(frame, self.question)
 
     def close(self) -> None:
         """Close the engines. May be called twice."""
-        loaded, self._loaded = self._loaded, None
-        if loaded:
-            loaded.selector.close()
+        inquiry, self._inquiry = self._inquiry, None
+        if inquiry:
+            inquiry.close()
 
 
 def _share_threads(settings: Settings) -> None:
@@ -218,57 +199,3 @@ def _cores() -> int:
     import torch
 
     return torch.get_num_threads()
-
-
-class _Found(NamedTuple):
-    answers: list[Answer]
-    logits: Tensor
-    class_index: int
-
-
-def _ask(
-    selector: EngineSelector,
-    x: Tensor,
-    question: Question,
-    timer: StageTimer,
-    frame: Frame,
-    labels: tuple[str, ...],
-) -> _Found:
-    if question.plain:
-        wanted = question.classes[0]
-        result = selector.explain(x, None if wanted < 0 else wanted, timer, frame.image)
-        cam = result.cam[0]
-        answer = Answer("gradcam", (cam / cam.max().clamp_min(_EPSILON)).numpy())
-        return _Found([answer], result.logits[0], int(result.class_index[0]))
-    from live_cam.answers import answers, wanted_classes
-
-    evidence = selector.evidence(x, wanted_classes(question), timer, frame.image)
-    with timer.stage("maps"):
-        found = answers(evidence, question, labels)
-    return _Found(found, evidence.logits[0], int(evidence.classes[0, 0]))
-
-
-def _to_explanation(
-    found: _Found, labels: tuple[str, ...], frame: Frame, region: Region, timer: StageTimer
-) -> Explanation:
-    first, *others = found.answers
-    scores = found.logits.softmax(dim=0)
-    best = scores.topk(min(TOP_K, len(labels)))
-    return Explanation(
-        heatmap=first.heatmap,
-        title=first.title,
-        signed=first.signed,
-        region=region,
-        seen=region,
-        others=tuple(others),
-        class_index=found.class_index,
-        label=labels[found.class_index],
-        score=float(scores[found.class_index]),
-        top=tuple(
-            Prediction(index, labels[index], score)
-            for index, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        ),
-        frame_index=frame.index,
-        timestamp=frame.timestamp,
-        seconds=timer.seconds,
-    )

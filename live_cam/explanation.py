@@ -38,6 +38,30 @@ class Answer:
     """h×w in [0, 1], or in [-1, 1] where it is signed."""
     signed: bool = False
     """Whether what is below 0 speaks against the class."""
+    kind: str = "gradcam for"
+    """What it is a map of: method and evidence, or `feature map`."""
+    subject: int = 0
+    """Its class's, or the feature map's, index."""
+    strength: float = 1.0
+    """What 1 stands for in it, in the method's own scale: maps of one kind can be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What the network says of a frame without its hottest region, and with nothing but it."""
+
+    class_index: int
+    """The class that was explained."""
+    before: float
+    """Its softmax probability on the whole frame, in [0, 1]."""
+    without: float
+    """Without the hottest region."""
+    alone: float
+    """With only the hottest region."""
+    instead: Prediction
+    """The most probable class without the hottest region."""
+    frame_index: int
+    """`Frame.index` of the frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,9 +89,17 @@ class Explanation:
     """What the heatmap shows: the method, and against what."""
     signed: bool = False
     """Whether what is below 0 in the heatmap speaks against the class."""
+    kind: str = "gradcam for"
+    """As in `Answer`."""
+    strength: float = 1.0
+    """As in `Answer`."""
+    check: Check | None = None
+    """The latest faithfulness check of this class, if one is wanted."""
     region: Region = WHOLE
     """Which part of the frame the maps cover."""
     seen: Region = WHOLE
     """Which part of it the network saw: where the maps say anything."""
+    shuffled: tuple[int, int] | None = None
+    """How many of how many layers of the network had their weights shuffled; None: it is itself."""
     others: tuple[Answer, ...] = ()
     """What was asked for beside the heatmap: other classes, methods or single feature maps."""

@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
+from live_cam.calm import Calm
 from live_cam.capture import open_source
 from live_cam.controls import KEY_HELP, Controls, press
 from live_cam.errors import LiveCamError
@@ -80,6 +81,7 @@ class LivePipeline:
         # Where every frame has its own explanation there is nothing to carry.
         follows = settings.track and not settings.every_frame
         self._tracker = Tracker() if follows else None
+        self._calm = Calm(settings.smoothing) if settings.smoothing > 0 else None
         self._shown_meter = FPSMeter()
         self._explained_meter = FPSMeter()
         self._window: Window | None = None
@@ -213,6 +215,11 @@ class LivePipeline:
     def _draw(self, source: Source, shown: Shown) -> NDArray[np.uint8]:
         explanation = shown.explanation
         self.controls.top = explanation.top if explanation else ()
+        if self._tracker:
+            self._tracker.see(shown.frame)
+        if self._calm:
+            height, width = shown.frame.thumbnail.shape[:2]
+            explanation = self._calm.steady(explanation, (width, height), self._tracker)
         if self._tracker:
             explanation = self._tracker.follow(shown.frame, explanation)
         picture = self._overlay.draw(shown.frame, explanation, self._status(source, shown))

@@ -29,8 +29,13 @@ class Question:
     or for it `VERSUS` for the runner-up, where the two differ."""
     feature_maps: int = 0
     """How many of the strongest feature maps are wanted beside the heatmap."""
+    check: bool = False
+    """Whether the network is asked now and then what it says without the hottest region."""
+    shuffled: bool = False
+    """Whether a network with shuffled weights answers in its place."""
 
     @property
     def plain(self) -> bool:
         """Whether plain Grad-CAM of one class answers it, for which engines have a short way."""
-        return self == Question(classes=self.classes[:1])
+        asked = len(self.classes), self.methods, self.evidence, self.feature_maps
+        return asked == (1, ("gradcam",), FOR, 0)

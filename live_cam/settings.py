@@ -55,6 +55,10 @@ SHOWN_CLASSES: Final = 4
 """How many classes the view `classes` shows side by side, unless more were named."""
 SHOWN_FEATURE_MAPS: Final = 15
 FITS: Final = ("squash", "crop", "pad")
+CHECK_EVERY: Final = 10
+"""One explanation in how many is checked, where the user says no number."""
+DEFAULT_SMOOTHING: Final = 1.0
+SMOOTHING: Final = Range(0.0, 60.0)
 VIDEO_ENDINGS: Final = (".mp4", ".mkv", ".avi")
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"
@@ -87,6 +91,11 @@ class Settings:
     """Names or indices of classes to explain; none: the top class of each frame."""
     fit: str = "squash"
     """One of `FITS`: how a frame becomes the network's input."""
+    check: int | None = None
+    """One explanation in how many is checked by hiding its hottest region; None: none."""
+    smooth: float | None = None
+    """Seconds over which what does not really change is smoothed, 0: not at all; None:
+    `DEFAULT_SMOOTHING`, or 0 where each frame is explained by itself."""
     method: str = "gradcam"
     """One of `METHODS`."""
     view: str = "overlay"
@@ -128,3 +137,10 @@ class Settings:
     """Seconds after the first frame at which to stop; None: no limit."""
     max_frames: int | None = None
     """Number of frames shown (or, headless, drawn) after which to stop; None: no limit."""
+
+    @property
+    def smoothing(self) -> float:
+        """Over how many seconds is smoothed; 0: not at all."""
+        if self.smooth is not None:
+            return self.smooth
+        return 0.0 if self.every_frame else DEFAULT_SMOOTHING

@@ -62,6 +62,7 @@ class Tracker:
         self._carried: Explanation | None = None
         self._field: NDArray[np.float32] | None = None
         self._until = -1
+        self._began = -1
 
     def follow(self, frame: Frame, explanation: Explanation | None) -> Explanation | None:
         """Return the explanation with its heatmap where its object is now.
@@ -75,7 +76,7 @@ class Tracker:
             The same object where nothing moved since; else a copy whose heatmap covers the
             whole frame, has the thumbnail's size, and is 0 where the picture came newly into view.
         """
-        self._see(frame)
+        self.see(frame)
         if explanation is None:
             return None
         if explanation is not self._source:
@@ -94,19 +95,42 @@ class Tracker:
             self._carried = replace(explanation, heatmap=heatmap, others=others, region=WHOLE)
         return self._carried
 
-    def _see(self, frame: Frame) -> None:
-        """Note the motion from the last frame to this one."""
+    def motion(self, since: int, until: int) -> NDArray[np.float32] | None:
+        """Return how the picture moved from one frame to another.
+
+        Args:
+            since: `Frame.index` of the earlier one.
+            until: Of the later one.
+
+        Returns:
+            h×w×2 float32: where, relative to itself, each pixel of the later one's thumbnail was
+            in the earlier one's; None: nothing moved, as far as is known.
+        """
+        steps = [step for step in self._steps if since < step.frame_index <= until]
+        return _composed(None, steps) if steps else None
+
+    def cut_between(self, since: int, until: int) -> bool:
+        """Whether the picture became another one after frame `since` and up to `until`."""
+        return since < self._began <= until
+
+    def see(self, frame: Frame) -> None:
+        """Note the motion from the last frame to this one.
+
+        Args:
+            frame: As in `follow`, which does this, too.
+        """
         last, self._last = self._last, frame
         if frame is last:
             return
         thumbnail = frame.thumbnail
         restarted = last is not None and frame.index <= last.index
         if self._key is None or self._key.shape != thumbnail.shape or restarted:
-            self._start_over(thumbnail)
+            self._start_over(frame.index, thumbnail)
         elif not same_picture(self._key, thumbnail):
             self._step(frame.index, thumbnail)
 
-    def _start_over(self, thumbnail: NDArray[np.uint8]) -> None:
+    def _start_over(self, index: int, thumbnail: NDArray[np.uint8]) -> None:
+        self._began = index
         self._steps.clear()
         self._source = None
         self._make_key(thumbnail, cv2.cvtColor(thumbnail, cv2.COLOR_BGR2GRAY))
@@ -119,11 +143,11 @@ class Tracker:
         assert self._key_grey is not None
         grey = np.asarray(cv2.cvtColor(thumbnail, cv2.COLOR_BGR2GRAY), np.uint8)
         if min(grey.shape) < _SMALLEST_SIDE:
-            self._start_over(thumbnail)
+            self._start_over(index, thumbnail)
             return
         flow = np.asarray(self._optical_flow.calc(grey, self._key_grey, None), np.float32)  # type: ignore[call-overload]  # its stubs want a flow to begin with
         if _is_cut(grey, self._key_grey, flow):
-            self._start_over(thumbnail)
+            self._start_over(index, thumbnail)
             return
         if float(np.abs(flow).max()) < _LEAST_MOTION:
             return
@@ -142,18 +166,24 @@ def _composed(field: NDArray[np.float32] | None, steps: list[_Step]) -> NDArray[
         if field is None:
             field = step.flow
         else:
-            field = step.flow + _moved(field, step.flow, cv2.BORDER_REPLICATE)
+            field = step.flow + moved(field, step.flow, cv2.BORDER_REPLICATE)
     assert field is not None
     return field
 
 
-def _moved(
-    values: NDArray[np.generic], field: NDArray[np.float32], border: int
+def moved(
+    values: NDArray[np.generic], field: NDArray[np.float32], border: int = cv2.BORDER_CONSTANT
 ) -> NDArray[np.float32]:
-    """Return values, h×w or h×w×2, read where the field points to."""
+    """Return values read where a field points to.
+
+    Args:
+        values: h×w or h×w×2.
+        field: h×w×2 float32, as `Tracker.motion` returns it.
+        border: What is read beyond the edge, in OpenCV's terms: 0, unless it is said.
+    """
     places = _grid(*field.shape[:2]) + field
-    moved = cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=border)  # type: ignore[call-overload]  # two maps in one
-    return np.asarray(moved, np.float32)
+    read = cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=border)  # type: ignore[call-overload]  # two maps in one
+    return np.asarray(read, np.float32)
 
 
 @lru_cache(maxsize=4)
@@ -170,12 +200,12 @@ def _carried_map(
     # map keeps its one peak.
     laid = enlarged(heatmap, width, height, region).clip(0.0 if heatmap.min() >= 0 else -np.inf)
     laid /= max(1.0, float(np.abs(laid).max()))
-    return _moved(laid, field, cv2.BORDER_CONSTANT)
+    return moved(laid, field)
 
 
 def _is_cut(grey: NDArray[np.uint8], before: NDArray[np.uint8], flow: NDArray[np.float32]) -> bool:
     """Whether no motion explains the new picture."""
-    residual = np.abs(grey - _moved(before, flow, cv2.BORDER_REPLICATE)).mean()
+    residual = np.abs(grey - moved(before, flow, cv2.BORDER_REPLICATE)).mean()
     return bool(
         residual > _CUT_RESIDUAL and residual > _CUT_SHARE * cv2.absdiff(grey, before).mean()
     )

@@ -515,8 +515,8 @@ class TestLabelCard:
         assert rivalled > plain
 
     def test_every_part_of_the_text_is_drawn(self) -> None:
-        def card(label: str, probability: str, rival: str) -> bytes:
-            sprite = cards.label_card(label, probability, 0.5, rival, self.SCALE, 600)
+        def card(label: str, probability: str, *notes: str) -> bytes:
+            sprite = cards.label_card(label, probability, 0.5, notes, self.SCALE, 600)
             assert sprite is not None
             return sprite.paint.tobytes()
 

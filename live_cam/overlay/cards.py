@@ -59,7 +59,12 @@ class Scale:
 
 @lru_cache(maxsize=64)
 def label_card(
-    label: str, probability: str, share: float, rival: str, scale: Scale, max_width: int
+    label: str,
+    probability: str,
+    share: float,
+    notes: tuple[str, ...],
+    scale: Scale,
+    max_width: int,
 ) -> Sprite | None:
     """Paint what the network says: the label, its probability, and a bar of it.
 
@@ -67,7 +72,7 @@ def label_card(
         label: The explained class's name; shortened where it does not fit.
         probability: Its probability in words, which is never shortened.
         share: Its probability, in [0, 1], for the bar.
-        rival: A second line; empty: none.
+        notes: More lines.
         scale: The picture's sizes.
         max_width: The room in pixels.
 
@@ -80,20 +85,21 @@ def label_card(
     label = shorten(label, size, max_width - 2 * pad - gap - widest)
     if not label:
         return None
-    inner = max(text_width(label, size) + gap + widest, text_width(rival, scale.small))
-    inner = min(max(inner, 9 * size), max_width - 2 * pad)
-    rival = shorten(rival, scale.small, inner)
+    widths = [text_width(note, scale.small) for note in notes]
+    inner = max(text_width(label, size) + gap + widest, *widths, 9 * size)
+    inner = min(inner, max_width - 2 * pad)
+    shown = [shorten(note, scale.small, inner) for note in notes]
     bar_height = max(2, round(size / 9))
     baseline = pad + cap_height(size)
     bar_y = baseline + round(0.42 * size)
     bottom = bar_y + bar_height
-    if rival:
-        bottom += round(0.8 * scale.small) + cap_height(scale.small)
-    canvas = Canvas(inner + 2 * pad, bottom + pad, scale.pad)
+    pitch = round(0.8 * scale.small) + cap_height(scale.small)
+    canvas = Canvas(inner + 2 * pad, bottom + len(shown) * pitch + pad, scale.pad)
     canvas.text(pad, baseline, label, size, INK)
     canvas.text(pad + inner - text_width(probability, size), baseline, probability, size, INK)
     _bar(canvas, pad, bar_y, inner, bar_height, share)
-    canvas.text(pad, bottom, rival, scale.small, QUIET_INK)
+    for row, note in enumerate(shown, start=1):
+        canvas.text(pad, bottom + row * pitch, note, scale.small, QUIET_INK)
     return canvas.sprite()
 
 

@@ -161,18 +161,32 @@ def _place_label(
     if room < _MIN_LABEL_SHARE * layout.width:
         top, room = below_badges, layout.room
     room = min(room, max(round(_MAX_LABEL_SHARE * layout.width), _MAX_LABEL_TEXT * scale.large))
-    rival = ""
-    if explanation.top and explanation.top[0].class_index != explanation.class_index:
-        best = explanation.top[0]
-        rival = f"top: {best.label} {percent(best.score)}"
-    if explanation.title != "gradcam":
-        rival = f"{explanation.title} · {rival}" if rival else explanation.title
-    if status.locked:
-        rival = f"locked · {rival}" if rival else "locked"
     shown = percent(explanation.score)
     share = round(max(0.0, min(1.0, explanation.score)), 2)
-    card = cards.label_card(explanation.label, shown, share, rival, scale, room)
+    notes = _notes(explanation, status)
+    card = cards.label_card(explanation.label, shown, share, notes, scale, room)
     return layout.place("label", card, scale.margin, top)
+
+
+def _notes(explanation: Explanation, status: Status) -> tuple[str, ...]:
+    """Write what must be known to read the label and the heatmap right, a line each."""
+    first = ["locked"] if status.locked else []
+    if explanation.title != "gradcam":
+        first.append(explanation.title)
+    best = explanation.top[0] if explanation.top else None
+    if best and best.class_index != explanation.class_index:
+        first.append(f"top: {best.label} {percent(best.score)}")
+    lines = [" · ".join(first)] if first else []
+    check = explanation.check
+    if check:
+        lines.append(
+            f"{percent(check.before)} → {percent(check.without)} without the hot spot, "
+            f"{percent(check.alone)} with only it"
+        )
+    if explanation.shuffled:
+        done, layers = explanation.shuffled
+        lines.append(f"weights shuffled in {done} of {layers} layers")
+    return tuple(lines)
 
 
 def _place_bars(layout: Layout, explanation: Explanation, label: Rectangle) -> None:

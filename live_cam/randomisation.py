@@ -1,0 +1,85 @@
+"""The same picture through a network that has forgotten what it learnt.
+
+The cascading randomisation of Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 4: a
+map that stays as it was does not show what the network knows.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from live_cam.closing import Closing
+from live_cam.engines import open_engine
+from live_cam.target_layer import get_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor, nn
+
+    from live_cam.classifier import Classifier
+    from live_cam.engines.engine import Engine
+
+_SEED = 0
+
+
+class ShuffledNetwork(Closing):
+    """A copy of a network whose layers are shuffled one by one, from the last to the first.
+
+    A layer's weights change places among themselves, so that their distribution stays.
+
+    Attributes:
+        engine: Explains by the copy.
+    """
+
+    def __init__(self, classifier: Classifier, device: torch.device) -> None:
+        """Copy the network, as it is; it is left alone.
+
+        Args:
+            classifier: Which network.
+            device: Where it is.
+        """
+        module = copy.deepcopy(classifier.module)
+        # The hook of the engine that explains by the original was copied with it; torch has no
+        # public way to take off a hook without its handle.
+        get_layer(module, classifier.layer)._forward_hooks.clear()
+        self.engine: Engine = open_engine(
+            "hook", replace(classifier, module=module), precision="fp32", device=device
+        )
+        self._remaining = list(_weights(module))
+        self._generator = torch.Generator().manual_seed(_SEED)
+        self._layers = len(self._remaining)
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many layers are shuffled, of how many."""
+        return self._layers - len(self._remaining), self._layers
+
+    @property
+    def done(self) -> bool:
+        """Whether all layers are shuffled."""
+        return not self._remaining
+
+    def shuffle_next(self) -> None:
+        """Shuffle one more layer, if one is left."""
+        if not self._remaining:
+            return
+        weight = self._remaining.pop()
+        order = torch.randperm(weight.numel(), generator=self._generator).to(weight.device)
+        weight.copy_(weight.flatten()[order].view_as(weight))
+
+    def close(self) -> None:
+        """Let go of the copy. May be called twice."""
+        self.engine.close()
+        self._remaining = []
+
+
+def _weights(module: nn.Module) -> Iterator[Tensor]:
+    for layer in module.modules():
+        weight = getattr(layer, "weight", None)
+        if isinstance(weight, torch.Tensor) and weight.ndim > 1:
+            yield weight.detach()

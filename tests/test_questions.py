@@ -1,0 +1,208 @@
+"""Questions to networks with a known answer: two colours, or two photos, on screen at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from live_cam.capture import Frame
+from live_cam.explainer import Explainer
+from live_cam.explanation import Explanation
+from live_cam.leader import Leader
+from live_cam.opencv import cv2
+from live_cam.overlay import peak, to_frame
+from live_cam.question import AGAINST, VERSUS, Question
+from live_cam.settings import METHODS, Settings
+from tests.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
+
+WIDTH, HEIGHT = 640, 480
+RED, GREEN, BLUE = COLOUR_CLASSES.values()
+CUP, CAT = "espresso", ("tabby", "tiger cat", "Egyptian cat")
+
+
+def two_colours() -> NDArray[np.uint8]:
+    """A large red patch on the left, a smaller green one on the right."""
+    image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+    image[150:330, 80:260] = COLOURS["red"]
+    image[180:300, 420:540] = COLOURS["green"]
+    return image
+
+
+@pytest.fixture(scope="module")
+def colours(colour_weights: Path) -> Iterator[Explainer]:
+    with Explainer(Settings(weights=colour_weights, engine="hook", check=3), print) as explainer:
+        explainer.load()
+        yield explainer
+
+
+@pytest.fixture(scope="module")
+def objects() -> Iterator[Explainer]:
+    settings = Settings(model="efficientnet_lite0", engine="hook")
+    with Explainer(settings, print) as explainer:
+        explainer.load()
+        yield explainer
+
+
+def ask(explainer: Explainer, image: NDArray[np.uint8], question: Question) -> Explanation:
+    explainer.question = question
+    said = explainer.explain(Frame(image, 0, 0.0))
+    while said.label != said.top[0].label and question.classes == (-1,):
+        said = explainer.explain(Frame(image, said.frame_index + 1, said.timestamp + 1.0))
+    return said
+
+
+def half(heatmap: NDArray[np.float32]) -> str:
+    """On which side of the picture a map is hottest."""
+    x, _ = peak(heatmap, WIDTH, HEIGHT)
+    return "left" if x < WIDTH // 2 else "right"
+
+
+@pytest.mark.parametrize("method", [each for each in METHODS if each != "eigencam"])
+def test_locking_a_class_moves_the_heat_to_its_colour(colours: Explainer, method: str) -> None:
+    image = two_colours()
+    assert ask(colours, image, Question()).label == COLOUR_LABELS["red"]
+    for index, side in ((RED, "left"), (GREEN, "right")):
+        said = ask(colours, image, Question((index,), (method,)))
+        assert said.class_index == index
+        assert half(said.heatmap) == side
+        assert said.top[0].class_index == RED, "the probabilities stay what they are"
+
+
+def test_eigencam_knows_no_class(colours: Explainer) -> None:
+    maps = [
+        ask(colours, two_colours(), Question((index,), ("eigencam",))).heatmap
+        for index in (RED, GREEN)
+    ]
+    np.testing.assert_array_equal(maps[0], maps[1])
+
+
+def test_several_classes_and_methods_from_one_question(colours: Explainer) -> None:
+    said = ask(colours, two_colours(), Question((GREEN, RED, BLUE), feature_maps=3))
+    assert (said.label, half(said.heatmap)) == (COLOUR_LABELS["green"], "right")
+    red, blue, *maps = said.others
+    assert red.title.startswith(COLOUR_LABELS["red"])
+    assert half(red.heatmap) == "left"
+    assert blue.heatmap.max() == 0, "nothing speaks for what is not there"
+    assert maps[0].title.startswith(f"#{list(COLOUR_CLASSES.values()).index(GREEN)} ")
+    assert half(maps[0].heatmap) == "right"
+
+    grid = ask(colours, two_colours(), Question((RED,), METHODS))
+    assert [grid.title, *(each.title for each in grid.others)] == list(METHODS)
+    heatmaps = [grid.heatmap, *(each.heatmap for each in grid.others)]
+    for method, heatmap in zip(METHODS, heatmaps, strict=True):
+        alone = ask(colours, two_colours(), Question((RED,), (method,)))
+        np.testing.assert_allclose(heatmap, alone.heatmap, atol=1e-5)
+
+
+def test_a_class_that_is_asked_for_by_name_and_rank_is_shown_once(colours: Explainer) -> None:
+    said = ask(colours, two_colours(), Question((RED, -1, -2, -3)))
+    titles = [said.title, *(each.title for each in said.others)]
+    assert len({title.rpartition(" ")[0] for title in titles}) == len(titles)
+
+
+def test_the_counterfactual_is_where_the_other_colour_is(colours: Explainer) -> None:
+    said = ask(colours, two_colours(), Question((RED,), evidence=VERSUS))
+    laid = to_frame(said.heatmap, WIDTH, HEIGHT, signed=True)
+    assert said.signed
+    assert COLOUR_LABELS["red"] in said.title
+    assert COLOUR_LABELS["green"] in said.title
+    assert laid[240, 170] > 0.5
+    assert laid[240, 480] < -0.3
+    against = ask(colours, two_colours(), Question((RED,), evidence=AGAINST))
+    assert against.signed
+    assert to_frame(against.heatmap, WIDTH, HEIGHT, signed=True)[240, 170] > 0.5
+
+
+def test_without_the_hot_spot_it_says_the_other_colour(colours: Explainer) -> None:
+    image = two_colours()
+    question = Question(check=True)
+    ask(colours, image, question)
+    waiting = colours.unanswered
+    assert waiting, "the check travels with the next frame"
+    said = colours.explain(Frame(image, 1, 0.1))
+    waiting = colours.unanswered
+    assert not waiting
+    assert said.check is not None
+    assert said.check.before > 0.9
+    assert said.check.without < 0.1
+    assert said.check.alone > 0.9
+    assert said.check.instead.label == COLOUR_LABELS["green"]
+
+    indices = [colours.explain(Frame(image, index, index / 10)).check for index in range(2, 10)]
+    assert [each.frame_index for each in indices if each] == [0, 0, 3, 3, 3, 6, 6, 6]
+    assert ask(colours, image, Question()).check is None
+
+
+def test_shuffled_weights_forget_and_come_back(
+    colours: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("live_cam.inquiry._SHUFFLE_INTERVAL", 0.0)
+    image = two_colours()
+    before = ask(colours, image, Question((RED,)))
+    question = Question((RED,), shuffled=True)
+    said = ask(colours, image, question)
+    assert said.shuffled == (1, 19)
+    while colours.unanswered:
+        said = colours.explain(Frame(image, 1, 0.1))
+    assert said.shuffled == (19, 19)
+    assert np.abs(said.heatmap - before.heatmap).max() > 0.5
+    after = ask(colours, image, Question((RED,)))
+    assert after.shuffled is None
+    np.testing.assert_array_equal(after.heatmap, before.heatmap)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "hirescam", "layercam", "xgradcam"])
+def test_two_photos_side_by_side(
+    objects: Explainer, photos: dict[str, NDArray[np.uint8]], method: str
+) -> None:
+    cup, cat = (
+        cv2.resize(photos[name][:, left : left + width], (WIDTH // 2, HEIGHT))
+        for name, left, width in (("coffee", 100, 400), ("chelsea", 80, 330))
+    )
+    image = np.hstack([cup, cat]).astype(np.uint8)
+    top = ask(objects, image, Question())
+    names = {each.label: each.class_index for each in top.top}
+    assert CUP in names, names
+    feline = next(index for name, index in names.items() if name in CAT)
+    for index, side in ((names[CUP], "left"), (feline, "right")):
+        said = ask(objects, image, Question((index,), (method,)))
+        assert half(said.heatmap) == side
+
+
+class TestLeader:
+    def scores(self, *values: float) -> NDArray[np.float32]:
+        return np.array(values, np.float32)
+
+    def test_equals_do_not_take_turns(self) -> None:
+        leader = Leader()
+        shown = [
+            leader.follow(self.scores(0.40, 0.41) if index % 2 else self.scores(0.41, 0.40), t)
+            for index, t in enumerate(np.arange(0, 3, 1 / 30))
+        ]
+        assert set(shown) == {0}
+
+    def test_a_flash_is_not_believed(self) -> None:
+        leader = Leader()
+        for index in range(60):
+            flash = index in (20, 21)
+            values = self.scores(0.1, 0.8) if flash else self.scores(0.9, 0.05)
+            assert leader.follow(values, index / 30) == 0
+
+    @pytest.mark.parametrize("rate", [4, 10, 30])
+    def test_a_cut_shows_within_300_ms(self, rate: int) -> None:
+        leader = Leader()
+        leader.follow(self.scores(0.9, 0.05), 0.0)
+        times = np.arange(1, 20) / rate
+        shown = [leader.follow(self.scores(0.05, 0.8), t) for t in times]
+        assert times[shown.index(1)] <= 0.3
+
+    def test_a_slight_lead_wins_in_the_end(self) -> None:
+        leader = Leader()
+        leader.follow(self.scores(0.40, 0.38), 0.0)
+        shown = [leader.follow(self.scores(0.38, 0.42), t) for t in np.arange(1, 90) / 30]
+        assert shown[0] == 0
+        assert shown[-1] == 1
