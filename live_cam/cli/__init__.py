@@ -1,0 +1,58 @@
+"""The command line: options become `Settings`, typed errors become one sentence and an exit code.
+
+Nothing here imports torch or OpenCV before a command needs them, so that `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from live_cam import __version__
+from live_cam.cli.live import demo, run
+from live_cam.cli.machine import bench, doctor
+from live_cam.cli.options import say
+from live_cam.errors import LiveCamError
+
+
+class _CommandOrRun(click.Group):
+    """A group whose command `run` may be left out: `live-cam -m vgg16`, `live-cam`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_CommandOrRun, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="live-cam")
+def cli() -> None:
+    """Point a webcam at something and see, live, what a neural network says it is and why.
+
+    Without a command, `run` is meant: the first camera through VGG-19.
+    """
+
+
+for _command in (run, demo, doctor, bench):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; the entry point of `live-cam`.
+
+    Exits with 0 on a normal end, 1 for a failure at run time and 2 for wrong usage.
+    """
+    try:
+        code = cli.main(prog_name="live-cam", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 0
+    except KeyboardInterrupt:
+        code = 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except LiveCamError as error:
+        say(f"live-cam: {error}")
+        code = error.exit_code
+    sys.exit(code if isinstance(code, int) else 0)

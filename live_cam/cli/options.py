@@ -1,0 +1,231 @@
+"""The options, derived from `Settings`: their names, defaults, ranges and help texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from live_cam import settings
+from live_cam.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class _Size(click.ParamType[tuple[int, int]]):
+    name = "WxH"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        width, _, height = str(value).lower().partition("x")
+        low, high = settings.CAMERA_SIDE
+        if width.isdecimal() and height.isdecimal():
+            size = int(width), int(height)
+            if all(low <= side <= high for side in size):
+                return size
+        return self.fail(
+            f"{value!r} is no size; give width and height in pixels, such as 1280x720.", param, ctx
+        )
+
+
+def option(field: str, *names: str, help: str, **attributes: Any) -> Callable[[F], F]:  # noqa: A002
+    """Make a click option for a field of `Settings`, with its default."""
+    default = Settings.__dataclass_fields__[field].default
+    shown = default not in (None, False, ())
+    return click.option(*names, field, default=default, show_default=shown, help=help, **attributes)
+
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+SOURCE = option(
+    "source",
+    "--source",
+    "-s",
+    metavar="SOURCE",
+    help="A camera's index or device path, a video, a picture, a folder of pictures, "
+    "an http:// or rtsp:// stream, or 'demo'.",
+)
+
+_OPTIONS = (
+    option("mirror", "--mirror", is_flag=True, help="Draw the picture as in a mirror."),
+    option("camera_size", "--camera-size", type=_Size(), help="Size to ask the camera for."),
+    option(
+        "camera_fps",
+        "--camera-fps",
+        type=click.FloatRange(*settings.CAMERA_FPS),
+        help="Frames per second to ask the camera for.",
+    ),
+    option(
+        "model",
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="A classification network of torchvision by its name, or efficientnet_lite0, "
+        "whose weights come with live-cam[demo].",
+    ),
+    option(
+        "layer",
+        "--layer",
+        metavar="NAME",
+        help="Target layer, such as features.34.  [default: the network's last feature map]",
+    ),
+    option(
+        "weights",
+        "--weights",
+        type=FILE,
+        help="A state dict, .pth or .safetensors.  [default: torchvision's pretrained weights]",
+    ),
+    option(
+        "labels",
+        "--labels",
+        type=FILE,
+        help="The classes' names: one a line, or a JSON list or index map.  [default: ImageNet's]",
+    ),
+    option(
+        "target_classes",
+        "--class",
+        multiple=True,
+        metavar="NAME_OR_INDEX",
+        help="Explain this class; given several times, side by side.  "
+        "[default: each frame's top class]",
+    ),
+    option(
+        "method",
+        "--method",
+        type=click.Choice(settings.METHODS),
+        help="How the heatmap is made of activations and gradients.",
+    ),
+    option(
+        "fit",
+        "--fit",
+        type=click.Choice(settings.FITS),
+        help="What the network sees: the whole frame squashed into its square, the square in the "
+        "frame's middle, or the whole frame with borders.",
+    ),
+    option(
+        "counterfactual",
+        "--counterfactual",
+        is_flag=True,
+        help="Show what speaks against the class, too: red for it, blue against it.",
+    ),
+    option(
+        "check",
+        "--check",
+        type=click.IntRange(min=1),
+        is_flag=False,
+        flag_value=settings.CHECK_EVERY,
+        metavar="[N]",
+        help="Would it still say so? Hide the hottest region of one explanation in N.  "
+        f"[N: {settings.CHECK_EVERY}]",
+    ),
+    option(
+        "smooth",
+        "--smooth",
+        type=click.FloatRange(*settings.SMOOTHING),
+        metavar="SECONDS",
+        help="How long the heatmap and the label take to follow small changes; 0 for no "
+        f"smoothing.  [default: {settings.DEFAULT_SMOOTHING:g}, or 0 with --every-frame]",
+    ),
+    option(
+        "view",
+        "--view",
+        type=click.Choice(settings.VIEWS),
+        help="What is shown: the overlay, the heatmap or the camera alone, these three side by "
+        "side, all methods, several classes, or the strongest feature maps.",
+    ),
+    option("bars", "--bars/--no-bars", help="Whether the most probable classes are shown as bars."),
+    option("box", "--box", is_flag=True, help="Draw a box around where the evidence lies."),
+    option("full_screen", "--full-screen", is_flag=True, help="Fill the screen."),
+    option(
+        "device",
+        "--device",
+        metavar=f"[{'|'.join(settings.DEVICES)}]",
+        help="Where the network runs; auto takes a GPU if there is one. gpu and npu are Intel's, "
+        "by OpenVINO.",
+    ),
+    option(
+        "engine",
+        "--engine",
+        type=click.Choice(settings.ENGINES),
+        help="What computes; auto takes the fastest one that is exact, hook explains any network, "
+        "openvino comes with live-cam[openvino].",
+    ),
+    option(
+        "precision",
+        "--precision",
+        type=click.Choice(settings.PRECISIONS),
+        help="Number format of the network; int8 is OpenVINO's, fastest on a CPU and not exact.",
+    ),
+    option(
+        "threads",
+        "--threads",
+        type=click.IntRange(min=1),
+        help="CPU threads of the network.  [default: all but one, which draws and records]",
+    ),
+    option(
+        "track",
+        "--track/--no-track",
+        help="Whether the heatmap follows the picture's motion between two explanations.",
+    ),
+    option(
+        "alpha",
+        "--alpha",
+        type=click.FloatRange(*settings.ALPHA),
+        help="Weight of the heatmap's colours.",
+    ),
+    option(
+        "colormap",
+        "--colormap",
+        type=click.Choice(settings.COLORMAPS),
+        help="Colours of the heatmap.",
+    ),
+    option(
+        "every_frame",
+        "--every-frame",
+        is_flag=True,
+        help="Explain each frame of a file, and show and record it once; not for cameras.",
+    ),
+    option("headless", "--headless", is_flag=True, help="Run without a window."),
+    option(
+        "record",
+        "--record",
+        type=FILE,
+        help=f"Record the annotated picture: {', '.join(settings.VIDEO_ENDINGS)}.",
+    ),
+    option(
+        "predictions",
+        "--predictions",
+        type=FILE,
+        help="Log every explanation as one JSON object a line (.jsonl).",
+    ),
+    option("overwrite", "--overwrite", is_flag=True, help="Write over existing files."),
+    option(
+        "seconds",
+        "--seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Stop after this long.",
+    ),
+    option(
+        "max_frames",
+        "--max-frames",
+        type=click.IntRange(min=1),
+        help="Stop after this many frames.",
+    ),
+)
+
+
+def settings_options(command: F) -> F:
+    """Give a command every option of the live loop but its source."""
+    for each in reversed(_OPTIONS):
+        command = each(command)
+    return command
+
+
+def say(text: str) -> None:
+    """Tell the user something, beside what the program prints."""
+    click.echo(text, err=True)
