@@ -7,15 +7,17 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
+from live_cam.actions import KEY_HELP, point, press
 from live_cam.calm import Calm
 from live_cam.capture import open_source
-from live_cam.controls import KEY_HELP, Controls, press
+from live_cam.controls import Controls
 from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
 from live_cam.labels import find_class
 from live_cam.opencv import cv2
 from live_cam.outputs import free_path, timed_path
 from live_cam.overlay import Overlay, peak
+from live_cam.pointing import PointingGame
 from live_cam.predictions import PredictionLog
 from live_cam.recorder import Recorder
 from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
@@ -82,6 +84,7 @@ class LivePipeline:
         follows = settings.track and not settings.every_frame
         self._tracker = Tracker() if follows else None
         self._calm = Calm(settings.smoothing) if settings.smoothing > 0 else None
+        self._game = PointingGame()
         self._shown_meter = FPSMeter()
         self._explained_meter = FPSMeter()
         self._window: Window | None = None
@@ -170,13 +173,13 @@ class LivePipeline:
         self._explained_meter.tick()
         if self.observer:
             self.observer.explained(frame, explanation)
+        if not self._log and self.controls.target is None:
+            return
+        height, width = frame.image.shape[:2]
+        x, y = peak(explanation.heatmap, width, height, region=explanation.region)
+        self._game.note(self.controls.target, (x + 0.5) / width, (y + 0.5) / height)
         if self._log:
-            height, width = frame.image.shape[:2]
-            mirror = self.controls.mirror
-            place = peak(
-                explanation.heatmap, width, height, mirror=mirror, region=explanation.region
-            )
-            self._log.write(explanation, place)
+            self._log.write(explanation, (width - 1 - x if self.controls.mirror else x, y))
 
     # ---- pictures ------------------------------------------------------------------------------
 
@@ -224,6 +227,8 @@ class LivePipeline:
             explanation = self._tracker.follow(shown.frame, explanation)
         picture = self._overlay.draw(shown.frame, explanation, self._status(source, shown))
         self._drawn_at = time.monotonic()
+        height, width = picture.shape[:2]
+        self.controls.panes = tuple(pane.shares(width, height) for pane in self._overlay.panes)
         if self._window:
             self._window.show(picture)
         while self.controls.snapshots:
@@ -248,6 +253,8 @@ class LivePipeline:
             locked=bool(self.controls.locked),
             focus=self.controls.focus,
             box=self.controls.box,
+            target=self.controls.target,
+            pointing=self._game.score(self.controls.target),
             bars=self.controls.bars,
             alpha=self.controls.alpha,
             mirror=self.controls.mirror,
@@ -280,12 +287,13 @@ class LivePipeline:
         key = self._window.poll()
         if self._window.closed:
             self.controls.quit = True
-        elif key is not None:
-            confirmation = press(self.controls, key)
-            if confirmation:
-                self._confirm(confirmation)
-            if self._shown:
-                self._draw(source, self._shown)
+            return
+        done = [press(self.controls, key)] if key is not None else []
+        done += [point(self.controls, event) for event in self._window.pointer_events()]
+        for confirmation in filter(None, done):
+            self._confirm(confirmation)
+        if done and self._shown:
+            self._draw(source, self._shown)
 
     def _apply_controls(self, schedule: Schedule) -> None:
         """Make the loop do what the controls say."""

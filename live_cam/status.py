@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from live_cam.geometry import Region
+    from live_cam.pointing import Score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,10 @@ class Status:
     """Which of the feature maps is shown large; None: their sum."""
     box: bool = False
     """Whether a box is drawn around where the evidence lies."""
+    target: Region | None = None
+    """The box in which the user wants the evidence's peak, in shares of the frame."""
+    pointing: Score | None = None
+    """How often it was there; None: the user drew no box."""
     bars: bool = True
     """Whether the most probable classes are shown as bars."""
     alpha: float = 0.45

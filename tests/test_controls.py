@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from live_cam.controls import ACTIONS, KEY_HELP, Controls, press
+from live_cam.actions import ACTIONS, KEY_HELP, press
+from live_cam.controls import Controls
 
 
 @pytest.mark.parametrize(

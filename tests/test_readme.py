@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from live_cam.controls import KEY_HELP
+from live_cam.actions import KEY_HELP
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 

@@ -13,8 +13,8 @@ from live_cam.errors import UsageError
 from live_cam.overlay.heatmap import blend_heatmap, check_colormap, check_image, peak, to_frame
 from live_cam.overlay.layout import lay_out
 from live_cam.overlay.panes import Painter
-from live_cam.overlay.views import FULL_FRAME, VIEWS, Scene
-from live_cam.settings import ALPHA
+from live_cam.overlay.views import VIEWS, Scene
+from live_cam.settings import ALPHA, FULL_FRAME_VIEWS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from live_cam.capture.source import Frame
     from live_cam.explanation import Explanation
+    from live_cam.geometry import Rectangle
     from live_cam.status import Status
 
 __all__ = ["Overlay", "blend_heatmap", "peak", "to_frame"]
@@ -31,6 +32,9 @@ class Overlay:
     """Draws finished pictures.
 
     Between two explanations only the picture changes, so the colours of the latest one are kept.
+
+    Attributes:
+        panes: Where single feature maps lie in the picture drawn last, the strongest first.
 
     Args:
         colormap: One of `settings.COLORMAPS`.
@@ -42,6 +46,7 @@ class Overlay:
     def __init__(self, colormap: str = "jet") -> None:
         check_colormap(colormap)
         self._painter = Painter(colormap)
+        self.panes: tuple[Rectangle, ...] = ()
 
     def draw(
         self, frame: Frame, explanation: Explanation | None, status: Status
@@ -68,11 +73,13 @@ class Overlay:
                 f"got {status.alpha}."
             )
         height, width = frame.image.shape[:2]
-        labelled = explanation if status.view in FULL_FRAME else None
+        labelled = explanation if status.view in FULL_FRAME_VIEWS else None
         placed = lay_out(width, height, labelled, status)
         bars = [card.rectangle.y for card in placed if card.name == "status"]
         bottom = min(bars, default=height)
-        picture = VIEWS[status.view](Scene(frame.image, explanation, status, bottom, self._painter))
+        scene = Scene(frame.image, explanation, status, bottom, self._painter)
+        picture = VIEWS[status.view](scene)
+        self.panes = tuple(scene.places)
         self._painter.forget_unused()
         for card in placed:
             card.sprite.paste(picture, card.rectangle.x, card.rectangle.y)

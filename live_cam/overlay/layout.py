@@ -183,6 +183,9 @@ def _notes(explanation: Explanation, status: Status) -> tuple[str, ...]:
             f"{percent(check.before)} → {percent(check.without)} without the hot spot, "
             f"{percent(check.alone)} with only it"
         )
+    if status.pointing and status.pointing.rounds:
+        hits, rounds = status.pointing
+        lines.append(f"peak in your box: {hits} of {rounds} times ({percent(hits / rounds)})")
     if explanation.shuffled:
         done, layers = explanation.shuffled
         lines.append(f"weights shuffled in {done} of {layers} layers")

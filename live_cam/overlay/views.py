@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy as np
 from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.opencv import cv2
 from live_cam.overlay.cards import Scale
-from live_cam.overlay.heatmap import to_frame
+from live_cam.overlay.heatmap import peak, to_frame
 from live_cam.overlay.layout import percent
-from live_cam.overlay.paint import ACCENT, GLASS
+from live_cam.overlay.paint import ACCENT, GLASS, LIGHT, RED, Colour
 from live_cam.overlay.panes import caption, place, tiles
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Scene:
     bottom: int
     """The row below which the status bar lies."""
     painter: Painter
+    places: list[Rectangle] = field(default_factory=list)
+    """Where single feature maps lie: filled by the view that shows them."""
 
     def pane(
         self,
@@ -142,8 +144,8 @@ def maps(scene: Scene) -> NDArray[np.uint8]:
     size = large.width, large.height
     place(picture, scene.pane(shown, alpha, size, signed=signed), large)
     caption(picture, title, large, scale)
-    places = tiles(right, len(said.others), scene.aspect(), max(1, scale.gap // 2))
-    for number, (answer, where) in enumerate(zip(said.others, places, strict=True)):
+    scene.places.extend(tiles(right, len(said.others), scene.aspect(), max(1, scale.gap // 2)))
+    for number, (answer, where) in enumerate(zip(said.others, scene.places, strict=True)):
         place(picture, scene.pane(answer.heatmap, alpha, (where.width, where.height)), where)
         caption(picture, answer.title, where, scale)
         if number == focus:
@@ -162,9 +164,6 @@ VIEWS: Final[dict[str, Callable[[Scene], NDArray[np.uint8]]]] = {
     "maps": maps,
 }
 """Every view by its name in `settings.VIEWS`."""
-
-FULL_FRAME: Final = ("overlay", "heatmap", "camera")
-"""The views of one picture, over which the label and the bars are laid."""
 
 _Pane = tuple[str, "NDArray[np.float32] | None", float, bool]
 
@@ -206,20 +205,48 @@ def _single(scene: Scene, alpha: float) -> NDArray[np.uint8]:
     shown = said.heatmap if alpha > 0 else None
     picture = scene.pane(shown, alpha, signed=said.signed)
     if scene.status.box:
-        _draw_box(picture, said, mirror=scene.status.mirror)
+        _draw_evidence_box(picture, said, mirror=scene.status.mirror)
+    if scene.status.target:
+        _draw_target(picture, said, scene.status.target, mirror=scene.status.mirror)
     return picture
 
 
-def _draw_box(picture: NDArray[np.uint8], said: Explanation, *, mirror: bool) -> None:
+def _draw_evidence_box(picture: NDArray[np.uint8], said: Explanation, *, mirror: bool) -> None:
     height, width = picture.shape[:2]
     box = evidence_box(said.heatmap, width, height, said.region)
     if box is None:
         return
     x = width - box.x - box.width if mirror else box.x
-    corners = (x, box.y), (x + box.width - 1, box.y + box.height - 1)
-    thickness = max(2, round(min(width, height) / 240))
+    _draw_box(picture, box._replace(x=x), ACCENT)
+
+
+def _draw_target(
+    picture: NDArray[np.uint8], said: Explanation, target: Region, *, mirror: bool
+) -> None:
+    """Draw the box that the user drew, and a cross where the peak is."""
+    height, width = picture.shape[:2]
+    shown = target.mirrored() if mirror else target
+    _draw_box(picture, shown.pixels(width, height), LIGHT)
+    if said.strength == 0 or said.heatmap.max() <= 0:
+        return
+    place = peak(said.heatmap, width, height, mirror=mirror, region=said.region)
+    colour = ACCENT if shown.pixels(width, height).contains(*place) else RED
+    thickness = _thickness(picture)
+    for drawn, extra in ((GLASS, 2), (colour, 0)):
+        size = 10 * thickness + extra
+        cv2.drawMarker(picture, place, drawn, cv2.MARKER_CROSS, size, thickness + extra)
+
+
+def _draw_box(picture: NDArray[np.uint8], box: Rectangle, colour: Colour) -> None:
+    corners = (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1)
+    thickness = _thickness(picture)
     cv2.rectangle(picture, *corners, GLASS, thickness + 2, cv2.LINE_AA)
-    cv2.rectangle(picture, *corners, ACCENT, thickness, cv2.LINE_AA)
+    cv2.rectangle(picture, *corners, colour, thickness, cv2.LINE_AA)
+
+
+def _thickness(picture: NDArray[np.uint8]) -> int:
+    shorter: int = min(picture.shape[:2])
+    return max(2, round(shorter / 240))
 
 
 def _every_map(scene: Scene) -> list[_Pane]:
