@@ -223,7 +223,8 @@ ACTIONS: Final = (
     Action("forget", ("click",), "forget that box", _click),
     Action("point", ("hover",), "enlarge the map under it", _hover),
     Action("bars", ("p",), "probability bars", _toggle_bars),
-    Action("full-screen", ("F", "f11"), "full screen (or F11)", _full_screen),
+    # Qt does not tell F from f: there only F11 does it.
+    Action("full-screen", ("f11", "F"), "full screen", _full_screen),
     Action("help", ("h",), "show or hide the keys", _help),
 )
 """Every action, in the order of the help card."""

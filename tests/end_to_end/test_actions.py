@@ -267,7 +267,7 @@ def full_screen(session: Session) -> None:
     assert session.size() == (640, 480)
     session.press("F11")
     session.wait(lambda: session.size() == (1600, 1000))
-    session.press("F")
+    session.press("F11")
     session.wait(lambda: session.size() == (640, 480))
 
 
