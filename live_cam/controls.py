@@ -19,6 +19,7 @@ from live_cam.settings import (
     METHODS,
     SHOWN_CLASSES,
     SHOWN_FEATURE_MAPS,
+    THEMES,
     TOP_K,
 )
 
@@ -54,6 +55,8 @@ class Controls:
     """Whether a box is drawn around where the evidence lies."""
     bars: bool = True
     """Whether the most probable classes are shown as bars."""
+    theme: str = "dark"
+    """One of `settings.THEMES`."""
     full_screen: bool = False
     """Whether the window fills the screen."""
     entry: str | None = None
@@ -89,6 +92,7 @@ class Controls:
             check=settings.check is not None,
             box=settings.box,
             bars=settings.bars,
+            theme=settings.theme,
             full_screen=settings.full_screen,
             alpha=settings.alpha,
             mirror=settings.mirror,
@@ -247,6 +251,12 @@ def _toggle_bars(controls: Controls) -> str:
     return "bars" if controls.bars else "no bars"
 
 
+def _next_theme(controls: Controls) -> str:
+    place = THEMES.index(controls.theme) + 1
+    controls.theme = THEMES[place % len(THEMES)]
+    return "no glass" if controls.theme == "none" else f"theme {controls.theme}"
+
+
 def _full_screen(controls: Controls) -> None:
     controls.full_screen = not controls.full_screen
 
@@ -290,6 +300,7 @@ ACTIONS: Final = (
     Action("shuffle", ("w",), "shuffle the weights, and back", _shuffle),
     Action("box", ("b",), "a box around the evidence", _toggle_box),
     Action("bars", ("p",), "probability bars", _toggle_bars),
+    Action("theme", ("t",), "dark, light or no glass", _next_theme),
     Action("full-screen", ("F", "f11"), "full screen (or F11)", _full_screen),
     Action("help", ("h",), "show or hide the keys", _help),
 )

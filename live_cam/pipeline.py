@@ -249,6 +249,7 @@ class LivePipeline:
             focus=self.controls.focus,
             box=self.controls.box,
             bars=self.controls.bars,
+            theme=self.controls.theme,
             alpha=self.controls.alpha,
             mirror=self.controls.mirror,
             frozen=self.controls.frozen,

@@ -51,6 +51,7 @@ METHODS: Final = (
     "eigencam",
 )
 VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
+THEMES: Final = ("dark", "light", "none")
 SHOWN_CLASSES: Final = 4
 """How many classes the view `classes` shows side by side, unless more were named."""
 SHOWN_FEATURE_MAPS: Final = 15
@@ -106,6 +107,8 @@ class Settings:
     """Whether the most probable classes are shown as bars."""
     box: bool = False
     """Whether a box is drawn around where the evidence lies."""
+    theme: str = "dark"
+    """One of `THEMES`."""
     full_screen: bool = False
     """Whether the window fills the screen."""
     device: str = "auto"

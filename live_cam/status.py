@@ -35,6 +35,8 @@ class Status:
     """Whether a box is drawn around where the evidence lies."""
     bars: bool = True
     """Whether the most probable classes are shown as bars."""
+    theme: str = "dark"
+    """One of `settings.THEMES`."""
     alpha: float = 0.45
     """Weight of the heatmap's colours, in [0, 1]."""
     mirror: bool = False

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from live_cam.controls import ACTIONS, KEY_HELP, Controls, press
+from live_cam.settings import THEMES, Settings
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,16 @@ def test_alpha_moves_in_steps_and_stays_in_range() -> None:
     for _ in range(30):
         press(controls, "-")
     assert controls.alpha == 0.0
+
+
+def test_themes_take_turns() -> None:
+    controls = Controls()
+    assert [press(controls, "t") for _ in THEMES] == ["theme light", "no glass", "theme dark"]
+    assert controls.theme == "dark"
+
+
+def test_the_command_line_chooses_the_theme() -> None:
+    assert Controls.of(Settings(theme="light")).theme == "light"
 
 
 def test_other_keys_do_nothing() -> None:

@@ -1,8 +1,8 @@
 """Drawing: the heatmap, what the network says, and how the run is doing, on one picture.
 
 `heatmap` colours and blends the map, `views` are the ways to look at it, composed of `panes`;
-`layout` decides where each card lies, `cards` what each looks like; `paint` and `text` are their
-brush and pen.
+`layout` decides where each card lies, `cards` and `key_card` what each looks like; `paint` and
+`text` are their brush and pen, `theme` their colours.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Overlay:
             frame: The picture to draw on. Left as it is.
             explanation: What the network says about it or a little earlier one; None: nothing
                 yet.
-            status: What is said about the run; its `alpha` and `mirror` apply to the picture.
+            status: What is said about the run; its `alpha`, `mirror` and `theme` apply to the
+                picture.
 
         Returns:
             A new H×W×3 uint8 picture of the frame's size, BGR.

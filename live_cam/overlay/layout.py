@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from live_cam.geometry import Rectangle
 from live_cam.overlay import cards
-from live_cam.overlay.cards import Scale
+from live_cam.overlay.key_card import help_card
+from live_cam.overlay.theme import Style
 
 if TYPE_CHECKING:
     from live_cam.explanation import Explanation
@@ -45,18 +46,19 @@ class Layout:
     Args:
         width: The picture's width in pixels.
         height: Its height in pixels.
+        theme: One of `settings.THEMES`.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, theme: str) -> None:
         self.width = width
         self.height = height
-        self.scale = Scale.of(width, height)
+        self.style = Style.of(width, height, theme)
         self.placed: list[Placed] = []
 
     @property
     def room(self) -> int:
         """The width between the left and the right margin, in pixels."""
-        return self.width - 2 * self.scale.margin
+        return self.width - 2 * self.style.margin
 
     def place(self, name: str, sprite: Sprite | None, x: int, y: int) -> Rectangle | None:
         """Put a card at a place, where it is free.
@@ -110,7 +112,7 @@ def lay_out(
         The cards, none overlapping another or the picture's edge. Where the picture is too
         small for all, those for the least important things are missing.
     """
-    layout = Layout(width, height)
+    layout = Layout(width, height, status.theme)
     _place_help(layout, status)
     below_badges, left_of_badges = _place_badges(layout, status)
     label = None
@@ -125,26 +127,26 @@ def lay_out(
 
 def _place_help(layout: Layout, status: Status) -> None:
     if status.keys:
-        room = layout.height - 2 * layout.scale.margin
-        card = cards.help_card(status.keys, layout.scale, layout.room, room)
+        room = layout.height - 2 * layout.style.margin
+        card = help_card(status.keys, layout.style, layout.room, room)
         if card is not None:
             layout.place_centred("help", card, (layout.height + card.height) // 2)
 
 
 def _place_badges(layout: Layout, status: Status) -> tuple[int, int]:
     """Place the badges in the upper right; return the row below them and their left edge."""
-    scale = layout.scale
+    style = layout.style
     badges = []
     if status.recording is not None:
         badges.append(("recording", clock(status.recording)))
     if status.frozen:
         badges.append(("frozen", "frozen"))
-    x, bottom = layout.width - scale.margin, scale.margin
+    x, bottom = layout.width - style.margin, style.margin
     for name, text in badges:
-        sprite = cards.badge(name, text, scale)
-        placed = layout.place(name, sprite, x - sprite.width, scale.margin)
+        sprite = cards.badge(name, text, style)
+        placed = layout.place(name, sprite, x - sprite.width, style.margin)
         if placed is not None:
-            x, bottom = placed.x - scale.gap, placed.y + placed.height + scale.gap
+            x, bottom = placed.x - style.gap, placed.y + placed.height + style.gap
     return bottom, x
 
 
@@ -156,16 +158,16 @@ def _place_label(
     status: Status,
 ) -> Rectangle | None:
     """Place the label in the upper left, beside the badges or, where it is narrow, below."""
-    scale = layout.scale
-    top, room = scale.margin, left_of_badges - scale.margin
+    style = layout.style
+    top, room = style.margin, left_of_badges - style.margin
     if room < _MIN_LABEL_SHARE * layout.width:
         top, room = below_badges, layout.room
-    room = min(room, max(round(_MAX_LABEL_SHARE * layout.width), _MAX_LABEL_TEXT * scale.large))
+    room = min(room, max(round(_MAX_LABEL_SHARE * layout.width), _MAX_LABEL_TEXT * style.large))
     shown = percent(explanation.score)
     share = round(max(0.0, min(1.0, explanation.score)), 2)
     notes = _notes(explanation, status)
-    card = cards.label_card(explanation.label, shown, share, notes, scale, room)
-    return layout.place("label", card, scale.margin, top)
+    card = cards.label_card(explanation.label, shown, share, notes, style, room)
+    return layout.place("label", card, style.margin, top)
 
 
 def _notes(explanation: Explanation, status: Status) -> tuple[str, ...]:
@@ -195,33 +197,35 @@ def _place_bars(layout: Layout, explanation: Explanation, label: Rectangle) -> N
         (each.label, percent(each.score), round(each.score, 2)) for each in explanation.top
     )
     width = min(label.width, layout.room)
-    card = cards.bars_card(entries, layout.scale, width)
-    layout.place("bars", card, label.x, label.y + label.height + layout.scale.gap)
+    card = cards.bars_card(entries, layout.style, width)
+    layout.place("bars", card, label.x, label.y + label.height + layout.style.gap)
 
 
 def _place_status(layout: Layout, status: Status) -> int:
     """Place the status bar at the bottom; return the row below which nothing else may lie."""
-    scale = layout.scale
-    bottom = layout.height - scale.margin
+    style = layout.style
+    bottom = layout.height - style.margin
+    if not style.theme.figures:
+        return bottom
     items = tuple(item for item in (rates(status), engine(status), status.source) if item)
     for count in range(len(items), 0, -1):
-        bar = cards.status_bar(items[:count], scale, layout.room)
+        bar = cards.status_bar(items[:count], style, layout.room)
         if bar is not None:
-            placed = layout.place("status", bar, scale.margin, bottom - bar.height)
+            placed = layout.place("status", bar, style.margin, bottom - bar.height)
             if placed is not None:
-                return placed.y - scale.gap
+                return placed.y - style.gap
     return bottom
 
 
 def _place_messages(layout: Layout, status: Status, bottom: int) -> None:
     """Place the toast above the status bar, and the notice above both."""
-    scale = layout.scale
+    style = layout.style
     if status.confirmation:
-        toast = cards.pill(status.confirmation, scale.small, scale, layout.room)
+        toast = cards.pill(status.confirmation, style.small, style, layout.room)
         placed = layout.place_centred("toast", toast, bottom)
-        bottom = placed.y - scale.gap if placed is not None else bottom
+        bottom = placed.y - style.gap if placed is not None else bottom
     if status.notice:
-        notice = cards.pill(status.notice, scale.medium, scale, layout.room)
+        notice = cards.pill(status.notice, style.medium, style, layout.room)
         layout.place_centred("notice", notice, min(bottom, round(_NOTICE_HEIGHT * layout.height)))
 
 

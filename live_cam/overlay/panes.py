@@ -10,13 +10,12 @@ from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.opencv import cv2
 from live_cam.overlay import cards
 from live_cam.overlay.heatmap import blend, colour_map
-from live_cam.overlay.paint import GLASS, LIGHT
 from live_cam.resizing import shrunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from live_cam.overlay.cards import Scale
+    from live_cam.overlay.theme import Style, Theme
 
 
 class Painter:
@@ -42,6 +41,7 @@ class Painter:
         mirror: bool = False,
         region: Region = WHOLE,
         seen: Region = WHOLE,
+        theme: Theme,
     ) -> NDArray[np.uint8]:
         """Return a new picture.
 
@@ -56,6 +56,7 @@ class Painter:
             region: Which part of the frame the heatmap covers.
             seen: Which part of it the network saw. Nothing is blended outside, and a line is
                 drawn around it.
+            theme: The line's colours.
         """
         if size and size != (image.shape[1], image.shape[0]):
             image = shrunk(image, *size)
@@ -66,7 +67,7 @@ class Painter:
             colours = self._colours(heatmap, image, signed, region)
             picture[part] = blend(image[part], colours[part], alpha)
         if (width, height) != (image.shape[1], image.shape[0]):
-            _outline(picture, Rectangle(x, y, width, height))
+            _outline(picture, Rectangle(x, y, width, height), theme)
         return np.asarray(cv2.flip(picture, 1), np.uint8) if mirror else picture
 
     def _colours(
@@ -89,14 +90,14 @@ class Painter:
         self._used.clear()
 
 
-def _outline(picture: NDArray[np.uint8], where: Rectangle) -> None:
+def _outline(picture: NDArray[np.uint8], where: Rectangle, theme: Theme) -> None:
     """Draw a line just outside a rectangle, so that it hides nothing of what is in it."""
     inside = picture[where.y : where.y + where.height, where.x : where.x + where.width]
     kept = inside.copy()
     thickness = max(1, round(min(picture.shape[:2]) / 240))
     corners = (where.x, where.y), (where.x + where.width - 1, where.y + where.height - 1)
-    cv2.rectangle(picture, *corners, GLASS, 4 * thickness)
-    cv2.rectangle(picture, *corners, LIGHT, 2 * thickness)
+    cv2.rectangle(picture, *corners, theme.glass, 4 * thickness)
+    cv2.rectangle(picture, *corners, theme.edge, 2 * thickness)
     inside[:] = kept
 
 
@@ -151,17 +152,17 @@ def place(picture: NDArray[np.uint8], pane: NDArray[np.uint8], where: Rectangle)
     target[:] = pane[: target.shape[0], : target.shape[1]]
 
 
-def caption(picture: NDArray[np.uint8], text: str, where: Rectangle, scale: Scale) -> None:
+def caption(picture: NDArray[np.uint8], text: str, where: Rectangle, style: Style) -> None:
     """Write a name into the lower left corner of a pane, where it fits.
 
     Args:
         picture: H×W×3 uint8, changed in place.
         text: The name.
         where: The pane's place.
-        scale: The picture's sizes.
+        style: The picture's style.
     """
-    inset = max(2, scale.gap // 2)
-    sprite = cards.pill(text, scale.small, scale, where.width - 2 * inset)
+    inset = max(2, style.gap // 2)
+    sprite = cards.pill(text, style.small, style, where.width - 2 * inset)
     y = where.y + where.height - inset - (sprite.height if sprite else 0)
     if sprite and y >= max(0, where.y):
         sprite.paste(picture, where.x + inset, y)

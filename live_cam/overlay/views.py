@@ -9,11 +9,10 @@ import numpy as np
 
 from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.opencv import cv2
-from live_cam.overlay.cards import Scale
 from live_cam.overlay.heatmap import to_frame
 from live_cam.overlay.layout import percent
-from live_cam.overlay.paint import ACCENT, GLASS
 from live_cam.overlay.panes import caption, place, tiles
+from live_cam.overlay.theme import Style
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from live_cam.explanation import Explanation
     from live_cam.overlay.panes import Painter
+    from live_cam.overlay.theme import Theme
     from live_cam.status import Status
 
 _BOX_THRESHOLD = 0.15
@@ -63,11 +63,12 @@ class Scene:
             mirror=self.status.mirror,
             region=said.region if said else WHOLE,
             seen=said.seen if said else WHOLE,
+            theme=self.style().theme,
         )
 
     def canvas(self) -> NDArray[np.uint8]:
         """Return an empty picture of the frame's size."""
-        return np.full_like(self.image, GLASS)
+        return np.full_like(self.image, self.style().theme.glass)
 
     def area(self) -> Rectangle:
         """Return where panes may lie."""
@@ -77,9 +78,9 @@ class Scene:
         """Return the frame's width by its height."""
         return float(self.image.shape[1] / self.image.shape[0])
 
-    def scale(self) -> Scale:
-        """Return the sizes of text and gaps."""
-        return Scale.of(self.image.shape[1], self.image.shape[0])
+    def style(self) -> Style:
+        """Return the colours, and the sizes of text and gaps."""
+        return Style.of(self.image.shape[1], self.image.shape[0], self.status.theme)
 
 
 def overlay(scene: Scene) -> NDArray[np.uint8]:
@@ -128,11 +129,11 @@ def maps(scene: Scene) -> NDArray[np.uint8]:
     said = scene.explanation
     if said is None or not said.others:
         return _single(scene, scene.status.alpha)
-    scale, area, alpha = scene.scale(), scene.area(), scene.status.alpha
+    style, area, alpha = scene.style(), scene.area(), scene.status.alpha
     picture = scene.canvas()
     left = area._replace(width=round(_MAPS_SHARE * area.width))
-    right = Rectangle(left.width + scale.gap, 0, area.width - left.width - scale.gap, area.height)
-    (large,) = tiles(left, 1, scene.aspect(), scale.gap)
+    right = Rectangle(left.width + style.gap, 0, area.width - left.width - style.gap, area.height)
+    (large,) = tiles(left, 1, scene.aspect(), style.gap)
     focus = scene.status.focus
     if focus is None or focus >= len(said.others):
         title, shown, signed = f"{said.label} {percent(said.score)}", said.heatmap, said.signed
@@ -141,14 +142,14 @@ def maps(scene: Scene) -> NDArray[np.uint8]:
         title, shown, signed = f"feature map {chosen.title}", chosen.heatmap, False
     size = large.width, large.height
     place(picture, scene.pane(shown, alpha, size, signed=signed), large)
-    caption(picture, title, large, scale)
-    places = tiles(right, len(said.others), scene.aspect(), max(1, scale.gap // 2))
+    caption(picture, title, large, style)
+    places = tiles(right, len(said.others), scene.aspect(), max(1, style.gap // 2))
     for number, (answer, where) in enumerate(zip(said.others, places, strict=True)):
         place(picture, scene.pane(answer.heatmap, alpha, (where.width, where.height)), where)
-        caption(picture, answer.title, where, scale)
+        caption(picture, answer.title, where, style)
         if number == focus:
             corner = where.x + where.width - 1, where.y + where.height - 1
-            cv2.rectangle(picture, (where.x, where.y), corner, ACCENT, 2)
+            cv2.rectangle(picture, (where.x, where.y), corner, style.theme.accent, 2)
     return picture
 
 
@@ -206,11 +207,11 @@ def _single(scene: Scene, alpha: float) -> NDArray[np.uint8]:
     shown = said.heatmap if alpha > 0 else None
     picture = scene.pane(shown, alpha, signed=said.signed)
     if scene.status.box:
-        _draw_box(picture, said, mirror=scene.status.mirror)
+        _draw_box(picture, said, scene.style().theme, mirror=scene.status.mirror)
     return picture
 
 
-def _draw_box(picture: NDArray[np.uint8], said: Explanation, *, mirror: bool) -> None:
+def _draw_box(picture: NDArray[np.uint8], said: Explanation, theme: Theme, *, mirror: bool) -> None:
     height, width = picture.shape[:2]
     box = evidence_box(said.heatmap, width, height, said.region)
     if box is None:
@@ -218,8 +219,8 @@ def _draw_box(picture: NDArray[np.uint8], said: Explanation, *, mirror: bool) ->
     x = width - box.x - box.width if mirror else box.x
     corners = (x, box.y), (x + box.width - 1, box.y + box.height - 1)
     thickness = max(2, round(min(width, height) / 240))
-    cv2.rectangle(picture, *corners, GLASS, thickness + 2, cv2.LINE_AA)
-    cv2.rectangle(picture, *corners, ACCENT, thickness, cv2.LINE_AA)
+    cv2.rectangle(picture, *corners, theme.glass, thickness + 2, cv2.LINE_AA)
+    cv2.rectangle(picture, *corners, theme.accent, thickness, cv2.LINE_AA)
 
 
 def _every_map(scene: Scene) -> list[_Pane]:
@@ -234,10 +235,10 @@ def _every_map(scene: Scene) -> list[_Pane]:
 
 
 def _mosaic(scene: Scene, panes: list[_Pane]) -> NDArray[np.uint8]:
-    picture, scale = scene.canvas(), scene.scale()
-    places = tiles(scene.area(), len(panes), scene.aspect(), scale.gap)
+    picture, style = scene.canvas(), scene.style()
+    places = tiles(scene.area(), len(panes), scene.aspect(), style.gap)
     for (title, shown, alpha, signed), where in zip(panes, places, strict=True):
         pane = scene.pane(shown, alpha, (where.width, where.height), signed=signed)
         place(picture, pane, where)
-        caption(picture, title, where, scale)
+        caption(picture, title, where, style)
     return picture
