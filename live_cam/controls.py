@@ -22,6 +22,7 @@ from live_cam.settings import (
     THEMES,
     TOP_K,
 )
+from live_cam.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +118,28 @@ class Controls:
             classes, methods, self.evidence, maps, check=self.check, shuffled=self.shuffled
         )
 
+    def status(self) -> Status:
+        """What the picture shows of it; the figures of the run are for others to add."""
+        return Status(
+            view=self.view,
+            locked=bool(self.locked),
+            focus=self.focus,
+            box=self.box,
+            bars=self.bars,
+            theme=self.theme,
+            alpha=self.alpha,
+            mirror=self.mirror,
+            frozen=self.frozen,
+            keys=self._card(),
+        )
+
+    def _card(self) -> tuple[tuple[str, str], ...]:
+        if self.entry is None:
+            return KEY_HELP if self.help else ()
+        found = [self.labels[index] for index in self.suggestions]
+        keys = ("enter", *[" "] * len(found))
+        return (("/", self.entry + "_"), *zip(keys, found or ["no class yet"], strict=False))
+
     @property
     def suggestions(self) -> tuple[int, ...]:
         """The classes that what was typed may mean, the likeliest first."""
@@ -204,9 +227,9 @@ def _toggle_evidence(evidence: str, controls: Controls) -> str:
     }[controls.evidence]
 
 
-def _lock(rank: int, controls: Controls) -> str | None:
+def _lock(rank: int, controls: Controls) -> str:
     if rank >= len(controls.top):
-        return None
+        return "no class in that place yet"
     chosen = controls.top[rank]
     if controls.view != "classes" or not controls.locked:
         controls.locked = (chosen.class_index,)
@@ -257,16 +280,19 @@ def _next_theme(controls: Controls) -> str:
     return "no glass" if controls.theme == "none" else f"theme {controls.theme}"
 
 
-def _full_screen(controls: Controls) -> None:
+def _full_screen(controls: Controls) -> str:
     controls.full_screen = not controls.full_screen
+    return "full screen" if controls.full_screen else "in a window"
 
 
-def _move_focus(step: int, controls: Controls) -> str | None:
+def _move_focus(step: int, controls: Controls) -> str:
     if controls.view != "maps":
-        return None
+        return "k shows the feature maps"
     place = step - 1 if controls.focus is None and step > 0 else (controls.focus or 0) + step
     controls.focus = place if 0 <= place < SHOWN_FEATURE_MAPS else None
-    return None if controls.focus is not None else "all feature maps together"
+    if controls.focus is None:
+        return "all feature maps together"
+    return f"feature map {controls.focus + 1} of {SHOWN_FEATURE_MAPS}"
 
 
 def _help_text(action: Action) -> str:

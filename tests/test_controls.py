@@ -54,6 +54,22 @@ def test_other_keys_do_nothing() -> None:
     assert controls == Controls()
 
 
+def test_keys_say_what_they_did() -> None:
+    controls = Controls()
+    silent = {each.name for each in ACTIONS if each.handler(controls) is None}
+    # A badge, the file's name, a card or the end say it by themselves.
+    assert silent == {"quit", "freeze", "snapshot", "record", "help"}
+
+
+def test_what_the_picture_shows_is_what_the_controls_say() -> None:
+    controls = Controls(view="maps", locked=(3,), focus=2, box=True, bars=False, theme="light")
+    status = controls.status()
+    assert (status.view, status.locked, status.focus) == ("maps", True, 2)
+    assert (status.box, status.bars, status.theme, status.keys) == (True, False, "light", ())
+    press(controls, "h")
+    assert controls.status().keys == KEY_HELP
+
+
 def test_every_action_is_explained_and_no_key_is_taken_twice() -> None:
     keys = [key for action in ACTIONS for key in action.keys]
     assert len(keys) == len(set(keys))
