@@ -1,20 +1,19 @@
 """Drawing: the heatmap, what the network says, and how the run is doing, on one picture.
 
-`heatmap` colours and blends the map, `views` are the ways to look at it, composed of `panes`;
-`layout` decides where each card lies, `cards` and `key_card` what each looks like; `paint` and
-`text` are their brush and pen, `theme` their colours.
+`heatmap` enlarges the map, `colours` colours and blends it, `views` are the ways to look at it,
+composed of `panes`; `layout` decides where each card lies, `cards` and `key_card` what each looks
+like; `paint` and `text` are their brush and pen, `theme` their colours.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from live_cam.errors import UsageError
-from live_cam.overlay.heatmap import blend_heatmap, check_colormap, check_image, peak, to_frame
+from live_cam.overlay.colours import blend_heatmap, check_alpha, check_colormap
+from live_cam.overlay.heatmap import check_image, peak, to_frame
 from live_cam.overlay.layout import lay_out
 from live_cam.overlay.panes import Painter
 from live_cam.overlay.views import FULL_FRAME, VIEWS, Scene
-from live_cam.settings import ALPHA
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,11 +62,7 @@ class Overlay:
             UsageError: `status.alpha` is out of range.
         """
         check_image(frame.image)
-        if not ALPHA.low <= status.alpha <= ALPHA.high:
-            raise UsageError(
-                f"The heatmap's alpha must lie from {ALPHA.low:g} to {ALPHA.high:g}; "
-                f"got {status.alpha}."
-            )
+        check_alpha(status.alpha)
         height, width = frame.image.shape[:2]
         labelled = explanation if status.view in FULL_FRAME else None
         placed = lay_out(width, height, labelled, status)

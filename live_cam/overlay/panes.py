@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.opencv import cv2
 from live_cam.overlay import cards
-from live_cam.overlay.heatmap import blend, colour_map
+from live_cam.overlay.colours import blend, colour_map, lay, signed_layer
 from live_cam.resizing import shrunk
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class Painter:
     def __init__(self, colormap: str) -> None:
         """Take one of `settings.COLORMAPS`."""
         self._colormap = colormap
-        self._kept: dict[tuple[int, int, int], tuple[NDArray[np.float32], NDArray[np.uint8]]] = {}
-        self._used: set[tuple[int, int, int]] = set()
+        self._kept: dict[_Key, _Kept] = {}
+        self._used: set[_Key] = set()
 
     def paint(
         self,
@@ -64,30 +64,51 @@ class Painter:
         x, y, width, height = seen.pixels(image.shape[1], image.shape[0])
         part = slice(y, y + height), slice(x, x + width)
         if heatmap is not None:
-            colours = self._colours(heatmap, image, signed, region)
-            picture[part] = blend(image[part], colours[part], alpha)
+            kept = self._coloured(heatmap, image, alpha if signed else None, region)
+            if kept.through is None:
+                picture[part] = blend(image[part], kept.colours[part], alpha)
+            else:
+                picture[part] = lay(image[part], kept.colours[part], kept.through[part])
         if (width, height) != (image.shape[1], image.shape[0]):
             _outline(picture, Rectangle(x, y, width, height), theme)
         return np.asarray(cv2.flip(picture, 1), np.uint8) if mirror else picture
 
-    def _colours(
-        self, heatmap: NDArray[np.float32], image: NDArray[np.uint8], signed: bool, region: Region
-    ) -> NDArray[np.uint8]:
+    def _coloured(
+        self,
+        heatmap: NDArray[np.float32],
+        image: NDArray[np.uint8],
+        signed_alpha: float | None,
+        region: Region,
+    ) -> _Kept:
         height, width = image.shape[:2]
-        key = id(heatmap), width, height
+        key = id(heatmap), width, height, signed_alpha
         self._used.add(key)
-        # The heatmap itself is kept: the id of one that is gone may be reused.
         if key not in self._kept:
-            colours = colour_map(
-                heatmap, width, height, self._colormap, signed=signed, region=region
-            )
-            self._kept[key] = heatmap, colours
-        return self._kept[key][1]
+            through = None
+            if signed_alpha is None:
+                colours = colour_map(heatmap, width, height, self._colormap, region=region)
+            else:
+                colours, through = signed_layer(heatmap, width, height, signed_alpha, region)
+            self._kept[key] = _Kept(heatmap, colours, through)
+        return self._kept[key]
 
     def forget_unused(self) -> None:
         """Let go of the colours that were not used since the last call."""
         self._kept = {key: kept for key, kept in self._kept.items() if key in self._used}
         self._used.clear()
+
+
+_Key = tuple[int, int, int, "float | None"]
+
+
+class _Kept(NamedTuple):
+    """The colours of a map in one size."""
+
+    heatmap: NDArray[np.float32]
+    """The map itself: the id of one that is gone may be reused."""
+    colours: NDArray[np.uint8]
+    through: NDArray[np.uint8] | None
+    """How much of the picture shows through each pixel; None: the same everywhere."""
 
 
 def _outline(picture: NDArray[np.uint8], where: Rectangle, theme: Theme) -> None:
