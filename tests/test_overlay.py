@@ -13,7 +13,7 @@ import pytest
 
 from live_cam.capture.source import Frame
 from live_cam.errors import UsageError
-from live_cam.explanation import Explanation, Prediction
+from live_cam.explanation import Check, Explanation, Prediction
 from live_cam.opencv import cv2
 from live_cam.overlay import Overlay, blend_heatmap, cards, peak, text, to_frame
 from live_cam.overlay.layout import clock, engine, lay_out, percent, rates
@@ -91,12 +91,18 @@ def noise(width: int, height: int) -> NDArray[np.uint8]:
 
 TABBY = explain(blob(5, 8))
 RIVALLED = replace(TABBY, score=0.034, top=(Prediction(967, "espresso", 0.94),))
+CHECKED = replace(
+    explain(blob(5, 8), "Egyptian cat", 0.82),
+    title="gradcam · Egyptian cat or espresso",
+    check=Check(281, 0.82, 0.11, 0.64, Prediction(967, "espresso", 0.65), 0),
+)
 STATES = {
     "plain": (TABBY, PLAIN),
     "busy": (TABBY, BUSY),
     "loading": (None, replace(PLAIN, explained_fps=None, age=None, notice="loading vgg19…")),
     "help": (TABBY, replace(BUSY, keys=KEYS)),
     "rival": (RIVALLED, PLAIN),
+    "checked": (CHECKED, replace(PLAIN, locked=True)),
     "long": (explain(blob(5, 8), LONG, 0.9996), replace(BUSY, source=LONG, confirmation=LONG)),
     "nothing": (None, Status()),
 }
@@ -379,6 +385,7 @@ class TestLayout:
             ("busy", {"label", "bars", "status", "recording", "frozen", "toast", "notice"}),
             ("loading", {"status", "notice"}),
             ("rival", {"label", "bars", "status"}),
+            ("checked", {"label", "bars", "status"}),
             ("long", {"label", "bars", "status", "recording", "frozen", "toast", "notice"}),
             ("nothing", set()),
         ],
@@ -466,7 +473,7 @@ def background(name: str, width: int, height: int) -> NDArray[np.uint8]:
     return grey(width, height, plain[name]) if name in plain else noise(width, height)
 
 
-@pytest.mark.parametrize("state", ["busy", "help", "rival", "long"])
+@pytest.mark.parametrize("state", ["busy", "help", "rival", "checked", "long"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize("behind", ["white", "black", "noise"])
 class TestContrast:
@@ -535,7 +542,7 @@ class TestLabelCard:
     STYLE = Style.of(640, 480, "dark")
 
     def card(self, label: str, max_width: int) -> NDArray[np.uint8] | None:
-        sprite = cards.label_card(label, "82 %", 0.82, "", self.STYLE, max_width)
+        sprite = cards.label_card(label, "82 %", (0.82,), (), self.STYLE, max_width)
         assert sprite is None or sprite.width <= max_width
         return None if sprite is None else sprite.paint
 
@@ -555,7 +562,7 @@ class TestLabelCard:
     def test_the_bar_grows_with_the_probability(self) -> None:
         filled = []
         for share in (0.0, 0.01, 0.5, 1.0):
-            sprite = cards.label_card("tabby", "82 %", share, "", self.STYLE, 600)
+            sprite = cards.label_card("tabby", "82 %", (share,), (), self.STYLE, 600)
             assert sprite is not None
             accent = (
                 np.abs(sprite.paint.astype(int) - np.array(self.STYLE.theme.accent)).sum(axis=2)
@@ -572,9 +579,50 @@ class TestLabelCard:
         )
         assert rivalled > plain
 
+    @pytest.mark.parametrize(("width", "height"), SIZES[:3])
+    def test_what_the_check_found_is_told_in_full(
+        self, width: int, height: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        written = []
+
+        def shorten(words: str, size: int, room: int) -> str:
+            written.append(text.shorten(words, size, room))
+            return written[-1]
+
+        monkeypatch.setattr(cards, "shorten", shorten)
+        cards.label_card.cache_clear()
+        placed = lay_out(width, height, CHECKED, Status(locked=True, bars=False))
+        assert [card.name for card in placed] == ["label"]
+        assert written == [
+            "Egyptian cat",
+            "without the hot spot",
+            "espresso 65 % instead · 64 % with only it",
+            "locked",
+            "gradcam · Egyptian cat or espresso",
+        ]
+
+    def test_the_bar_shows_what_remains_without_the_hot_spot(self) -> None:
+        def card(*shares: float) -> NDArray[np.int32]:
+            sprite = cards.label_card("tabby", "82 %", shares, (), self.STYLE, 600)
+            assert sprite is not None
+            return sprite.paint.astype(np.int32)
+
+        accent = np.array(self.STYLE.theme.accent)
+        left = [
+            int((np.abs(card(*s) - accent).sum(axis=2) < 30).any(axis=0).sum())
+            for s in ((0.8, 0.1), (0.1,), (0.8,))
+        ]
+        assert left[0] == left[1] < left[2]
+        assert (card(0.8, 0.1) != card(0.1)).any()
+
+    def test_where_there_is_no_room_for_the_check_the_label_stays(self) -> None:
+        placed = lay_out(110, 240, CHECKED, Status(bars=False))
+        assert [card.name for card in placed] == ["label"]
+
     def test_every_part_of_the_text_is_drawn(self) -> None:
         def card(label: str, probability: str, *notes: str) -> bytes:
-            sprite = cards.label_card(label, probability, 0.5, notes, self.STYLE, 600)
+            lines = tuple((note, False) for note in notes)
+            sprite = cards.label_card(label, probability, (0.5,), lines, self.STYLE, 600)
             assert sprite is not None
             return sprite.paint.tobytes()
 

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from live_cam.overlay.theme import Style
 
 _BADGE_SIGNS = ("recording", "frozen")
+_LOST_OPACITY = 0.4
+"""Of the part of a bar that does not remain."""
 
 
 @lru_cache(maxsize=64)
 def label_card(
     label: str,
     probability: str,
-    share: float,
-    notes: tuple[str, ...],
+    shares: tuple[float, ...],
+    lines: tuple[tuple[str, bool], ...],
     style: Style,
     max_width: int,
 ) -> Sprite | None:
@@ -31,8 +33,8 @@ def label_card(
     Args:
         label: The explained class's name; shortened where it does not fit.
         probability: Its probability in words, which is never shortened.
-        share: Its probability, in [0, 1], for the bar.
-        notes: More lines.
+        shares: Its probability, in [0, 1], for the bar; a second one is what remains of it.
+        lines: More of it below: each a text, and whether it is read with the label.
         style: The picture's style.
         max_width: The room in pixels.
 
@@ -45,23 +47,24 @@ def label_card(
     label = shorten(label, size, max_width - 2 * pad - gap - widest)
     if not label:
         return None
-    widths = [text_width(note, style.small) for note in notes]
+    written = [(text, style.medium if first else style.small, first) for text, first in lines]
+    widths = [text_width(text, line_size) for text, line_size, _ in written]
     inner = max(text_width(label, size) + gap + widest, *widths, 9 * size)
     inner = min(inner, max_width - 2 * pad)
-    shown = [shorten(note, style.small, inner) for note in notes]
     bar_height = max(2, round(size / 9))
     baseline = pad + cap_height(size)
     bar_y = baseline + round(0.42 * size)
     bottom = bar_y + bar_height
-    pitch = round(0.8 * style.small) + cap_height(style.small)
-    canvas = Canvas(inner + 2 * pad, bottom + len(shown) * pitch + pad, style.pad, style.theme)
-    canvas.text(pad, baseline, label, size, style.theme.ink)
-    canvas.text(
-        pad + inner - text_width(probability, size), baseline, probability, size, style.theme.ink
-    )
-    _bar(canvas, pad, bar_y, inner, bar_height, share)
-    for row, note in enumerate(shown, start=1):
-        canvas.text(pad, bottom + row * pitch, note, style.small, style.theme.quiet_ink)
+    below = [round(0.8 * line_size) + cap_height(line_size) for _, line_size, _ in written]
+    canvas = Canvas(inner + 2 * pad, bottom + sum(below) + pad, style.pad, style.theme)
+    ink, quiet = style.theme.ink, style.theme.quiet_ink
+    canvas.text(pad, baseline, label, size, ink)
+    canvas.text(pad + inner - text_width(probability, size), baseline, probability, size, ink)
+    _bar(canvas, pad, bar_y, inner, bar_height, *shares)
+    for (text, line_size, first), height in zip(written, below, strict=True):
+        bottom += height
+        shown = shorten(text, line_size, inner)
+        canvas.text(pad, bottom, shown, line_size, ink if first else quiet)
     return canvas.sprite()
 
 
@@ -86,7 +89,7 @@ def bars_card(
     room = inner - number - share_width - size // 2
     if not entries or room < 4 * size:
         return None
-    bar_height = max(2, size // 6)
+    bar_height = max(3, size // 6)
     pitch = round(1.3 * size) + bar_height + round(0.45 * size)
     canvas = Canvas(width, len(entries) * pitch + 2 * pad - round(0.45 * size), pad, style.theme)
     for row, (label, words, share) in enumerate(entries):
@@ -185,12 +188,27 @@ def status_bar(items: tuple[str, ...], style: Style, width: int) -> Sprite | Non
     return canvas.sprite()
 
 
-def _bar(canvas: Canvas, x: int, y: int, width: int, height: int, share: float) -> None:
-    """Paint a horizontal bar of which a share, in [0, 1], is filled."""
-    radius, theme = height / 2, canvas.theme
-    canvas.box(x, y, width, height, theme.edge, radius=radius, opacity=theme.empty)
-    filled = round(share * width)
-    canvas.box(x, y, max(filled, height) if share > 0 else 0, height, theme.accent, radius=radius)
+def _bar(
+    canvas: Canvas,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+    share: float,
+    remains: float | None = None,
+) -> None:
+    """Paint a horizontal bar, filled by a share in [0, 1]: faintly, but for what remains of it."""
+    theme = canvas.theme
+    parts = [(width, theme.edge, theme.empty), (_filled(share, width, height), theme.accent, 1.0)]
+    if remains is not None:
+        parts[1] = parts[1][0], theme.accent, _LOST_OPACITY
+        parts.append((_filled(remains, width, height), theme.accent, 1.0))
+    for length, colour, opacity in parts:
+        canvas.box(x, y, length, height, colour, radius=height / 2, opacity=opacity)
+
+
+def _filled(share: float, width: int, height: int) -> int:
+    return max(round(share * width), height) if share > 0 else 0
 
 
 def _rows(items: list[str], size: int, width: int) -> list[list[str]]:

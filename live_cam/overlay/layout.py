@@ -11,7 +11,7 @@ from live_cam.overlay.key_card import help_card
 from live_cam.overlay.theme import Style
 
 if TYPE_CHECKING:
-    from live_cam.explanation import Explanation
+    from live_cam.explanation import Check, Explanation
     from live_cam.overlay.paint import Sprite
     from live_cam.status import Status
 
@@ -163,32 +163,48 @@ def _place_label(
     if room < _MIN_LABEL_SHARE * layout.width:
         top, room = below_badges, layout.room
     room = min(room, max(round(_MAX_LABEL_SHARE * layout.width), _MAX_LABEL_TEXT * style.large))
-    shown = percent(explanation.score)
-    share = round(max(0.0, min(1.0, explanation.score)), 2)
-    notes = _notes(explanation, status)
-    card = cards.label_card(explanation.label, shown, share, notes, style, room)
+    card = None
+    for check in (explanation.check, None):
+        words, shares, lines = _said(explanation, check, status)
+        card = card or cards.label_card(explanation.label, words, shares, lines, style, room)
     return layout.place("label", card, style.margin, top)
 
 
-def _notes(explanation: Explanation, status: Status) -> tuple[str, ...]:
+def _said(
+    explanation: Explanation, check: Check | None, status: Status
+) -> tuple[str, tuple[float, ...], tuple[tuple[str, bool], ...]]:
+    """Write a label's probability, in words and as shares of a bar, and the lines below it."""
+    scores: tuple[float, ...] = (explanation.score,)
+    lines = []
+    if check:
+        scores = check.before, check.without
+        lines += [("without the hot spot", True), (_without(check), False)]
+    lines += [(note, False) for note in _notes(explanation, status)]
+    shares = tuple(round(max(0.0, min(1.0, score)), 2) for score in scores)
+    return " → ".join(map(percent, scores)), shares, tuple(lines)
+
+
+def _without(check: Check) -> str:
+    """Write what else is to be known of a check."""
+    parts = [f"{percent(check.alone)} with only it"]
+    if check.instead.class_index != check.class_index:
+        parts.insert(0, f"{check.instead.label} {percent(check.instead.score)} instead")
+    return " · ".join(parts)
+
+
+def _notes(explanation: Explanation, status: Status) -> list[str]:
     """Write what must be known to read the label and the heatmap right, a line each."""
-    first = ["locked"] if status.locked else []
-    if explanation.title != "gradcam":
-        first.append(explanation.title)
+    chosen = ["locked"] if status.locked else []
     best = explanation.top[0] if explanation.top else None
     if best and best.class_index != explanation.class_index:
-        first.append(f"top: {best.label} {percent(best.score)}")
-    lines = [" · ".join(first)] if first else []
-    check = explanation.check
-    if check:
-        lines.append(
-            f"{percent(check.before)} → {percent(check.without)} without the hot spot, "
-            f"{percent(check.alone)} with only it"
-        )
+        chosen.append(f"top: {best.label} {percent(best.score)}")
+    lines = [" · ".join(chosen)] if chosen else []
+    if explanation.title != "gradcam":
+        lines.append(explanation.title)
     if explanation.shuffled:
         done, layers = explanation.shuffled
         lines.append(f"weights shuffled in {done} of {layers} layers")
-    return tuple(lines)
+    return lines
 
 
 def _place_bars(layout: Layout, explanation: Explanation, label: Rectangle) -> None:
