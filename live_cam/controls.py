@@ -137,7 +137,7 @@ class Controls:
         if self.entry is None:
             return KEY_HELP if self.help else ()
         found = [self.labels[index] for index in self.suggestions]
-        keys = ("enter", *[" "] * len(found))
+        keys = ("enter", *[""] * len(found))
         return (("/", self.entry + "_"), *zip(keys, found or ["no class yet"], strict=False))
 
     @property

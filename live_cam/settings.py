@@ -54,7 +54,7 @@ VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "map
 THEMES: Final = ("dark", "light", "none")
 SHOWN_CLASSES: Final = 4
 """How many classes the view `classes` shows side by side, unless more were named."""
-SHOWN_FEATURE_MAPS: Final = 15
+SHOWN_FEATURE_MAPS: Final = 16
 FITS: Final = ("squash", "crop", "pad")
 CHECK_EVERY: Final = 10
 """One explanation in how many is checked, where the user says no number."""

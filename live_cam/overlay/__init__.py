@@ -2,7 +2,7 @@
 
 `heatmap` enlarges the map, `colours` colours and blends it, `views` are the ways to look at it,
 composed of `panes`; `layout` decides where each card lies, `cards` and `key_card` what each looks
-like; `paint` and `text` are their brush and pen, `theme` their colours.
+like, `words` what stands on it; `paint` and `text` are their brush and pen, `theme` their colours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from live_cam.overlay.colours import blend_heatmap, check_alpha, check_colormap
 from live_cam.overlay.heatmap import check_image, peak, to_frame
 from live_cam.overlay.layout import lay_out
 from live_cam.overlay.panes import Painter
-from live_cam.overlay.views import FULL_FRAME, VIEWS, Scene
+from live_cam.overlay.views import VIEWS, Scene
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,8 +64,7 @@ class Overlay:
         check_image(frame.image)
         check_alpha(status.alpha)
         height, width = frame.image.shape[:2]
-        labelled = explanation if status.view in FULL_FRAME else None
-        placed = lay_out(width, height, labelled, status)
+        placed = lay_out(width, height, explanation, status)
         bars = [card.rectangle.y for card in placed if card.name == "status"]
         bottom = min(bars, default=height)
         picture = VIEWS[status.view](Scene(frame.image, explanation, status, bottom, self._painter))

@@ -14,7 +14,7 @@ from live_cam.overlay.text import cap_height, shorten, text_width
 if TYPE_CHECKING:
     from live_cam.overlay.theme import Style
 
-_BADGE_SIGNS = ("recording", "frozen")
+_BADGE_SIGNS = ("recording", "frozen", "shuffled")
 _LOST_OPACITY = 0.4
 """Of the part of a bar that does not remain."""
 
@@ -109,7 +109,8 @@ def badge(sign: str, text: str, style: Style) -> Sprite:
     """Paint a state that lasts: a sign and a word.
 
     Args:
-        sign: `recording` for a red dot, `frozen` for two upright bars.
+        sign: `recording` for a red dot, `frozen` for two upright bars, `shuffled` for squares in
+            disorder.
         text: What stands beside it.
         style: The picture's style.
 
@@ -128,6 +129,11 @@ def badge(sign: str, text: str, style: Style) -> Sprite:
     canvas = Canvas(width, height, height / 2, style.theme)
     if sign == "recording":
         canvas.box(pad, pad, side, side, style.theme.red, radius=side / 2)
+    elif sign == "shuffled":
+        dot = max(2, round(0.4 * side))
+        for across, down in ((0.0, 1.0), (0.5, 0.0), (1.0, 0.6)):
+            x, y = round(across * (side - dot)), round(down * (side - dot))
+            canvas.box(pad + x, pad + y, dot, dot, style.theme.ink)
     else:
         stroke = max(2, round(0.3 * side))
         for x in (pad, pad + side - stroke):

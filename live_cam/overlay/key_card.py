@@ -18,7 +18,7 @@ def help_card(
     """Paint the keys and what they do, in one column or, where that is too high, in two.
 
     Args:
-        keys: Pairs of key and meaning, at least one.
+        keys: Pairs of key and meaning, at least one; an empty key is no key.
         style: The picture's style.
         max_width: The room in pixels.
         max_height: The room in pixels.
@@ -70,13 +70,11 @@ class _KeyTable:
         return canvas.sprite()
 
     def _entry(self, canvas: Canvas, x: int, y: int, key: str, meaning: str) -> None:
-        size = self._size
-        height = self._cap_height
+        size, height = self._size, self._cap_height
         baseline = y + (height + cap_height(size)) // 2
-        radius = 0.25 * height
-        canvas.box(
-            x, y, self._cap_width, height, self._theme.edge, radius=radius, opacity=_KEYCAP_OPACITY
-        )
-        inside = (self._cap_width - text_width(key, size)) // 2
-        canvas.text(x + inside, baseline, key, size, self._theme.ink)
+        if key:
+            edge, radius = self._theme.edge, 0.25 * height
+            canvas.box(x, y, self._cap_width, height, edge, radius=radius, opacity=_KEYCAP_OPACITY)
+            inside = (self._cap_width - text_width(key, size)) // 2
+            canvas.text(x + inside, baseline, key, size, self._theme.ink)
         canvas.text(x + self._cap_width + size, baseline, meaning, size, self._theme.quiet_ink)

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
     from live_cam.overlay.theme import Style, Theme
 
+_SIDE = 5
+"""Small tiles across, and down, that the featured layout is as large as."""
+_LARGE = 3
+"""Small tiles across, and down, that its large one is as large as."""
+
 
 class Painter:
     """Paints a frame with a heatmap on it, and remembers the colours of the maps in use.
@@ -123,7 +128,7 @@ def _outline(picture: NDArray[np.uint8], where: Rectangle, theme: Theme) -> None
 
 
 def tiles(area: Rectangle, count: int, aspect: float, gap: int) -> list[Rectangle]:
-    """Lay equal tiles out in rows, as large as they fit, centred.
+    """Lay equal tiles out in rows, as large as they fit, centred, the last row too.
 
     Args:
         area: Where.
@@ -134,29 +139,62 @@ def tiles(area: Rectangle, count: int, aspect: float, gap: int) -> list[Rectangl
     Returns:
         Their places, row by row; none smaller than one pixel.
     """
-    width, columns = max(
-        (_tile_width(area, count, each, aspect, gap), each) for each in range(1, count + 1)
+    _, columns = max(
+        (_tile_width(area, each, -(-count // each), aspect, gap), each)
+        for each in range(1, count + 1)
     )
+    rows = _cells(area, columns, -(-count // columns), aspect, gap)
+    *full, last = rows
+    rest = count - columns * len(full)
+    shift = (columns - rest) * (last[0].width + gap) // 2
+    return [*(cell for row in full for cell in row), *(_moved(cell, shift) for cell in last[:rest])]
+
+
+def featured(area: Rectangle, aspect: float, gap: int) -> tuple[Rectangle, list[Rectangle]]:
+    """Lay out one large tile in the upper left, and small ones beside and below it.
+
+    Args:
+        area: Where.
+        aspect: Width by height of each.
+        gap: Pixels between two.
+
+    Returns:
+        The large tile, three by three of the small ones, and these 16, row by row.
+    """
+    rows = _cells(area, _SIDE, _SIDE, aspect, gap)
+    first, last = rows[0][0], rows[_LARGE - 1][_LARGE - 1]
+    large = first._replace(
+        width=last.x + last.width - first.x, height=last.y + last.height - first.y
+    )
+    beside = [cell for row in rows[:_LARGE] for cell in row[_LARGE:]]
+    return large, beside + [cell for row in rows[_LARGE:] for cell in row]
+
+
+def _cells(
+    area: Rectangle, columns: int, rows: int, aspect: float, gap: int
+) -> list[list[Rectangle]]:
+    """Lay a table of equal cells out, as large as they fit, centred: a list a row."""
+    width = _tile_width(area, columns, rows, aspect, gap)
     height = max(1, round(width / aspect))
-    rows = -(-count // columns)
     left = area.x + (area.width - columns * width - (columns - 1) * gap) // 2
     top = area.y + (area.height - rows * height - (rows - 1) * gap) // 2
     return [
-        Rectangle(
-            left + place % columns * (width + gap),
-            top + place // columns * (height + gap),
-            width,
-            height,
-        )
-        for place in range(count)
+        [
+            Rectangle(left + column * (width + gap), top + row * (height + gap), width, height)
+            for column in range(columns)
+        ]
+        for row in range(rows)
     ]
 
 
-def _tile_width(area: Rectangle, count: int, columns: int, aspect: float, gap: int) -> int:
-    rows = -(-count // columns)
+def _tile_width(area: Rectangle, columns: int, rows: int, aspect: float, gap: int) -> int:
     across = (area.width - (columns - 1) * gap) // columns
     down = (area.height - (rows - 1) * gap) // rows
     return max(1, min(across, int(down * aspect)))
+
+
+def _moved(where: Rectangle, right: int) -> Rectangle:
+    return where._replace(x=where.x + right)
 
 
 def place(picture: NDArray[np.uint8], pane: NDArray[np.uint8], where: Rectangle) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.opencv import cv2
 from live_cam.overlay.heatmap import to_frame
-from live_cam.overlay.layout import percent
-from live_cam.overlay.panes import caption, place, tiles
+from live_cam.overlay.layout import lay_out_answer
+from live_cam.overlay.panes import caption, featured, place, tiles
 from live_cam.overlay.theme import Style
+from live_cam.overlay.words import headline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,6 @@ _BOX_THRESHOLD = 0.15
 """Of the map's maximum (Selvaraju et al. 2017, section 4.1)."""
 _BOX_SIDE = 240
 """Pixels along the longer side of the map in which the box is looked for."""
-_MAPS_SHARE = 0.5
-"""Of the picture's width that the large pane takes beside the feature maps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +71,9 @@ class Scene:
 
     def area(self) -> Rectangle:
         """Return where panes may lie."""
-        return Rectangle(0, 0, self.image.shape[1], self.bottom)
+        gap = self.style().gap
+        width, height = self.image.shape[1] - 2 * gap, self.bottom - 2 * gap
+        return Rectangle(gap, gap, max(1, width), max(1, height))
 
     def aspect(self) -> float:
         """Return the frame's width by its height."""
@@ -99,24 +100,30 @@ def camera(scene: Scene) -> NDArray[np.uint8]:
 
 
 def split(scene: Scene) -> NDArray[np.uint8]:
-    """The frame, the heatmap and the overlay side by side."""
-    said = scene.explanation
+    """The frame, the heatmap and the overlay side by side, and what the network says."""
+    said, alpha = scene.explanation, scene.status.alpha
     shown = said.heatmap if said else None
     signed = said is not None and said.signed
-    label = f"{said.label} {percent(said.score)}" if said else "overlay"
     panes = [
         ("camera", None, 0.0, False),
         (said.title if said else "heatmap", shown, 1.0, signed),
-        (label, shown, scene.status.alpha, signed),
+        ("overlay", shown, alpha, signed),
     ]
-    return _mosaic(scene, panes)
+    picture, style = scene.canvas(), scene.style()
+    *places, free = tiles(scene.area(), len(panes) + 1, scene.aspect(), style.gap)
+    _fill(scene, picture, panes, places)
+    if said:
+        for card in lay_out_answer(free.width, free.height, said, scene.status, style):
+            card.sprite.paste(picture, free.x + card.rectangle.x, free.y + card.rectangle.y)
+    return picture
 
 
 def grid(scene: Scene) -> NDArray[np.uint8]:
     """The frame, and what each method makes of it."""
     said = scene.explanation
-    title = f"{said.label} {percent(said.score)}" if said else "camera"
-    return _mosaic(scene, [(title, None, 0.0, False), *_every_map(scene)])
+    return _mosaic(
+        scene, [(headline(said) if said else "camera", None, 0.0, False), *_every_map(scene)]
+    )
 
 
 def classes(scene: Scene) -> NDArray[np.uint8]:
@@ -127,29 +134,19 @@ def classes(scene: Scene) -> NDArray[np.uint8]:
 def maps(scene: Scene) -> NDArray[np.uint8]:
     """The strongest feature maps beside one large picture: of one of them, or of their sum."""
     said = scene.explanation
-    if said is None or not said.others:
+    found = [each for each in said.others if each.kind == "feature map"] if said else []
+    if said is None or not found:
         return _single(scene, scene.status.alpha)
-    style, area, alpha = scene.style(), scene.area(), scene.status.alpha
+    style, alpha, focus = scene.style(), scene.status.alpha, scene.status.focus
+    large, places = featured(scene.area(), scene.aspect(), style.gap)
+    small: list[_Pane] = [(each.title, each.heatmap, alpha, False) for each in found]
+    shown: _Pane = headline(said), said.heatmap, alpha, said.signed
+    if focus is not None and focus < len(small):
+        shown = f"feature map {small[focus][0]}", *small[focus][1:]
     picture = scene.canvas()
-    left = area._replace(width=round(_MAPS_SHARE * area.width))
-    right = Rectangle(left.width + style.gap, 0, area.width - left.width - style.gap, area.height)
-    (large,) = tiles(left, 1, scene.aspect(), style.gap)
-    focus = scene.status.focus
-    if focus is None or focus >= len(said.others):
-        title, shown, signed = f"{said.label} {percent(said.score)}", said.heatmap, said.signed
-    else:
-        chosen = said.others[focus]
-        title, shown, signed = f"feature map {chosen.title}", chosen.heatmap, False
-    size = large.width, large.height
-    place(picture, scene.pane(shown, alpha, size, signed=signed), large)
-    caption(picture, title, large, style)
-    places = tiles(right, len(said.others), scene.aspect(), max(1, style.gap // 2))
-    for number, (answer, where) in enumerate(zip(said.others, places, strict=True)):
-        place(picture, scene.pane(answer.heatmap, alpha, (where.width, where.height)), where)
-        caption(picture, answer.title, where, style)
-        if number == focus:
-            corner = where.x + where.width - 1, where.y + where.height - 1
-            cv2.rectangle(picture, (where.x, where.y), corner, style.theme.accent, 2)
+    _fill(scene, picture, [shown, *small], [large, *places])
+    if focus is not None and focus < len(small):
+        _draw_frame(picture, places[focus], style.theme, max(2, style.gap // 2))
     return picture
 
 
@@ -163,9 +160,6 @@ VIEWS: Final[dict[str, Callable[[Scene], NDArray[np.uint8]]]] = {
     "maps": maps,
 }
 """Every view by its name in `settings.VIEWS`."""
-
-FULL_FRAME: Final = ("overlay", "heatmap", "camera")
-"""The views of one picture, over which the label and the bars are laid."""
 
 _Pane = tuple[str, "NDArray[np.float32] | None", float, bool]
 
@@ -217,8 +211,12 @@ def _draw_box(picture: NDArray[np.uint8], said: Explanation, theme: Theme, *, mi
     if box is None:
         return
     x = width - box.x - box.width if mirror else box.x
-    corners = (x, box.y), (x + box.width - 1, box.y + box.height - 1)
-    thickness = max(2, round(min(width, height) / 240))
+    _draw_frame(picture, box._replace(x=x), theme, max(2, round(min(width, height) / 240)))
+
+
+def _draw_frame(picture: NDArray[np.uint8], where: Rectangle, theme: Theme, thickness: int) -> None:
+    """Draw a line with a contrasting edge, so that it is seen on any picture."""
+    corners = (where.x, where.y), (where.x + where.width - 1, where.y + where.height - 1)
     cv2.rectangle(picture, *corners, theme.glass, thickness + 2, cv2.LINE_AA)
     cv2.rectangle(picture, *corners, theme.accent, thickness, cv2.LINE_AA)
 
@@ -235,10 +233,17 @@ def _every_map(scene: Scene) -> list[_Pane]:
 
 
 def _mosaic(scene: Scene, panes: list[_Pane]) -> NDArray[np.uint8]:
-    picture, style = scene.canvas(), scene.style()
-    places = tiles(scene.area(), len(panes), scene.aspect(), style.gap)
-    for (title, shown, alpha, signed), where in zip(panes, places, strict=True):
+    picture = scene.canvas()
+    places = tiles(scene.area(), len(panes), scene.aspect(), scene.style().gap)
+    _fill(scene, picture, panes, places)
+    return picture
+
+
+def _fill(
+    scene: Scene, picture: NDArray[np.uint8], panes: list[_Pane], places: list[Rectangle]
+) -> None:
+    """Paint panes into their places; there may be fewer panes than places."""
+    for (title, shown, alpha, signed), where in zip(panes, places, strict=False):
         pane = scene.pane(shown, alpha, (where.width, where.height), signed=signed)
         place(picture, pane, where)
-        caption(picture, title, where, style)
-    return picture
+        caption(picture, title, where, scene.style())
