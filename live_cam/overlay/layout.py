@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FULL_FRAME: Final = ("overlay", "heatmap", "camera")
 """The views of one picture, over which the label and the bars are laid."""
+_NO_ROOM_FOR_KEYS = "too small for the keys: see the README"
 _NOTICE_HEIGHT = 0.78
 """Where a notice ends, as a share of the picture's height."""
 _MAX_LABEL_SHARE = 0.6
@@ -157,7 +158,10 @@ def lay_out_answer(
 def _place_help(layout: Layout, status: Status) -> None:
     if status.keys:
         room = layout.height - 2 * layout.margin
-        card = help_card(status.keys, layout.style, layout.room, room)
+        style = layout.style
+        card = help_card(status.keys, style, layout.room, room) or cards.pill(
+            _NO_ROOM_FOR_KEYS, style.small, style, layout.room
+        )
         if card is not None:
             layout.place_centred("help", card, (layout.height + card.height) // 2)
 

@@ -159,7 +159,8 @@ def featured(area: Rectangle, aspect: float, gap: int) -> tuple[Rectangle, list[
         gap: Pixels between two.
 
     Returns:
-        The large tile, three by three of the small ones, and these 16, row by row.
+        The large tile, as large as three by three of the small ones with the gaps between them,
+        and these 16, row by row.
     """
     rows = _cells(area, _SIDE, _SIDE, aspect, gap)
     first, last = rows[0][0], rows[_LARGE - 1][_LARGE - 1]

@@ -217,8 +217,8 @@ def _draw_box(picture: NDArray[np.uint8], said: Explanation, theme: Theme, *, mi
 def _draw_frame(picture: NDArray[np.uint8], where: Rectangle, theme: Theme, thickness: int) -> None:
     """Draw a line with a contrasting edge, so that it is seen on any picture."""
     corners = (where.x, where.y), (where.x + where.width - 1, where.y + where.height - 1)
-    cv2.rectangle(picture, *corners, theme.glass, thickness + 2, cv2.LINE_AA)
-    cv2.rectangle(picture, *corners, theme.accent, thickness, cv2.LINE_AA)
+    cv2.rectangle(picture, *corners, theme.glass, thickness + 2)
+    cv2.rectangle(picture, *corners, theme.accent, thickness)
 
 
 def _every_map(scene: Scene) -> list[_Pane]:
