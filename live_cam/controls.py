@@ -118,28 +118,6 @@ class Controls:
             classes, methods, self.evidence, maps, check=self.check, shuffled=self.shuffled
         )
 
-    def status(self) -> Status:
-        """What the picture shows of it; the figures of the run are for others to add."""
-        return Status(
-            view=self.view,
-            locked=bool(self.locked),
-            focus=self.focus,
-            box=self.box,
-            bars=self.bars,
-            theme=self.theme,
-            alpha=self.alpha,
-            mirror=self.mirror,
-            frozen=self.frozen,
-            keys=self._card(),
-        )
-
-    def _card(self) -> tuple[tuple[str, str], ...]:
-        if self.entry is None:
-            return KEY_HELP if self.help else ()
-        found = [self.labels[index] for index in self.suggestions]
-        keys = ("enter", *[""] * len(found))
-        return (("/", self.entry + "_"), *zip(keys, found or ["no class yet"], strict=False))
-
     @property
     def suggestions(self) -> tuple[int, ...]:
         """The classes that what was typed may mean, the likeliest first."""
@@ -347,6 +325,30 @@ def press(controls: Controls, key: str) -> str | None:
         return _type(controls, key)
     action = _BY_KEY.get(key) or _BY_KEY.get(key.lower())
     return action.handler(controls) if action else None
+
+
+def status_of(controls: Controls) -> Status:
+    """Say what the picture shows of the controls; the figures of the run are for others to add."""
+    return Status(
+        view=controls.view,
+        locked=bool(controls.locked),
+        focus=controls.focus,
+        box=controls.box,
+        bars=controls.bars,
+        theme=controls.theme,
+        alpha=controls.alpha,
+        mirror=controls.mirror,
+        frozen=controls.frozen,
+        keys=_card(controls),
+    )
+
+
+def _card(controls: Controls) -> tuple[tuple[str, str], ...]:
+    if controls.entry is None:
+        return KEY_HELP if controls.help else ()
+    found = [controls.labels[index] for index in controls.suggestions]
+    keys = ("enter", *[""] * len(found))
+    return (("/", controls.entry + "_"), *zip(keys, found or ["no class yet"], strict=False))
 
 
 def _type(controls: Controls, key: str) -> str | None:

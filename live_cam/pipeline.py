@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from live_cam.calm import Calm
 from live_cam.capture import open_source
-from live_cam.controls import Controls, press
+from live_cam.controls import Controls, press, status_of
 from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
 from live_cam.labels import find_class
@@ -235,7 +235,7 @@ class LivePipeline:
         explanation = shown.explanation
         now = time.monotonic()
         return replace(
-            self.controls.status(),
+            status_of(self.controls),
             network=self._explainer.network,
             engine=self._explainer.engine,
             source=f"{source.name} · {source.description}",

@@ -51,6 +51,8 @@ METHODS: Final = (
     "eigencam",
 )
 VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
+FULL_FRAME_VIEWS: Final = ("overlay", "heatmap", "camera")
+"""Those of one picture, over which the label and the bars are laid."""
 THEMES: Final = ("dark", "light", "none")
 SHOWN_CLASSES: Final = 4
 """How many classes the view `classes` shows side by side, unless more were named."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from live_cam.capture import Frame
-from live_cam.controls import Controls, press
+from live_cam.controls import Controls, press, status_of
 from live_cam.explainer import Explainer
 from live_cam.opencv import cv2
 from live_cam.overlay import Overlay
@@ -154,7 +154,7 @@ class Studio:
         height, width = image.shape[:2]
         seconds = explanation.seconds["total"]
         return replace(
-            controls.status(),
+            status_of(controls),
             network=self._explainer.network,
             engine=self._explainer.engine,
             source=f"{source} · {width}×{height}",

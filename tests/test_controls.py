@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from live_cam.controls import ACTIONS, KEY_HELP, Controls, press
+from live_cam.controls import ACTIONS, KEY_HELP, Controls, press, status_of
 from live_cam.settings import THEMES, Settings
 
 
@@ -63,11 +63,11 @@ def test_keys_say_what_they_did() -> None:
 
 def test_what_the_picture_shows_is_what_the_controls_say() -> None:
     controls = Controls(view="maps", locked=(3,), focus=2, box=True, bars=False, theme="light")
-    status = controls.status()
+    status = status_of(controls)
     assert (status.view, status.locked, status.focus) == ("maps", True, 2)
     assert (status.box, status.bars, status.theme, status.keys) == (True, False, "light", ())
     press(controls, "h")
-    assert controls.status().keys == KEY_HELP
+    assert status_of(controls).keys == KEY_HELP
 
 
 def test_every_action_is_explained_and_no_key_is_taken_twice() -> None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from live_cam.geometry import Rectangle
 from live_cam.overlay import cards
 from live_cam.overlay.key_card import help_card
 from live_cam.overlay.theme import Style
 from live_cam.overlay.words import answer, clock, engine, percent, rates
+from live_cam.settings import FULL_FRAME_VIEWS
 
 if TYPE_CHECKING:
     from live_cam.explanation import Explanation
     from live_cam.overlay.paint import Sprite
     from live_cam.status import Status
 
-FULL_FRAME: Final = ("overlay", "heatmap", "camera")
-"""The views of one picture, over which the label and the bars are laid."""
 _NO_ROOM_FOR_KEYS = "too small for the keys: see the README"
 _NOTICE_HEIGHT = 0.78
 """Where a notice ends, as a share of the picture's height."""
@@ -124,7 +123,7 @@ def lay_out(
     _place_help(layout, status)
     below_badges, left_of_badges = _place_badges(layout, explanation, status)
     label = None
-    if explanation is not None and status.view in FULL_FRAME:
+    if explanation is not None and status.view in FULL_FRAME_VIEWS:
         label = _place_label(layout, explanation, below_badges, left_of_badges, status)
     bottom = _place_status(layout, status)
     if explanation is not None and label is not None and status.bars:

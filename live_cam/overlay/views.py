@@ -139,14 +139,14 @@ def maps(scene: Scene) -> NDArray[np.uint8]:
         return _single(scene, scene.status.alpha)
     style, alpha, focus = scene.style(), scene.status.alpha, scene.status.focus
     large, places = featured(scene.area(), scene.aspect(), style.gap)
-    small: list[_Pane] = [(each.title, each.heatmap, alpha, False) for each in found]
+    small: list[_Pane] = [(each.title, each.heatmap, alpha, each.signed) for each in found]
     shown: _Pane = headline(said), said.heatmap, alpha, said.signed
     if focus is not None and focus < len(small):
         shown = f"feature map {small[focus][0]}", *small[focus][1:]
     picture = scene.canvas()
     _fill(scene, picture, [shown, *small], [large, *places])
     if focus is not None and focus < len(small):
-        _draw_frame(picture, places[focus], style.theme, max(2, style.gap // 2))
+        _draw_box(picture, places[focus], style.theme)
     return picture
 
 
@@ -201,22 +201,25 @@ def _single(scene: Scene, alpha: float) -> NDArray[np.uint8]:
     shown = said.heatmap if alpha > 0 else None
     picture = scene.pane(shown, alpha, signed=said.signed)
     if scene.status.box:
-        _draw_box(picture, said, scene.style().theme, mirror=scene.status.mirror)
+        _draw_evidence_box(picture, said, scene.style().theme, mirror=scene.status.mirror)
     return picture
 
 
-def _draw_box(picture: NDArray[np.uint8], said: Explanation, theme: Theme, *, mirror: bool) -> None:
+def _draw_evidence_box(
+    picture: NDArray[np.uint8], said: Explanation, theme: Theme, *, mirror: bool
+) -> None:
     height, width = picture.shape[:2]
     box = evidence_box(said.heatmap, width, height, said.region)
     if box is None:
         return
     x = width - box.x - box.width if mirror else box.x
-    _draw_frame(picture, box._replace(x=x), theme, max(2, round(min(width, height) / 240)))
+    _draw_box(picture, box._replace(x=x), theme)
 
 
-def _draw_frame(picture: NDArray[np.uint8], where: Rectangle, theme: Theme, thickness: int) -> None:
+def _draw_box(picture: NDArray[np.uint8], box: Rectangle, theme: Theme) -> None:
     """Draw a line with a contrasting edge, so that it is seen on any picture."""
-    corners = (where.x, where.y), (where.x + where.width - 1, where.y + where.height - 1)
+    corners = (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1)
+    thickness = max(2, round(min(picture.shape[:2]) / 240))
     cv2.rectangle(picture, *corners, theme.glass, thickness + 2)
     cv2.rectangle(picture, *corners, theme.accent, thickness)
 
