@@ -12,7 +12,7 @@ import importlib.util
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from live_cam.explanation import Explanation
-    from live_cam.status import Status
 
 _FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "views"
 _SIZE: Final = (960, 540)
@@ -39,10 +38,11 @@ _TILE_WIDTH: Final = 640
 """Pixels of a picture's width on a contact sheet."""
 _COLUMNS: Final = 4
 _SHUFFLED_LAYERS: Final = 6
-_TOP: Final = "1"
 _CUP: Final = ("coffee",)
-_BOTH: Final = ("coffee", "chelsea")
+_BOTH: Final = ("motorcycle_left", "coffee")
+_WITH_CAT: Final = ("coffee", "chelsea")
 """Photos of scikit-image, side by side."""
+_KEYS: Final = {" ": "space", "\n": "enter"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Shot:
     """What is pressed, a letter a key."""
     photos: tuple[str, ...] = _CUP
     fit: str = "squash"
-    said: Mapping[str, object] = field(default_factory=dict)
+    said: Mapping[str, Any] = field(default_factory=dict)
     """What of the status a single picture cannot come by: a recording, a camera that is away."""
     confirms: bool = False
     """Whether it is shown how the last key is confirmed."""
@@ -72,8 +72,8 @@ SHOTS: Final = (
     Shot("locked", "2", _BOTH),
     Shot("maps", "k"),
     Shot("focus", "k", arrows=3),
-    Shot("counterfactual", "n", _BOTH),
-    Shot("versus", "v", _BOTH),
+    Shot("counterfactual", "/tabby\nn"),
+    Shot("versus", "5v", _WITH_CAT),
     Shot("box", "b"),
     Shot("check", "f"),
     Shot("shuffled", "w"),
@@ -81,24 +81,26 @@ SHOTS: Final = (
     Shot("pad", fit="pad"),
     Shot("help", "h"),
     Shot("typing", "/esp"),
+    Shot("light", "t"),
+    Shot("none", "tt"),
     Shot("confirmed", "+", confirms=True),
+)
+"""What the README shows."""
+_MORE: Final = (
     Shot(
         "messages",
         " l",
         confirms=True,
         said={"recording": 754.0, "notice": "waiting for camera 0… 2 s"},
     ),
-    Shot("light", "t"),
     Shot("light-grid", "tg"),
     Shot("light-help", "th"),
     Shot("light-box", "tb"),
-    Shot("none", "tt"),
     Shot("none-grid", "ttg"),
     Shot("none-check", "ttfb"),
     Shot("none-help", "tth"),
 )
-_ONLY_CHECKED: Final = ("confirmed", "messages", "light-grid", "light-help", "light-box")
-_ONLY_CHECKED_BARE: Final = ("none-grid", "none-check", "none-help")
+"""What is checked beside it."""
 
 
 class Studio:
@@ -111,28 +113,39 @@ class Studio:
         self._explainer.load()
         self._overlay = Overlay(self._settings.colormap)
 
-    def take(self, shot: Shot, image: NDArray[np.uint8], source: str) -> NDArray[np.uint8]:
+    def take(
+        self, shot: Shot, image: NDArray[np.uint8], source: str, *, timed: bool = False
+    ) -> NDArray[np.uint8]:
         """Press a shot's keys and draw what the window would show.
 
         Args:
             shot: What to draw.
             image: H×W×3 uint8, BGR: what the camera sees.
             source: Its name.
+            timed: Whether it is written how long the explanation took: on every machine another
+                picture.
         """
         frame = Frame(image, 0, 0.0)
         controls = Controls.of(self._settings)
         controls.labels = self._explainer.labels
         controls.top = self._explain(frame, controls).top
         said = None
-        names = {" ": "space"}
         for key in (*shot.keys, *["right"] * shot.arrows):
-            said = press(controls, names.get(key, key))
+            said = press(controls, _KEYS.get(key, key))
         explanation = self._explain(frame, controls)
+        height, width = image.shape[:2]
+        seconds = explanation.seconds["total"] if timed else None
         status = replace(
-            self._status(controls, explanation, image, source),
+            status_of(controls),
+            network=self._explainer.network,
+            engine=self._explainer.engine,
+            source=f"{source} · {width}×{height}",
+            explained_fps=1 / seconds if seconds else None,
+            age=seconds,
             confirmation=said if shot.confirms else None,
+            **shot.said,
         )
-        return self._overlay.draw(frame, explanation, replace(status, **shot.said))  # type: ignore[arg-type]
+        return self._overlay.draw(frame, explanation, status)
 
     def _explain(self, frame: Frame, controls: Controls) -> Explanation:
         self._explainer.question = controls.question()
@@ -143,24 +156,6 @@ class Studio:
                 break
             time.sleep(0.05 if explanation.shuffled else 0.0)
         return explanation
-
-    def _status(
-        self,
-        controls: Controls,
-        explanation: Explanation,
-        image: NDArray[np.uint8],
-        source: str,
-    ) -> Status:
-        height, width = image.shape[:2]
-        seconds = explanation.seconds["total"]
-        return replace(
-            status_of(controls),
-            network=self._explainer.network,
-            engine=self._explainer.engine,
-            source=f"{source} · {width}×{height}",
-            explained_fps=1 / seconds,
-            age=seconds,
-        )
 
 
 def photo(name: str) -> NDArray[np.uint8]:
@@ -207,8 +202,6 @@ def draw_for_readme(studios: Mapping[str, Studio], folder: Path) -> None:
     """Draw the README's pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for shot in SHOTS:
-        if shot.name in (*_ONLY_CHECKED, *_ONLY_CHECKED_BARE):
-            continue
         image = framed([photo(name) for name in shot.photos], *_SIZE)
         picture = studios[shot.fit].take(shot, image, " + ".join(shot.photos))
         path = folder / f"{shot.name}.jpg"
@@ -224,8 +217,8 @@ def draw_for_check(studios: Mapping[str, Studio], folder: Path) -> None:
             kind = f"{name}-{width}x{height}"
             (folder / kind).mkdir(parents=True, exist_ok=True)
             pictures = []
-            for shot in SHOTS:
-                pictures.append(studios[shot.fit].take(shot, image, name))
+            for shot in (*SHOTS, *_MORE):
+                pictures.append(studios[shot.fit].take(shot, image, name, timed=True))
                 cv2.imwrite(str(folder / kind / f"{shot.name}.png"), pictures[-1])
             cv2.imwrite(str(folder / f"{kind}.png"), contact_sheet(pictures))
             print(folder / f"{kind}.png")

@@ -117,16 +117,13 @@ def _forget_cards() -> None:
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("view", VIEWS)
 class TestEveryView:
-    @pytest.mark.parametrize(("width", "height"), [*SIZES, *TINY])
-    @pytest.mark.parametrize("said", [True, False])
-    def test_is_drawn_in_any_size(
-        self, width: int, height: int, view: str, theme: str, *, said: bool
-    ) -> None:
+    @pytest.mark.parametrize(("width", "height"), [*SIZES[3:], *TINY])
+    def test_is_drawn_in_any_size(self, width: int, height: int, view: str, theme: str) -> None:
         status = replace(PLAIN, view=view, theme=theme, focus=2, box=True)
         image = noise(width, height)
-        explanation = SAID[view] if said else None
-        picture = Overlay().draw(Frame(image, 0, 0.0), explanation, status)
-        assert picture.shape == image.shape
+        for explanation in (None, SAID[view]):
+            picture = Overlay().draw(Frame(image, 0, 0.0), explanation, status)
+            assert picture.shape == image.shape
 
     def test_tells_what_the_check_found(self, view: str, theme: str, written: Written) -> None:
         status = replace(PLAIN, view=view, theme=theme)
@@ -236,7 +233,7 @@ def _inside(where: Rectangle, area: Rectangle) -> bool:
 @pytest.mark.parametrize("theme", THEMES)
 class TestLines:
     @pytest.mark.parametrize("colormap", COLORMAPS)
-    @pytest.mark.parametrize("level", [0, 128, 255])
+    @pytest.mark.parametrize("level", [0, 255])
     def test_the_box_is_seen_on_any_picture(self, theme: str, colormap: str, level: int) -> None:
         """Somewhere across its edge two neighbouring pixels differ by 3 to 1, as WCAG asks."""
         status = replace(BARE, theme=theme)
