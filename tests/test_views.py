@@ -128,9 +128,13 @@ class TestEveryView:
     def test_tells_what_the_check_found(self, view: str, theme: str, written: Written) -> None:
         status = replace(PLAIN, view=view, theme=theme)
         draw(noise(640, 480), SAID[view], status)
-        text = " ".join(text for text, _ in written)
-        if view != "classes":  # whose panes are of several classes
-            assert "82 % → 11 %" in text
+        assert "82 % → 11 %" in " ".join(text for text, _ in written)
+
+    def test_names_the_class_before_its_maps_are_there(
+        self, view: str, theme: str, written: Written
+    ) -> None:
+        draw(noise(640, 480), TABBY, replace(PLAIN, view=view, theme=theme))
+        assert "82 %" in " ".join(text for text, _ in written)
 
     def test_tells_that_weights_are_shuffled(self, view: str, theme: str) -> None:
         status = replace(PLAIN, view=view, theme=theme)

@@ -128,16 +128,22 @@ def grid(scene: Scene) -> NDArray[np.uint8]:
 
 def classes(scene: Scene) -> NDArray[np.uint8]:
     """Several classes side by side."""
-    return _mosaic(scene, _every_map(scene) or [("camera", None, 0.0, False)])
+    said = scene.explanation
+    if said is None:
+        return _mosaic(scene, [("camera", None, 0.0, False)])
+    (_, shown, alpha, signed), *others = _every_map(scene)
+    return _mosaic(scene, [(headline(said), shown, alpha, signed), *others])
 
 
 def maps(scene: Scene) -> NDArray[np.uint8]:
     """The strongest feature maps beside one large picture: of one of them, or of their sum."""
     said = scene.explanation
-    found = [each for each in said.others if each.kind == "feature map"] if said else []
-    if said is None or not found:
-        return _single(scene, scene.status.alpha)
+    if said is None:
+        return _mosaic(scene, [("camera", None, 0.0, False)])
     style, alpha, focus = scene.style(), scene.status.alpha, scene.status.focus
+    found = [each for each in said.others if each.kind == "feature map"]
+    if not found:  # yet: the explanation was asked for something else
+        return _mosaic(scene, [(headline(said), said.heatmap, alpha, said.signed)])
     large, places = featured(scene.area(), scene.aspect(), style.gap)
     small: list[_Pane] = [(each.title, each.heatmap, alpha, each.signed) for each in found]
     shown: _Pane = headline(said), said.heatmap, alpha, said.signed
