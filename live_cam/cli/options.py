@@ -140,6 +140,13 @@ _OPTIONS = (
     ),
     option("bars", "--bars/--no-bars", help="Whether the most probable classes are shown as bars."),
     option("box", "--box", is_flag=True, help="Draw a box around where the evidence lies."),
+    option(
+        "theme",
+        "--theme",
+        type=click.Choice(settings.THEMES),
+        help="What is written lies on dark or light glass; none: straight on the picture, and "
+        "without the figures at the bottom.",
+    ),
     option("full_screen", "--full-screen", is_flag=True, help="Fill the screen."),
     option(
         "device",
