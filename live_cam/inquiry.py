@@ -83,13 +83,23 @@ class Inquiry(Closing):
         self._answered = question
         return explanation
 
+    def stand_still(self, frame: Frame) -> None:
+        """Take note that a frame shows what the one that was explained last showed."""
+        if self._leader:
+            self._leader.stand_still(frame.timestamp)
+
     def unanswered(self, question: Question) -> bool:
         """Whether another look at the same frame would say more than the last one."""
         return (
             question != self._answered
             or (self._check is not None and self._check.pictures is not None)
             or (self._forgetful is not None and not self._forgetful.done)
+            or (self._leader is not None and self._follows(question) and self._leader.overdue)
         )
+
+    @staticmethod
+    def _follows(question: Question) -> bool:
+        return question.classes[0] == TOP_CLASS
 
     def _prepare(self, question: Question) -> None:
         """Have ready what the question needs beside the network, and nothing else."""
@@ -105,14 +115,20 @@ class Inquiry(Closing):
         if self._forgetful and now - self._shuffled_at >= _SHUFFLE_INTERVAL:
             self._forgetful.shuffle_next()
             self._shuffled_at = now
+            self._begin_anew()
 
     def _remember(self) -> None:
         if self._forgetful:
             self._forgetful.close()
+            self._begin_anew()
         self._forgetful = None
 
+    def _begin_anew(self) -> None:
+        """Let go of what another network said."""
+        self._leader = self._leader and Leader()
+
     def _found(self, x: Tensor, frame: Frame, question: Question, timer: StageTimer) -> _Found:
-        follows = self._leader if question.classes[0] == TOP_CLASS else None
+        follows = self._leader if self._follows(question) else None
         leader = follows.held if follows else None
         pending = self._check.pictures if self._check else None
         batch = x if pending is None else torch.cat([x, pending])
@@ -130,7 +146,7 @@ class Inquiry(Closing):
     ) -> _Found:
         forgetful = self._forgetful
         if question.plain:
-            wanted = leader if question.classes[0] == TOP_CLASS else question.classes[0]
+            wanted = leader if self._follows(question) else question.classes[0]
             if forgetful:
                 result = forgetful.engine(x, wanted, timer)
             else:
