@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from live_cam.explanation import Explanation
+    from live_cam.explanation import Answer, Explanation
     from live_cam.overlay.panes import Painter
     from live_cam.status import Status
 
@@ -120,7 +120,11 @@ def grid(scene: Scene) -> NDArray[np.uint8]:
 
 def classes(scene: Scene) -> NDArray[np.uint8]:
     """Several classes side by side."""
-    return _mosaic(scene, _every_map(scene) or [("camera", None, 0.0, False)])
+    said = scene.explanation
+    if said is None:
+        return _mosaic(scene, [("camera", None, 0.0, False)])
+    (_, shown, alpha, signed), *others = _every_map(scene)
+    return _mosaic(scene, [(f"{said.label} {percent(said.score)}", shown, alpha, signed), *others])
 
 
 def maps(scene: Scene) -> NDArray[np.uint8]:
@@ -138,14 +142,14 @@ def maps(scene: Scene) -> NDArray[np.uint8]:
         title, shown, signed = f"{said.label} {percent(said.score)}", said.heatmap, said.signed
     else:
         chosen = said.others[focus]
-        title, shown, signed = f"feature map {chosen.title}", chosen.heatmap, False
+        title, shown, signed = f"feature map {_title(chosen)}", chosen.heatmap, False
     size = large.width, large.height
     place(picture, scene.pane(shown, alpha, size, signed=signed), large)
     caption(picture, title, large, scale)
     places = tiles(right, len(said.others), scene.aspect(), max(1, scale.gap // 2))
     for number, (answer, where) in enumerate(zip(said.others, places, strict=True)):
         place(picture, scene.pane(answer.heatmap, alpha, (where.width, where.height)), where)
-        caption(picture, answer.title, where, scale)
+        caption(picture, _title(answer), where, scale)
         if number == focus:
             corner = where.x + where.width - 1, where.y + where.height - 1
             cv2.rectangle(picture, (where.x, where.y), corner, ACCENT, 2)
@@ -229,8 +233,14 @@ def _every_map(scene: Scene) -> list[_Pane]:
     alpha = scene.status.alpha
     return [
         (said.title, said.heatmap, alpha, said.signed),
-        *((each.title, each.heatmap, alpha, each.signed) for each in said.others),
+        *((_title(each), each.heatmap, alpha, each.signed) for each in said.others),
     ]
+
+
+def _title(answer: Answer) -> str:
+    if answer.score is not None:
+        return f"{answer.title} {percent(answer.score)}"
+    return answer.title if answer.weight is None else f"{answer.title} {answer.weight:+.2f}"
 
 
 def _mosaic(scene: Scene, panes: list[_Pane]) -> NDArray[np.uint8]:
