@@ -174,7 +174,11 @@ _Pane = tuple[str, "NDArray[np.float32] | None", float, bool]
 
 
 def evidence_box(
-    heatmap: NDArray[np.float32], width: int, height: int, region: Region = WHOLE
+    heatmap: NDArray[np.float32],
+    width: int,
+    height: int,
+    region: Region = WHOLE,
+    seen: Region = WHOLE,
 ) -> Rectangle | None:
     """Find the box around the largest region above 15 % of the map's maximum.
 
@@ -185,13 +189,17 @@ def evidence_box(
         width: The frame's width in pixels.
         height: Its height in pixels.
         region: Which part of the frame the heatmap covers.
+        seen: Which part of it the network saw: nowhere else is evidence.
 
     Returns:
         In pixels of the frame; None where nothing is above 0.
     """
     shrink = min(1.0, _BOX_SIDE / max(width, height))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    laid = to_frame(heatmap, *size, region=region)
+    left, top, inner_width, inner_height = seen.pixels(*size)
+    part = slice(top, top + inner_height), slice(left, left + inner_width)
+    laid = np.zeros(size[::-1], np.float32)
+    laid[part] = to_frame(heatmap, *size, region=region)[part]
     if laid.max() <= 0:
         return None
     above = (laid >= _BOX_THRESHOLD * laid.max()).astype(np.uint8)
@@ -216,7 +224,7 @@ def _single(scene: Scene, alpha: float) -> NDArray[np.uint8]:
 
 def _draw_box(picture: NDArray[np.uint8], said: Explanation, *, mirror: bool) -> None:
     height, width = picture.shape[:2]
-    box = evidence_box(said.heatmap, width, height, said.region)
+    box = evidence_box(said.heatmap, width, height, said.region, said.seen)
     if box is None:
         return
     x = width - box.x - box.width if mirror else box.x
