@@ -185,7 +185,7 @@ def test_smoothed_the_heat_of_a_dot_is_on_the_dot(
         return
     said = Calm(1.0).steady(frame, found)
     assert said is not None
-    assert (said.region) == (WHOLE, found.seen)
+    assert (said.region, said.seen) == (WHOLE, found.seen)
     coarse = max(width, height) / 80  # two pixels of the thumbnail
     assert np.hypot(*np.subtract(peak(said.heatmap, width, height), (x, y))) <= (
         max(width, height) / 60 + coarse
