@@ -13,7 +13,7 @@ from live_cam.overlay.cards import Scale
 from live_cam.overlay.heatmap import to_frame
 from live_cam.overlay.layout import percent
 from live_cam.overlay.paint import ACCENT, GLASS
-from live_cam.overlay.panes import caption, place, tiles
+from live_cam.overlay.panes import canvas, caption, place, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class Scene:
 
     def canvas(self) -> NDArray[np.uint8]:
         """Return an empty picture of the frame's size."""
-        return np.full_like(self.image, GLASS)
+        return canvas(self.image, GLASS)
 
     def area(self) -> Rectangle:
         """Return where panes may lie."""
