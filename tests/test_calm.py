@@ -403,6 +403,33 @@ class TestOthers:
         assert numbers[-1] == pytest.approx((0.5, 0.3), abs=0.02)
 
 
+class TestStabiliser:
+    def test_without_smoothing_and_tracking_it_does_nothing(self) -> None:
+        pan, stabiliser = photo_pan(MOTIONS[0]), Stabiliser(0.0, track=False)
+        explanation = pan.explanation(0)
+        for index in range(4):
+            assert stabiliser.stabilise(pan.frame(index), explanation) is explanation
+        assert stabiliser.stabilise(pan.frame(4), None) is None
+
+    def test_where_each_frame_has_its_own_explanation_nothing_is_carried(self) -> None:
+        pan, stabiliser = photo_pan(MOTIONS[0]), Stabiliser(0.0, track=True, carry=False)
+        explanation = pan.explanation(0)
+        for index in range(4):
+            assert stabiliser.stabilise(pan.frame(index), explanation) is explanation
+
+    def test_smoothed_there_what_came_before_follows_the_motion(self) -> None:
+        pan = photo_pan(Motion(name="pan", object_speed=(60.0, 0.0), background_speed=(60.0, 0.0)))
+        off = {}
+        for track in (True, False):
+            stabiliser = Stabiliser(DEFAULT_SMOOTHING, track=track, carry=False)
+            for index in range(45):
+                drawn = stabiliser.stabilise(pan.frame(index), pan.explanation(index))
+            assert drawn is not None
+            off[track] = np.hypot(*np.subtract(peak(drawn.heatmap, *PAN_SIZE), pan.place(44)))
+        assert off[True] < 10
+        assert off[False] > 2 * off[True]
+
+
 # ---- through real networks ---------------------------------------------------------------------
 
 

@@ -173,7 +173,8 @@ def _notes(explanation: Explanation, status: Status) -> tuple[str, ...]:
     first = ["locked"] if status.locked else []
     if explanation.title != "gradcam":
         first.append(explanation.title)
-    best = explanation.top[0] if explanation.top else None
+    best = explanation.top[0] if explanation.top and status.locked else None
+    # One that is not locked becomes the top class in a moment; a line for so long would flicker.
     if best and best.class_index != explanation.class_index:
         first.append(f"top: {best.label} {percent(best.score)}")
     lines = [" · ".join(first)] if first else []
