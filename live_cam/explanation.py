@@ -33,7 +33,7 @@ class Answer:
     """One more map of the same frame, to be shown beside the heatmap."""
 
     title: str
-    """What it is: `layercam`, `tabby 82 %`, `#132 +0.42`."""
+    """What it is: `layercam`, `tabby`, `#132`."""
     heatmap: NDArray[np.float32]
     """h×w in [0, 1], or in [-1, 1] where it is signed."""
     signed: bool = False
@@ -44,6 +44,10 @@ class Answer:
     """Its class's, or the feature map's, index."""
     strength: float = 1.0
     """What 1 stands for in it, in the method's own scale: maps of one kind can be compared."""
+    score: float | None = None
+    """The softmax probability of its class, in [0, 1], where classes are shown side by side."""
+    weight: float | None = None
+    """The weight of its feature map, as a share of the largest, in [-1, 1]; None: it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +107,8 @@ class Explanation:
     """How many of how many layers of the network had their weights shuffled; None: it is itself."""
     others: tuple[Answer, ...] = ()
     """What was asked for beside the heatmap: other classes, methods or single feature maps."""
+
+    @property
+    def subject(self) -> int:
+        """As in `Answer`."""
+        return self.class_index
