@@ -15,6 +15,7 @@ from live_cam.benchmark.flicker import flicker_section
 from live_cam.benchmark.report import report_from_json
 from live_cam.benchmark.short import bench
 from live_cam.benchmark.views import views_section
+from live_cam.capture.demo import demo_photos
 from live_cam.errors import UsageError
 from live_cam.settings import VIEWS, Settings
 from tests.program import TIME_LIMIT
@@ -86,6 +87,8 @@ def test_the_scripts_user_is_told_of_a_mistake(tmp_path: Path) -> None:
 def test_how_calm_pictures_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("live_cam.benchmark.flicker.RATES", (10.0,))
     monkeypatch.setattr("live_cam.benchmark.flicker._FRAMES", 12)
+    photos = demo_photos()[:2]
+    monkeypatch.setattr("live_cam.benchmark.flicker.demo_photos", lambda: photos)
     (row,) = flicker_section().rows
     assert float(row["least_fall"] or 0) >= 5
     assert 0 < float(row["heatmap_seconds"] or 9) <= 0.3
