@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from live_cam.explanation import Answer
+from live_cam.explanation import Answer, Prediction
 from live_cam.methods import METHODS
 from live_cam.question import AGAINST, FOR, VERSUS
 
@@ -48,7 +48,7 @@ def answers(
     """Make a question's maps for one picture.
 
     Args:
-        evidence: Of pictures of which the first is answered, for the classes of `wanted_classes`.
+        evidence: Of this picture alone, for the classes of `wanted_classes`.
         question: What was asked.
         labels: The classes' names.
         leader: As in `wanted_classes`.
@@ -81,29 +81,34 @@ def _answer(
     method: str | None = None,
 ) -> Answer:
     method = method or question.methods[0]
-    activations = evidence.activations[:1]
-    gradients = evidence.gradients[:1, place]
+    activations, gradients = evidence.activations, evidence.gradients[:, place]
     index = int(evidence.classes[0, place])
     title = method
     if rival is not None:
-        gradients = gradients - evidence.gradients[:1, rival]
+        gradients = gradients - evidence.gradients[:, rival]
         title = f"{method} · {labels[index]} or {labels[int(evidence.classes[0, rival])]}"
     elif question.evidence == AGAINST:
         title = f"{method} · for and against"
-    if len(question.classes) > 1:
-        score = float(evidence.logits[0].softmax(dim=0)[index])
-        title = f"{labels[index]} {100 * score:.0f} %"
     cam = METHODS[method](activations, gradients)
     signed = question.evidence != FOR
     if signed:
         cam = cam - METHODS[method](activations, -gradients)
-    return answer(cam[0], title, f"{method} {question.evidence}", index, signed=signed)
+    explained = prediction(evidence.logits[0].softmax(dim=0), index, labels)
+    return answer(cam[0], title, f"{method} {question.evidence}", explained, signed=signed)
 
 
-def answer(cam: Tensor, title: str, kind: str, subject: int, *, signed: bool = False) -> Answer:
+def answer(
+    cam: Tensor, title: str, kind: str, explained: Prediction, *, signed: bool = False
+) -> Answer:
     """Make a raw map, h×w float32 of any scale, ready to be shown."""
     strength = cam.abs().max().clamp_min(_EPSILON)
-    return Answer(title, (cam / strength).numpy(), signed, kind, subject, float(strength))
+    heatmap = (cam / strength).numpy()
+    return Answer(title, heatmap, signed, kind, explained.class_index, float(strength), explained)
+
+
+def prediction(scores: Tensor, index: int, labels: Sequence[str]) -> Prediction:
+    """Name a class of C softmax probabilities."""
+    return Prediction(index, labels[index], float(scores[index]))
 
 
 def _rival(evidence: Evidence, question: Question, place: int, places: list[int]) -> int | None:

@@ -43,6 +43,10 @@ class Evidence(NamedTuple):
     classes: Tensor
     """N×Q int64: which class each gradient is of."""
 
+    def of(self, picture: int) -> Evidence:
+        """Return one picture's alone, as a batch of one."""
+        return Evidence(*(part[picture : picture + 1] for part in self))
+
 
 class GradCAM(Closing):
     """Explains the scores of any network by the activations of any of its layers.

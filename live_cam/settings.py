@@ -66,17 +66,9 @@ EMBEDDED_MODEL: Final = "efficientnet_lite0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What one run of the live loop was asked to do."""
+class NetworkSettings:
+    """Which network explains, what it sees, and where and how it computes."""
 
-    source: str = "0"
-    """A camera's index or device path, a video, a picture, a folder, a URL, or `demo`."""
-    mirror: bool = False
-    """Whether the picture is drawn mirrored, as in a mirror. The network sees it unmirrored."""
-    camera_size: tuple[int, int] | None = None
-    """Width and height in pixels to ask the camera for; None: its best at full frame rate."""
-    camera_fps: float | None = None
-    """Frames per second to ask the camera for; None: 30."""
     model: str = "vgg19"
     """The network's name in torchvision, or `efficientnet_lite0`."""
     fallback: bool = False
@@ -87,27 +79,8 @@ class Settings:
     """A state dict, `.pth` or `.safetensors`; None: torchvision's pretrained weights."""
     labels: Path | None = None
     """One label a line, or a JSON list or index map; None: the names of ImageNet's classes."""
-    target_classes: tuple[str, ...] = ()
-    """Names or indices of classes to explain; none: the top class of each frame."""
     fit: str = "squash"
     """One of `FITS`: how a frame becomes the network's input."""
-    check: int | None = None
-    """One explanation in how many is checked by hiding its hottest region; None: none."""
-    smooth: float | None = None
-    """Seconds over which what does not really change is smoothed, 0: not at all; None:
-    `DEFAULT_SMOOTHING`, or 0 where each frame is explained by itself."""
-    method: str = "gradcam"
-    """One of `METHODS`."""
-    view: str = "overlay"
-    """One of `VIEWS`."""
-    counterfactual: bool = False
-    """Whether the evidence against the class is shown too."""
-    bars: bool = True
-    """Whether the most probable classes are shown as bars."""
-    box: bool = False
-    """Whether a box is drawn around where the evidence lies."""
-    full_screen: bool = False
-    """Whether the window fills the screen."""
     device: str = "auto"
     """One of `DEVICES`, with a number for N."""
     precision: str = "auto"
@@ -115,22 +88,60 @@ class Settings:
     engine: str = "auto"
     """One of `ENGINES`; `auto`: the fastest exact one."""
     threads: int | None = None
-    """CPU threads of the network; None: all but the one that draws, or all where each frame waits
-    for its explanation."""
-    track: bool = True
-    """Whether the heatmap follows the picture's motion between two explanations."""
+    """CPU threads of the network; None: all, but for the one that draws while the network runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplanationSettings(NetworkSettings):
+    """What is asked of the network, and how its answer is drawn."""
+
+    target_classes: tuple[str, ...] = ()
+    """Names or indices of classes to explain; none: the top class of each frame."""
+    method: str = "gradcam"
+    """One of `METHODS`."""
+    counterfactual: bool = False
+    """Whether the evidence against the class is shown too."""
+    bars: bool = True
+    """Whether the most probable classes are shown as bars."""
+    box: bool = False
+    """Whether a box is drawn around where the evidence lies."""
     alpha: float = 0.45
     """Weight of the heatmap's colours in the blended picture, in `ALPHA`."""
     colormap: str = "jet"
     """One of `COLORMAPS`."""
+    overwrite: bool = False
+    """Whether existing files may be written over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(ExplanationSettings):
+    """What one run of the live loop was asked to do."""
+
+    source: str = "0"
+    """A camera's index or device path, a video, a picture, a folder, a URL, or `demo`."""
+    mirror: bool = False
+    """Whether the picture is drawn mirrored, as in a mirror. The network sees it unmirrored."""
+    camera_size: tuple[int, int] | None = None
+    """Width and height in pixels to ask the camera for; None: its best at full frame rate."""
+    camera_fps: float | None = None
+    """Frames per second to ask the camera for; None: 30."""
+    check: int | None = None
+    """One explanation in how many is checked by hiding its hottest region; None: none."""
+    smooth: float | None = None
+    """Seconds over which what does not really change is smoothed, 0: not at all; None:
+    `DEFAULT_SMOOTHING`, or 0 where each frame is explained by itself."""
+    view: str = "overlay"
+    """One of `VIEWS`."""
+    full_screen: bool = False
+    """Whether the window fills the screen."""
+    track: bool = True
+    """Whether the heatmap follows the picture's motion between two explanations."""
     every_frame: bool = False
     """Whether each frame of a file is explained, shown and recorded exactly once."""
     headless: bool = False
     """Whether to run without a window."""
     record: Path | None = None
     """The video file to record the annotated picture to, ending in one of `VIDEO_ENDINGS`."""
-    overwrite: bool = False
-    """Whether existing files may be written over."""
     predictions: Path | None = None
     """The JSON lines file to log every explanation to."""
     seconds: float | None = None

@@ -120,7 +120,12 @@ def grid(scene: Scene) -> NDArray[np.uint8]:
 
 def classes(scene: Scene) -> NDArray[np.uint8]:
     """Several classes side by side."""
-    return _mosaic(scene, _every_map(scene) or [("camera", None, 0.0, False)])
+    said, alpha = scene.explanation, scene.status.alpha
+    each = said.of_each_class() if said else ()
+    panes: list[_Pane] = [
+        (f"{one.label} {percent(one.score)}", one.heatmap, alpha, one.signed) for one in each
+    ]
+    return _mosaic(scene, panes or [("camera", None, 0.0, False)])
 
 
 def maps(scene: Scene) -> NDArray[np.uint8]:
