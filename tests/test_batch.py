@@ -16,7 +16,7 @@ from live_cam.errors import EngineError
 from live_cam.explainer import Explainer
 from live_cam.explanation import Explanation
 from live_cam.gradcam import CAMResult
-from live_cam.overlay import peak
+from live_cam.overlay import peak, to_frame
 from live_cam.question import AGAINST, FOR, VERSUS, Question
 from live_cam.settings import METHODS, NetworkSettings, Settings
 from tests.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
@@ -59,9 +59,10 @@ def test_each_picture_of_a_batch_is_explained_by_itself(colours: BatchExplainer)
     for name, each in zip(COLOURS, said, strict=True):
         assert each.label == COLOUR_LABELS[name]
         assert each.score > 0.9
-        x, y = peak(each.heatmap, 320, 240)
-        assert abs(x - PLACES[name][0]) <= SIDE / 2, "in its patch"
-        assert abs(y - PLACES[name][1]) <= SIDE / 2
+        rows, columns = np.nonzero(to_frame(each.heatmap, 320, 240) > 0.5)
+        # Pooling moves what it finds by up to a cell, 23 pixels.
+        assert abs(columns.mean() - PLACES[name][0]) < 23
+        assert abs(rows.mean() - PLACES[name][1]) < 23
         assert each.heatmap.max() == 1
     assert [each.frame_index for each in said] == [0, 1, 2]
 
