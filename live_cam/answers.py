@@ -126,25 +126,31 @@ def _strongest(evidence: Evidence, count: int) -> list[Answer]:
     """Return the feature maps that push hardest for the first class, as Grad-CAM weighs them.
 
     A map's contribution is its weight times its sum over the positions (Selvaraju et al. 2017,
-    equation 2, before the maps are added up). All are drawn to one scale.
+    equation 2, before the maps are added up). All are drawn to one scale; those that push against
+    the class are signed.
     """
     if not count:
         return []
     activations = evidence.activations[0]
     weights = evidence.gradients[0, 0].mean(dim=(1, 2))
     weighted = weights[:, None, None] * activations
-    best = weighted.sum(dim=(1, 2)).topk(min(count, len(weights))).indices
-    shown = weighted[best].relu()
-    scale = shown.max().clamp_min(_EPSILON)
+    pushes, best = weighted.sum(dim=(1, 2)).topk(min(count, len(weights)))
+    against = pushes < 0
+    shown = torch.where(against[:, None, None], weighted[best], weighted[best].relu())
+    scale = shown.abs().max().clamp_min(_EPSILON)
     # Weights are tiny numbers that differ between networks: shown as shares of the largest.
     shares = weights[best] / weights.abs().max().clamp_min(_EPSILON)
     return [
         Answer(
             f"#{index} {share:+.2f}",
             (each / scale).numpy(),
+            signed=signed,
             kind="feature map",
             subject=index,
             strength=float(scale),
+            weight=share,
         )
-        for index, share, each in zip(best.tolist(), shares.tolist(), shown, strict=True)
+        for index, share, signed, each in zip(
+            best.tolist(), shares.tolist(), against.tolist(), shown, strict=True
+        )
     ]

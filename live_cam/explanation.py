@@ -45,7 +45,9 @@ class Answer:
     strength: float = 1.0
     """What 1 stands for in it, in the method's own scale: maps of one kind can be compared."""
     prediction: Prediction | None = None
-    """The class that it explains; None: it is of no class."""
+    """The class that it explains; None: it is a single feature map."""
+    weight: float = 0.0
+    """A feature map's, as a share of the layer's largest one: below 0, it speaks against."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ CHECK_EVERY: Final = 10
 DEFAULT_SMOOTHING: Final = 1.0
 SMOOTHING: Final = Range(0.0, 60.0)
 VIDEO_ENDINGS: Final = (".mp4", ".mkv", ".avi")
+ANIMATIONS: Final = ("gif", "mp4")
+MAP_ORDERS: Final = ("weight", "index")
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"
 """The network whose weights come with a Python package: it needs no download."""
@@ -155,3 +157,27 @@ class Settings(ExplanationSettings):
         if self.smooth is not None:
             return self.smooth
         return 0.0 if self.every_frame else DEFAULT_SMOOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillsSettings(ExplanationSettings):
+    """Which pictures are explained, and what is written about each."""
+
+    paths: tuple[str, ...] = ()
+    """Files, folders and patterns."""
+    output: Path | None = None
+    """The folder to write to, made where it is missing; None: beside each picture."""
+    heatmap: bool = False
+    """Whether the heatmap is written, as a grey picture and as an array."""
+    json: bool = False
+    """Whether what the network says is written."""
+    panel: bool = False
+    """Whether picture, heatmap, overlay and probabilities are written in one picture."""
+    feature_maps: str | None = None
+    """One of `ANIMATIONS`: in which form the feature maps are shown one by one; None: not."""
+    maps: int = 32
+    """How many of them: the strongest."""
+    order: str = "weight"
+    """One of `MAP_ORDERS`: in which order they are shown."""
+    batch: int | None = None
+    """How many pictures are explained at once; None: by the device and its memory."""

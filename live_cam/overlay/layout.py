@@ -191,11 +191,8 @@ def _notes(explanation: Explanation, status: Status) -> tuple[str, ...]:
 
 def _place_bars(layout: Layout, explanation: Explanation, label: Rectangle) -> None:
     """Place the most probable classes below the label, where there is room."""
-    entries = tuple(
-        (each.label, percent(each.score), round(each.score, 2)) for each in explanation.top
-    )
     width = min(label.width, layout.room)
-    card = cards.bars_card(entries, layout.scale, width)
+    card = cards.bars_card(entries(explanation), layout.scale, width)
     layout.place("bars", card, label.x, label.y + label.height + layout.scale.gap)
 
 
@@ -223,6 +220,13 @@ def _place_messages(layout: Layout, status: Status, bottom: int) -> None:
     if status.notice:
         notice = cards.pill(status.notice, scale.medium, scale, layout.room)
         layout.place_centred("notice", notice, min(bottom, round(_NOTICE_HEIGHT * layout.height)))
+
+
+def entries(explanation: Explanation) -> tuple[tuple[str, str, float], ...]:
+    """Return the most probable classes as `cards.bars_card` takes them, best first."""
+    return tuple(
+        (each.label, percent(each.score), round(each.score, 2)) for each in explanation.top
+    )
 
 
 def percent(score: float) -> str:

@@ -143,13 +143,14 @@ def maps(scene: Scene) -> NDArray[np.uint8]:
         title, shown, signed = f"{said.label} {percent(said.score)}", said.heatmap, said.signed
     else:
         chosen = said.others[focus]
-        title, shown, signed = f"feature map {chosen.title}", chosen.heatmap, False
+        title, shown, signed = f"feature map {chosen.title}", chosen.heatmap, chosen.signed
     size = large.width, large.height
     place(picture, scene.pane(shown, alpha, size, signed=signed), large)
     caption(picture, title, large, scale)
     places = tiles(right, len(said.others), scene.aspect(), max(1, scale.gap // 2))
     for number, (answer, where) in enumerate(zip(said.others, places, strict=True)):
-        place(picture, scene.pane(answer.heatmap, alpha, (where.width, where.height)), where)
+        size = where.width, where.height
+        place(picture, scene.pane(answer.heatmap, alpha, size, signed=answer.signed), where)
         caption(picture, answer.title, where, scale)
         if number == focus:
             corner = where.x + where.width - 1, where.y + where.height - 1

@@ -1,0 +1,125 @@
+"""One picture for a report: the original, what the network says, and each class's map."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from live_cam.geometry import Rectangle
+from live_cam.opencv import cv2
+from live_cam.overlay.cards import Scale, bars_card
+from live_cam.overlay.layout import entries, percent
+from live_cam.overlay.paint import GLASS
+from live_cam.overlay.panes import Painter, caption, place
+from live_cam.resizing import shrunk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from live_cam.explanation import Explanation
+
+_SIDE: Final = 640
+"""Pixels along the longer side of each pane, however small or large the picture is."""
+_ASPECTS: Final = (0.5, 2.0)
+"""A pane's width by its height: what is longer is centred in it, so that the bars stay readable."""
+_CHART_TEXT: Final = 1.5
+"""How much larger than the captions."""
+
+
+class Panel:
+    """Draws panels.
+
+    Args:
+        colormap: One of `settings.COLORMAPS`.
+        alpha: Weight of the heatmap's colours in the overlay, in [0, 1].
+    """
+
+    def __init__(self, colormap: str, alpha: float) -> None:
+        self._painter = Painter(colormap)
+        self._alpha = alpha
+
+    def draw(
+        self, image: NDArray[np.uint8], explanations: Sequence[Explanation], network: str
+    ) -> NDArray[np.uint8]:
+        """Draw one.
+
+        The left column has the picture and the probabilities of the top classes below it; each of
+        the others a class's heatmap and its overlay.
+
+        Args:
+            image: H×W×3 uint8, BGR.
+            explanations: One for each class, at least one.
+            network: What the network and its layer are called.
+
+        Returns:
+            A new H×W×3 uint8 picture, BGR.
+        """
+        small, pane = _fitted(image)
+        columns = 1 + len(explanations)
+        gap = round(_SIDE / 80)
+        size = columns * (pane[0] + gap) - gap, 2 * (pane[1] + gap) - gap
+        picture = np.full((size[1], size[0], 3), GLASS, np.uint8)
+        scale = Scale.of(2 * pane[0], 2 * pane[1])
+        for number, said in enumerate([None, *explanations]):
+            upper = Rectangle(number * (pane[0] + gap), 0, *pane)
+            lower = upper._replace(y=pane[1] + gap)
+            if said is None:
+                self._place(picture, small, upper, "picture", scale)
+                _chart(picture, explanations[0], network, lower, scale)
+                continue
+            label = f"{said.label} {percent(said.score)}"
+            for alpha, where, title in ((1.0, upper, said.title), (self._alpha, lower, label)):
+                drawn = self._painter.paint(
+                    small,
+                    said.heatmap,
+                    alpha,
+                    signed=said.signed,
+                    region=said.region,
+                    seen=said.seen,
+                )
+                self._place(picture, drawn, where, title, scale)
+        self._painter.forget_unused()
+        return picture
+
+    @staticmethod
+    def _place(
+        picture: NDArray[np.uint8],
+        drawn: NDArray[np.uint8],
+        where: Rectangle,
+        title: str,
+        scale: Scale,
+    ) -> None:
+        height, width = drawn.shape[:2]
+        x = where.x + (where.width - width) // 2
+        y = where.y + (where.height - height) // 2
+        place(picture, drawn, Rectangle(x, y, width, height))
+        caption(picture, title, where, scale)
+
+
+def _fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return the picture in the size in which it is shown, and its pane's width and height."""
+    height, width = image.shape[:2]
+    aspect = min(max(width / height, _ASPECTS[0]), _ASPECTS[1])
+    pane = round(_SIDE * min(1.0, aspect)), round(_SIDE / max(1.0, aspect))
+    factor = min(pane[0] / width, pane[1] / height)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    if factor < 1:
+        return shrunk(image, *size), pane
+    enlarged = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(enlarged, np.uint8), pane
+
+
+def _chart(
+    picture: NDArray[np.uint8], said: Explanation, network: str, where: Rectangle, scale: Scale
+) -> None:
+    """Draw the probabilities of the top classes as bars."""
+    large = replace(scale, small=round(_CHART_TEXT * scale.small))
+    card = bars_card(entries(said), large, where.width - 2 * scale.margin)
+    if card is not None and card.height <= where.height:
+        y = where.y + (where.height - card.height) // 2
+        card.paste(picture, where.x + scale.margin, y)
+    caption(picture, network, where, scale)
