@@ -112,13 +112,13 @@ class _Progress(Closing):
             self._bar.update(count)
 
     def explained(
-        self, source: Path, explanations: Sequence[Explanation], files: Sequence[Path]
+        self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
     ) -> None:
         from live_cam.overlay.layout import percent
 
         self._clear()
         classes = ", ".join(f"{said.label} {percent(said.score)}" for said in explanations)
-        click.echo(f"{source}: {classes} → {', '.join(map(str, files))}")
+        click.echo(f"{source}: {classes} → {', '.join(map(str, overlays))}")
 
     def _clear(self) -> None:
         """Take the bar off the line on which something else is going to stand."""

@@ -26,8 +26,12 @@ _SIDE: Final = 640
 """Pixels along the longer side of each pane, however small or large the picture is."""
 _ASPECTS: Final = (0.5, 2.0)
 """A pane's width by its height: what is longer is centred in it, so that the bars stay readable."""
+_SCALE: Final = Scale.of(2 * _SIDE, round(1.5 * _SIDE))
+"""The same sizes of text in all panels: those of two panes of 4:3 above each other."""
 _CHART_TEXT: Final = 1.5
-"""How much larger than the captions."""
+"""How much larger than the captions, where there is room."""
+_CHART_LETTERS: Final = 18
+"""For how many font sizes there must be room across the chart."""
 
 
 class Panel:
@@ -63,13 +67,12 @@ class Panel:
         gap = round(_SIDE / 80)
         size = columns * (pane[0] + gap) - gap, 2 * (pane[1] + gap) - gap
         picture = np.full((size[1], size[0], 3), GLASS, np.uint8)
-        scale = Scale.of(2 * pane[0], 2 * pane[1])
         for number, said in enumerate([None, *explanations]):
             upper = Rectangle(number * (pane[0] + gap), 0, *pane)
             lower = upper._replace(y=pane[1] + gap)
             if said is None:
-                self._place(picture, small, upper, "picture", scale)
-                _chart(picture, explanations[0], network, lower, scale)
+                _place(picture, small, upper, "picture")
+                _chart(picture, explanations[0], network, lower)
                 continue
             label = f"{said.label} {percent(said.score)}"
             for alpha, where, title in ((1.0, upper, said.title), (self._alpha, lower, label)):
@@ -81,23 +84,20 @@ class Panel:
                     region=said.region,
                     seen=said.seen,
                 )
-                self._place(picture, drawn, where, title, scale)
+                _place(picture, drawn, where, title)
         self._painter.forget_unused()
         return picture
 
-    @staticmethod
-    def _place(
-        picture: NDArray[np.uint8],
-        drawn: NDArray[np.uint8],
-        where: Rectangle,
-        title: str,
-        scale: Scale,
-    ) -> None:
-        height, width = drawn.shape[:2]
-        x = where.x + (where.width - width) // 2
-        y = where.y + (where.height - height) // 2
-        place(picture, drawn, Rectangle(x, y, width, height))
-        caption(picture, title, where, scale)
+
+def _place(
+    picture: NDArray[np.uint8], drawn: NDArray[np.uint8], where: Rectangle, title: str
+) -> None:
+    """Copy a picture into the middle of its pane, and write what it is into a corner."""
+    height, width = drawn.shape[:2]
+    x = where.x + (where.width - width) // 2
+    y = where.y + (where.height - height) // 2
+    place(picture, drawn, Rectangle(x, y, width, height))
+    caption(picture, title, where, _SCALE)
 
 
 def _fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
@@ -113,13 +113,12 @@ def _fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int
     return np.asarray(enlarged, np.uint8), pane
 
 
-def _chart(
-    picture: NDArray[np.uint8], said: Explanation, network: str, where: Rectangle, scale: Scale
-) -> None:
+def _chart(picture: NDArray[np.uint8], said: Explanation, network: str, where: Rectangle) -> None:
     """Draw the probabilities of the top classes as bars."""
-    large = replace(scale, small=round(_CHART_TEXT * scale.small))
-    card = bars_card(entries(said), large, where.width - 2 * scale.margin)
-    if card is not None and card.height <= where.height:
+    size = round(min(_CHART_TEXT * _SCALE.small, where.width / _CHART_LETTERS))
+    scale = replace(_SCALE, small=size)
+    card = bars_card(entries(said), scale, where.width - 2 * scale.margin)
+    if card is not None:
         y = where.y + (where.height - card.height) // 2
         card.paste(picture, where.x + scale.margin, y)
-    caption(picture, network, where, scale)
+    caption(picture, network, where, _SCALE)

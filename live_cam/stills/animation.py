@@ -44,8 +44,14 @@ def _write_gif(path: Path, pictures: Iterator[NDArray[np.uint8]], count: int) ->
     shown_at = [round(100 * number / RATE) for number in range(count)]
     shown_at.append(shown_at[-1] + 100 * _HOLD // RATE)
     durations = [10 * (end - start) for start, end in pairwise(shown_at)]
-    frames = (Image.fromarray(picture[..., ::-1]).quantize() for picture in pictures)
+    frames = map(_dithered, pictures)
     next(frames).save(path, save_all=True, append_images=frames, duration=durations, loop=0)
+
+
+def _dithered(picture: NDArray[np.uint8]) -> Image.Image:
+    """Reduce a picture to 256 colours of its own, mixed by dots: heatmaps would show bands."""
+    image = Image.fromarray(picture[..., ::-1])
+    return image.quantize(palette=image.quantize(), dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def _write_video(path: Path, pictures: Iterator[NDArray[np.uint8]]) -> None:

@@ -12,7 +12,7 @@ from live_cam.labels import find_classes
 from live_cam.outputs import make_folder
 from live_cam.question import AGAINST, FOR, TOP_CLASS, Question
 from live_cam.stills.inputs import find_pictures
-from live_cam.stills.naming import check_free, class_parts, is_output, name_stills
+from live_cam.stills.naming import OVERLAY, check_free, class_parts, is_output, name_stills
 from live_cam.stills.reading import read_ahead
 from live_cam.stills.writing import Writer, outputs
 
@@ -48,9 +48,9 @@ class StillsPipeline:
             """Take note that some of these steps are done."""
 
         def explained(
-            self, source: Path, explanations: Sequence[Explanation], files: Sequence[Path]
+            self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
         ) -> None:
-            """Take note of what was found of a picture, and what was written."""
+            """Take note of what was found of a picture, and of each class's overlay."""
 
     def __init__(self, settings: StillsSettings, observer: Observer) -> None:
         """Take the settings; nothing is opened yet.
@@ -87,8 +87,8 @@ class StillsPipeline:
             if settings.output:
                 make_folder(settings.output)
             self._observer.begin(self._steps_each * len(stills))
-            writer = Writer(settings, explainer, self._step)
             question = self._question(classes)
+            writer = Writer(settings, explainer, question, self._step)
             with closing(read_ahead(stills, explainer.batch_size)) as batches:
                 for batch in batches:
                     self._explain(batch, explainer, question, writer)
@@ -140,8 +140,8 @@ class StillsPipeline:
             each = explanation.of_each_class()
             writer.write(still, image, each, self._parts)
             self.explained += 1
-            files = outputs(self._settings, still, self._parts)
-            self._observer.explained(still.source, each, files)
+            overlays = [still.output(OVERLAY, part) for part in self._parts]
+            self._observer.explained(still.source, each, overlays)
             self._step(self._steps_left)
 
     @property

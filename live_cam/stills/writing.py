@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from live_cam.batch import BatchExplainer
     from live_cam.explanation import Explanation
+    from live_cam.question import Question
     from live_cam.settings import StillsSettings
     from live_cam.stills.naming import Still
 
@@ -38,17 +39,23 @@ class Writer:
     """Writes what the settings ask for."""
 
     def __init__(
-        self, settings: StillsSettings, explainer: BatchExplainer, step: Callable[[], None]
+        self,
+        settings: StillsSettings,
+        explainer: BatchExplainer,
+        question: Question,
+        step: Callable[[], None],
     ) -> None:
         """Take what is written, and about what.
 
         Args:
             settings: Which outputs, and how they look.
             explainer: The network; loaded.
+            question: What it is asked.
             step: Called for each picture of an animation.
         """
         self._settings = settings
         self._explainer = explainer
+        self._question = question
         self._step = step
         self._overlay = Overlay(settings.colormap)
         self._panel = Panel(settings.colormap, settings.alpha)
@@ -87,7 +94,8 @@ class Writer:
             _write_picture(still.output(naming.PANEL), panel)
         if settings.json:
             with whole_file(still.output(naming.RECORD)) as draft:
-                write_record(draft, still.source, (width, height), explanations, classifier)
+                size = width, height
+                write_record(draft, still.source, size, explanations, classifier, self._question)
 
     def _write_feature_maps(
         self, still: Still, part: str, image: NDArray[np.uint8], class_index: int
