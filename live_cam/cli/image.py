@@ -83,7 +83,7 @@ def image(**chosen: Any) -> int:
             progress.say(f"Stopped after {pipeline.explained} of {pipeline.total} pictures.")
             return 0
     if pipeline.total > 1:
-        unread = f"; {pipeline.failed} could not be read" if pipeline.failed else ""
+        unread = f"; {pipeline.failed} could not be explained" if pipeline.failed else ""
         say(f"Explained {pipeline.explained} of {pipeline.total} pictures{unread}.")
     return 1 if pipeline.failed else 0
 
