@@ -114,10 +114,10 @@ class _Progress(Closing):
     def explained(
         self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
     ) -> None:
-        from live_cam.overlay.layout import percent
+        from live_cam.overlay.words import headline
 
         self._clear()
-        classes = ", ".join(f"{said.label} {percent(said.score)}" for said in explanations)
+        classes = ", ".join(map(headline, explanations))
         click.echo(f"{source}: {classes} → {', '.join(map(str, overlays))}")
 
     def _clear(self) -> None:

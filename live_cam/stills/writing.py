@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -58,8 +59,10 @@ class Writer:
         self._question = question
         self._step = step
         self._overlay = Overlay(settings.colormap)
-        self._panel = Panel(settings.colormap, settings.alpha)
-        self._status = Status(alpha=settings.alpha, bars=settings.bars, box=settings.box)
+        self._panel = Panel(settings.colormap, settings.alpha, settings.theme)
+        self._status = Status(
+            alpha=settings.alpha, bars=settings.bars, box=settings.box, theme=settings.theme
+        )
 
     def write(
         self,
@@ -105,7 +108,7 @@ class Writer:
         maps = FeatureMaps(
             self._explainer, image, class_index, count=settings.maps, order=settings.order
         )
-        status = Status(alpha=settings.alpha, bars=False)
+        status = replace(self._status, bars=False, box=False)
         with whole_file(still.output(naming.FEATURE_MAPS + form, part)) as draft:
             pictures = self._counted(maps.draw(self._overlay, status, form))
             write_animation(draft, pictures, len(maps))

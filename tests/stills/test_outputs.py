@@ -103,10 +103,13 @@ def test_a_signed_heatmap_is_grey_where_there_is_no_evidence(coffee: Path) -> No
 def test_the_panel_has_the_picture_the_heatmap_the_bars_and_the_overlay(coffee: Path) -> None:
     run(coffee, panel=True, colormap="hot")
     panel, image = read(coffee.with_suffix(".panel.jpg")), read(coffee)
-    height, width = panel.shape[0] // 2, panel.shape[1] // 2
-    picture = cv2.resize(image, (640, 427), interpolation=cv2.INTER_CUBIC)
-    assert np.abs(panel[:350, :630].astype(int) - picture[:350, :630]).mean() < 5
-    heatmap, chart = panel[:height, width + 8 :], panel[height + 8 :, : width - 8]
+    gap, width, height = 11, 640, 427
+    assert panel.shape == (2 * height + 3 * gap, 2 * width + 3 * gap, 3)
+    left, right = slice(gap, gap + width), slice(2 * gap + width, 2 * (gap + width))
+    upper, lower = slice(gap, gap + height), slice(2 * gap + height, 2 * (gap + height))
+    picture = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+    assert np.abs(panel[upper, left][:350].astype(int) - picture[:350]).mean() < 5
+    heatmap, chart = panel[upper, right], panel[lower, left]
     assert heatmap[110, 320].min() > 200, "white hot"
     assert heatmap[300, 600].max() < 60
     assert chart.mean() < 60, "bars on a dark ground"
