@@ -14,7 +14,7 @@ from torchvision import models
 from live_cam.errors import UsageError, WeightsError
 from live_cam.labels import load_labels
 from live_cam.settings import EMBEDDED_MODEL
-from live_cam.target_layer import find_target_layer, get_layer
+from live_cam.target_layer import find_target_layer
 from live_cam.weights import StateDict, cached_file, load_embedded, load_pretrained, read_state_dict
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torchvision.models import WeightsEnum
+
+    from live_cam.axes import Axes
 
 _SHOWN_KEYS = 3
 # What torchvision's builders themselves set when they are given pretrained weights.
@@ -40,6 +42,8 @@ class Classifier:
     """From N×3×H×W to N×C logits; in `eval()`, its parameters frozen."""
     layer: str
     """Dotted name of the target layer."""
+    axes: Axes
+    """What the axes of its activations mean."""
     labels: tuple[str, ...]
     """C class names."""
     input_size: tuple[int, int]
@@ -81,14 +85,14 @@ def load_classifier(
     else:
         module = _load(recipe, read_state_dict(weights), name, weights)
     module = module.to(device).eval().requires_grad_(False)
-    if layer is None:
-        layer = find_target_layer(module, torch.zeros(1, 3, *recipe.input_size, device=device))
-    get_layer(module, layer)
+    example = torch.zeros(1, 3, *recipe.input_size, device=device)
+    target = find_target_layer(module, example, layer)
     return Classifier(
         name=name,
         module=module,
-        layer=layer,
-        labels=_labels(labels, len(module.state_dict()[_classifier_key(module)]), name),
+        layer=target.name,
+        axes=target.axes,
+        labels=_labels(labels, target.classes, name),
         input_size=recipe.input_size,
         mean=recipe.mean,
         std=recipe.std,

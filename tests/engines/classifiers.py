@@ -17,13 +17,13 @@ def as_classifier(module: nn.Module, layer: str | None = None, name: str = "net"
     """Any network of 96×96 pictures and `classes` outputs."""
     module.eval().requires_grad_(False)
     example = torch.zeros(1, 3, *SIZE)
-    with torch.no_grad():
-        classes = module(example).shape[1]
+    target = find_target_layer(module, example, layer)
     return Classifier(
         name=name,
         module=module,
-        layer=layer or find_target_layer(module, example),
-        labels=tuple(f"class {index}" for index in range(classes)),
+        layer=target.name,
+        axes=target.axes,
+        labels=tuple(f"class {index}" for index in range(target.classes)),
         input_size=SIZE,
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
