@@ -58,7 +58,7 @@ class TorchEngine(Engine):
         self._precision = precision
         self._classes = len(classifier.labels)
         folded = fuse(halves.trunk, no_trace=True)
-        self._trunk = _cast_weights(folded, precision.dtype).to(memory_format=torch.channels_last)
+        self._trunk = _channels_last(_cast_weights(folded, precision.dtype))
         self._tape = self._autograd_head(halves, classifier)
         self._head = self._closed_form(halves, classifier, device) or self._tape
         self._graph: CUDAGraph | None = None
@@ -131,4 +131,12 @@ def _cast_weights(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     for layer in module.modules():
         if type(layer) in _CAST and dtype is not torch.float32:
             layer.to(dtype)
+    return module
+
+
+def _channels_last(module: nn.Module) -> nn.Module:
+    """Lay the convolutions' weights out, in place, as they are read; no other tensor is theirs."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.to(memory_format=torch.channels_last)
     return module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import timm
 import torch
 from torch import nn
 from torchvision import models
@@ -30,10 +31,20 @@ def as_classifier(module: nn.Module, layer: str | None = None, name: str = "net"
     )
 
 
+_SIZED: dict[str, dict[str, object]] = {
+    "vit_b_16": {"image_size": SIZE[0]},
+    "timm/vit_tiny_patch16_224": {"img_size": SIZE[0]},
+    "timm/swin_tiny_patch4_window7_224": {"img_size": SIZE[0]},
+}
+"""The networks that must know the size of their pictures."""
+
+
 def network(name: str) -> Classifier:
-    """One of torchvision's, small ones and small pictures where the architecture allows it."""
-    options = {"vit_b_16": {"image_size": SIZE[0]}}.get(name, {})
-    module = models.get_model(name, weights=None, **options)
+    """One of torchvision's or timm's, with small pictures."""
+    library, _, rest = name.rpartition("/")
+    make = timm.create_model if library else models.get_model
+    options = {} if library else {"weights": None}
+    module = make(rest, **options, **_SIZED.get(name, {}))
     return as_classifier(randomised(module), name=name)
 
 
