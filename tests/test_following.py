@@ -53,7 +53,7 @@ WAYS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "rows and columns changed": (lambda x: x.transpose(2, 3), "NCWH"),
     "tokens": (lambda x: x.flatten(2).mT, "NTC"),
     "tokens first": (lambda x: x.flatten(2).permute(2, 0, 1), "TNC"),
-    "laid out again": (lambda x: x.flatten(2).mT.unflatten(1, (8, 12)), "NHWC"),
+    "laid out again": (lambda x: torch.unflatten(x.flatten(2).mT, 1, (8, 12)), "NHWC"),
     "a wrong grid": (lambda x: x.flatten(2).mT.reshape(2, 12, 8, 3), "N--C"),
     "class token": (lambda x: with_class_token(x.flatten(2).mT), "NTC"),
     "class token dropped": (lambda x: with_class_token(x.flatten(2).mT)[:, 1:], "NTC"),

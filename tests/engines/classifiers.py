@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import timm
 import torch
 from torch import nn
@@ -31,7 +33,7 @@ def as_classifier(module: nn.Module, layer: str | None = None, name: str = "net"
     )
 
 
-_SIZED: dict[str, dict[str, object]] = {
+_SIZED: dict[str, dict[str, Any]] = {
     "vit_b_16": {"image_size": SIZE[0]},
     "timm/vit_tiny_patch16_224": {"img_size": SIZE[0]},
     "timm/swin_tiny_patch4_window7_224": {"img_size": SIZE[0]},
@@ -43,8 +45,7 @@ def network(name: str) -> Classifier:
     """One of torchvision's or timm's, with small pictures."""
     library, _, rest = name.rpartition("/")
     make = timm.create_model if library else models.get_model
-    options = {} if library else {"weights": None}
-    module = make(rest, **options, **_SIZED.get(name, {}))
+    module = make(rest, **_SIZED.get(name, {}))
     return as_classifier(randomised(module), name=name)
 
 
