@@ -115,7 +115,8 @@ def cache_folder(classifier: Classifier) -> Path:
             )
         ).encode()
     )
-    return Path(torch.hub.get_dir()) / "live_cam" / f"{classifier.name}-{digest.hexdigest()[:32]}"
+    name = classifier.name.replace("/", "-")
+    return Path(torch.hub.get_dir()) / "live_cam" / f"{name}-{digest.hexdigest()[:32]}"
 
 
 def _version(package: str) -> str:
