@@ -75,13 +75,13 @@ class NetworkSettings:
     """Which network explains, what it sees, and where and how it computes."""
 
     model: str = "vgg19"
-    """The network's name in torchvision, or `efficientnet_lite0`."""
+    """The network's name in torchvision, `timm/` and its name in timm, or `efficientnet_lite0`."""
     fallback: bool = False
     """Whether the embedded network steps in, with a sentence, when weights cannot be had."""
     layer: str | None = None
     """Dotted name of the target layer; None: found from the network itself."""
     weights: Path | None = None
-    """A state dict, `.pth` or `.safetensors`; None: torchvision's pretrained weights."""
+    """A state dict, `.pth` or `.safetensors`; None: the library's pretrained weights."""
     labels: Path | None = None
     """One label a line, or a JSON list or index map; None: the names of ImageNet's classes."""
     fit: str = "squash"

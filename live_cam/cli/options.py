@@ -63,8 +63,8 @@ NETWORK = (
         "--model",
         "-m",
         metavar="NAME",
-        help="A classification network of torchvision by its name, or efficientnet_lite0, "
-        "whose weights come with live-cam[demo].",
+        help="A classification network of torchvision by its name, one of timm as timm/NAME (with "
+        "live-cam[timm]), or efficientnet_lite0, whose weights come with live-cam[demo].",
     ),
     option(
         "layer",
@@ -76,7 +76,7 @@ NETWORK = (
         "weights",
         "--weights",
         type=FILE,
-        help="A state dict, .pth or .safetensors.  [default: torchvision's pretrained weights]",
+        help="A state dict, .pth or .safetensors.  [default: the library's pretrained weights]",
     ),
     option(
         "labels",
