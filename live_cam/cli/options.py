@@ -120,7 +120,7 @@ EXPLANATION = (
         "--class",
         multiple=True,
         metavar="NAME_OR_INDEX",
-        help="Explain this class; given several times, side by side.  "
+        help="Explain this class; given several times, each of them.  "
         "[default: each picture's top class]",
     ),
     option(
