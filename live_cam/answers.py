@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from live_cam.explanation import Answer
+import torch
+
+from live_cam.explanation import Answer, Prediction
 from live_cam.methods import METHODS
 from live_cam.question import AGAINST, FOR, TOP_CLASS, VERSUS
 from live_cam.ranking import Ranking
@@ -52,7 +54,7 @@ def answers(
     """Make a question's maps for one picture.
 
     Args:
-        evidence: Of pictures of which the first is answered, for the classes of `asked_classes`.
+        evidence: Of this picture alone, for the classes of `asked_classes`.
         question: What was asked.
         labels: The classes' names.
         ranks: As in `asked_classes`.
@@ -86,39 +88,34 @@ def _answer(
     method: str | None = None,
 ) -> Answer:
     method = method or question.methods[0]
-    activations = evidence.activations[:1]
-    gradients = evidence.gradients[:1, place]
+    activations, gradients = evidence.activations, evidence.gradients[:, place]
     index = int(evidence.classes[0, place])
     title = method
     if rival is not None:
-        gradients = gradients - evidence.gradients[:1, rival]
+        gradients = gradients - evidence.gradients[:, rival]
         title = f"{method} · {labels[index]} or {labels[int(evidence.classes[0, rival])]}"
     elif question.evidence == AGAINST:
         title = f"{method} · for and against"
-    score = None
-    if len(question.classes) > 1:
-        title, score = labels[index], float(evidence.logits[0].softmax(dim=0)[index])
     cam = METHODS[method](activations, gradients)
     signed = question.evidence != FOR
     if signed:
         cam = cam - METHODS[method](activations, -gradients)
-    kind = f"{method} {question.evidence}"
-    return answer(cam[0], title, kind, index, signed=signed, score=score)
+    explained = prediction(evidence.logits[0].softmax(dim=0), index, labels)
+    return answer(cam[0], title, f"{method} {question.evidence}", explained, signed=signed)
 
 
 def answer(
-    cam: Tensor,
-    title: str,
-    kind: str,
-    subject: int,
-    *,
-    signed: bool = False,
-    score: float | None = None,
+    cam: Tensor, title: str, kind: str, explained: Prediction, *, signed: bool = False
 ) -> Answer:
     """Make a raw map, h×w float32 of any scale, ready to be shown."""
     strength = cam.abs().max().clamp_min(_EPSILON)
     heatmap = (cam / strength).numpy()
-    return Answer(title, heatmap, signed, kind, subject, float(strength), score)
+    return Answer(title, heatmap, signed, kind, explained.class_index, float(strength), explained)
+
+
+def prediction(scores: Tensor, index: int, labels: Sequence[str]) -> Prediction:
+    """Name a class of C softmax probabilities."""
+    return Prediction(index, labels[index], float(scores[index]))
 
 
 def _rival(evidence: Evidence, question: Question, place: int, places: list[int]) -> int | None:
@@ -136,26 +133,32 @@ def _strongest(evidence: Evidence, count: int, ranking: Ranking) -> list[Answer]
     """Return the feature maps that push hardest for the first class, as Grad-CAM weighs them.
 
     A map's contribution is its weight times its sum over the positions (Selvaraju et al. 2017,
-    equation 2, before the maps are added up). All are drawn to one scale.
+    equation 2, before the maps are added up). All are drawn to one scale; those that push against
+    the class are signed.
     """
     if not count:
         return []
     activations = evidence.activations[0]
     weights = evidence.gradients[0, 0].mean(dim=(1, 2))
     weighted = weights[:, None, None] * activations
-    best = ranking.follow(weighted.sum(dim=(1, 2)).numpy(), count)
-    shown = weighted[best].relu()
-    scale = shown.max().clamp_min(_EPSILON)
+    contributions = weighted.sum(dim=(1, 2))
+    best = ranking.follow(contributions.numpy(), count)
+    against = contributions[best] < 0
+    shown = torch.where(against[:, None, None], weighted[best], weighted[best].relu())
+    scale = shown.abs().max().clamp_min(_EPSILON)
     # Weights are tiny numbers that differ between networks: shown as shares of the largest.
     shares = weights[best] / weights.abs().max().clamp_min(_EPSILON)
     return [
         Answer(
             f"#{index}",
             (each / scale).numpy(),
+            signed=signed,
             kind="feature map",
             subject=index,
             strength=float(scale),
             weight=share,
         )
-        for index, share, each in zip(best, shares.tolist(), shown, strict=True)
+        for index, share, signed, each in zip(
+            best, shares.tolist(), against.tolist(), shown, strict=True
+        )
     ]

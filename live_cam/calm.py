@@ -170,11 +170,7 @@ class Calm:
 
     def _follow_scores(self, explanation: Explanation, least: float) -> None:
         explained = Prediction(explanation.class_index, explanation.label, explanation.score)
-        beside = (
-            Prediction(each.subject, each.title, each.score)
-            for each in explanation.others
-            if each.score is not None
-        )
+        beside = (each.prediction for each in explanation.others if each.prediction is not None)
         known = (*beside, explained, *explanation.top)
         self._goal_scores = {each.class_index: each for each in known}
         if not self._scores:
@@ -229,7 +225,7 @@ class Calm:
                 replace(
                     other,
                     heatmap=self._coloured(other),
-                    score=None if other.score is None else _score(self._scores, other.subject),
+                    prediction=self._scores.get(other.subject) if other.prediction else None,
                     weight=None if other.weight is None else self._weights[other.subject],
                 )
                 for other in explanation.others

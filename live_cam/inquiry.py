@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import torch
 
-from live_cam.answers import answer, answers, asked_classes
+from live_cam.answers import asked_classes
 from live_cam.closing import Closing
-from live_cam.explanation import Answer, Explanation, Prediction
 from live_cam.faithfulness import FaithfulnessCheck
+from live_cam.findings import ask
 from live_cam.randomisation import ShuffledNetwork
 from live_cam.ranking import Ranking, Standings
-from live_cam.settings import TOP_K
 from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from live_cam.capture import Frame
     from live_cam.classifier import Classifier
     from live_cam.engines.selection import EngineSelector
+    from live_cam.explanation import Explanation
+    from live_cam.findings import Asked, Findings
     from live_cam.preprocess import Preprocessor
     from live_cam.question import Question
 
@@ -75,11 +77,19 @@ class Inquiry(Closing):
         """
         timer = StageTimer()
         self._prepare(question)
+        height, width = frame.image.shape[:2]
         with timer.stage("total"):
             with timer.stage("preprocess"):
                 x = self._preprocess(frame.image)
             found = self._found(x, frame, question, timer)
-        explanation = self._explanation(found, frame, timer)
+            region = self._preprocess.region(width, height)
+            said = found.explanation(0, region, timer, index=frame.index, timestamp=frame.timestamp)
+        check = self._check.latest if self._check else None
+        explanation = replace(
+            said,
+            check=check if check and check.class_index == said.class_index else None,
+            shuffled=self._forgetful.progress if self._forgetful else None,
+        )
         # Until it is settled which engine explains, the frames are for finding out.
         if self._check and self.selector.settled:
             self._check.consider(x, explanation)
@@ -126,7 +136,8 @@ class Inquiry(Closing):
         """Let go of what another network said."""
         self._standings = self._standings and Standings()
 
-    def _found(self, x: Tensor, frame: Frame, question: Question, timer: StageTimer) -> _Found:
+    def _found(self, x: Tensor, frame: Frame, question: Question, timer: StageTimer) -> Findings:
+        """Ask of a frame, and of the pictures that travel with it."""
         ranks = self._standings.ranks if self._standings else ()
         pending = self._check.pictures if self._check else None
         batch = x if pending is None else torch.cat([x, pending])
@@ -134,7 +145,7 @@ class Inquiry(Closing):
         if self._check and pending is not None:
             self._check.conclude(found.logits[1:], self._classifier.labels)
         if self._standings:
-            self._standings.follow(found.scores.numpy(), frame.timestamp)
+            self._standings.follow(found.scores().numpy(), frame.timestamp)
             now = self._standings.ranks
             if ranks and asked_classes(question, now) != asked_classes(question, ranks):
                 return self._ask(x, frame, question, now, timer)
@@ -142,69 +153,17 @@ class Inquiry(Closing):
 
     def _ask(
         self, x: Tensor, frame: Frame, question: Question, ranks: Sequence[int], timer: StageTimer
-    ) -> _Found:
-        forgetful = self._forgetful
-        asked = asked_classes(question, ranks)
-        if question.plain:
-            wanted = asked[0] if asked[0] >= 0 else None
-            if forgetful:
-                result = forgetful.engine(x, wanted, timer)
-            else:
-                result = self.selector.explain(x, wanted, timer, frame.image)
-            index = int(result.class_index[0])
-            plain = answer(result.cam[0], question.methods[0], "gradcam for", index)
-            return _Found([plain], result.logits, index)
-        if forgetful:
-            evidence = forgetful.engine.evidence(x, torch.tensor(asked), timer)
+    ) -> Findings:
+        asked: Asked = self.selector
+        if self._forgetful:
+            asked = self._forgetful.engine
         else:
-            evidence = self.selector.evidence(x, torch.tensor(asked), timer, frame.image)
+            first = asked_classes(question, ranks)[0]
+            self.selector.offer(x, first if first >= 0 else None, frame.image)
         labels = self._classifier.labels
-        with timer.stage("maps"):
-            found = answers(evidence, question, labels, ranks, self._strongest)
-        return _Found(found, evidence.logits, int(evidence.classes[0, 0]))
-
-    def _explanation(self, found: _Found, frame: Frame, timer: StageTimer) -> Explanation:
-        first, *others = found.answers
-        labels, index, scores = self._classifier.labels, found.class_index, found.scores
-        best = scores.topk(min(TOP_K, len(labels)))
-        height, width = frame.image.shape[:2]
-        region = self._preprocess.region(width, height)
-        check = self._check.latest if self._check else None
-        return Explanation(
-            heatmap=first.heatmap,
-            title=first.title,
-            signed=first.signed,
-            kind=first.kind,
-            strength=first.strength,
-            others=tuple(others),
-            region=region,
-            seen=region,
-            class_index=index,
-            label=labels[index],
-            score=float(scores[index]),
-            top=tuple(
-                Prediction(each, labels[each], score)
-                for each, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-            ),
-            check=check if check and check.class_index == index else None,
-            shuffled=self._forgetful.progress if self._forgetful else None,
-            frame_index=frame.index,
-            timestamp=frame.timestamp,
-            seconds=timer.seconds,
-        )
+        return ask(asked, x, question, labels, timer, ranks=ranks, ranking=self._strongest)
 
     def close(self) -> None:
         """Close the engines. May be called twice."""
         self._remember()
         self.selector.close()
-
-
-class _Found(NamedTuple):
-    answers: list[Answer]
-    logits: Tensor
-    """Of the frame first, then of what travelled with it."""
-    class_index: int
-
-    @property
-    def scores(self) -> Tensor:
-        return self.logits[0].softmax(dim=0)

@@ -13,7 +13,7 @@ from live_cam.capture import open_source
 from live_cam.controls import Controls
 from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
-from live_cam.labels import find_class
+from live_cam.labels import find_classes
 from live_cam.opencv import cv2
 from live_cam.outputs import free_path, timed_path
 from live_cam.overlay import Overlay, peak
@@ -291,8 +291,7 @@ class LivePipeline:
 
     def _begin(self, labels: tuple[str, ...]) -> Question:
         """Find the classes that the command line names; called in the explainer's thread."""
-        wanted = self._settings.target_classes
-        self.controls.locked = tuple(dict.fromkeys(find_class(labels, name) for name in wanted))
+        self.controls.locked = find_classes(labels, self._settings.target_classes)
         self.controls.labels = labels
         return self.controls.question()
 

@@ -394,10 +394,14 @@ class TestOthers:
             weight, score = 0.5 + generator.normal(0, 0.02), 0.3 + generator.normal(0, 0.02)
             answers = (
                 Answer("#2", heat(2, 2), kind="feature map", subject=2, weight=weight),
-                Answer("class 5", heat(5, 5), subject=5, score=score),
+                Answer(
+                    "gradcam", heat(5, 5), subject=5, prediction=Prediction(5, "class 5", score)
+                ),
             )
             found = calmed(calm, replace(said(heat(7, 7), index, score=0.6), others=answers))
-            shown.append((found.others[0].weight, found.others[1].score))
+            beside = found.others[1].prediction
+            assert beside is not None
+            shown.append((found.others[0].weight, beside.score))
         numbers = np.array(shown[10:], float)
         assert np.abs(np.diff(numbers, axis=0)).max() < 0.01
         assert numbers[-1] == pytest.approx((0.5, 0.3), abs=0.02)

@@ -87,10 +87,12 @@ def test_several_classes_and_methods_from_one_question(colours: Explainer) -> No
     said = ask(colours, two_colours(), Question((GREEN, RED, BLUE), feature_maps=3))
     assert (said.label, half(said.heatmap)) == (COLOUR_LABELS["green"], "right")
     red, blue, *maps = said.others
-    assert red.title == COLOUR_LABELS["red"]
-    assert [each.score for each in said.others[:2]] == pytest.approx(
-        [said.top[0].score, 0], abs=1e-3
-    )
+    assert [each.label for each in said.of_each_class()] == [
+        COLOUR_LABELS[name] for name in ("green", "red", "blue")
+    ]
+    assert red.prediction == said.top[0]
+    assert blue.prediction is not None
+    assert blue.prediction.score == pytest.approx(0, abs=1e-3)
     assert half(red.heatmap) == "left"
     assert blue.heatmap.max() == 0, "nothing speaks for what is not there"
     assert maps[0].title == f"#{list(COLOUR_CLASSES.values()).index(GREEN)}"
@@ -107,8 +109,9 @@ def test_several_classes_and_methods_from_one_question(colours: Explainer) -> No
 
 def test_a_class_that_is_asked_for_by_name_and_rank_is_shown_once(colours: Explainer) -> None:
     said = ask(colours, two_colours(), Question((RED, -1, -2, -3)))
-    titles = [said.title, *(each.title for each in said.others)]
-    assert len(set(titles)) == len(titles)
+    shown = [each.class_index for each in said.of_each_class()]
+    assert len(shown) == 1 + len(said.others)
+    assert len(set(shown)) == len(shown)
 
 
 def test_the_counterfactual_is_where_the_other_colour_is(colours: Explainer) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from live_cam.actions import KEY_HELP
 from live_cam.capture import Frame
-from live_cam.explanation import Answer, Explanation
+from live_cam.explanation import Answer, Explanation, Prediction
 from live_cam.geometry import Rectangle, Region
 from live_cam.overlay import Overlay, cards, key_card
 from live_cam.overlay.layout import lay_out
@@ -40,7 +40,10 @@ MAPS = tuple(
 )
 OTHERS = {
     "grid": tuple(Answer(each, blob(4, 4)) for each in METHODS[1:]),
-    "classes": tuple(Answer(f"tiger cat {each} %", blob(each, 4)) for each in range(3)),
+    "classes": tuple(
+        Answer("gradcam", blob(each, 4), prediction=Prediction(each, "tiger cat", each / 100))
+        for each in range(3)
+    ),
     "maps": MAPS,
 }
 SAID = {view: replace(CHECKED, others=OTHERS.get(view, ())) for view in VIEWS}

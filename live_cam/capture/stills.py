@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from live_cam.capture.base import PacedSource, Picture
 from live_cam.errors import UsageError
@@ -29,8 +29,8 @@ _RATE: Final = 30
 """Frames per second."""
 _ENDINGS: Final = frozenset(
     {
-        *(".avif", ".bmp", ".dib", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"),
-        *(".ppm", ".tif", ".tiff", ".webp"),
+        *(".avif", ".bmp", ".dib", ".hdr", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pfm", ".pgm"),
+        *(".pic", ".png", ".pnm", ".ppm", ".pxm", ".ras", ".sr", ".tif", ".tiff", ".webp"),
     }
 )
 
@@ -66,7 +66,7 @@ class Stills(PacedSource):
         self._frames = 0
         self._image = self._advance()
         if self._image is None:
-            raise UsageError(_unreadable(paths))
+            raise UsageError(unreadable(paths))
         height, width = self._image.shape[:2]
         size = f"{width}×{height}"
         if len(paths) > 1:
@@ -133,18 +133,30 @@ def open_folder(folder: Path, *, hold: float = HOLD, loop: bool = False) -> Stil
     Raises:
         UsageError: There is no picture in it, or none that can be read.
     """
+    return Stills(pictures_in(folder), folder.resolve().name or str(folder), hold=hold, loop=loop)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures in a folder, in the order of their names, where 2 comes before 10.
+
+    Args:
+        folder: An existing folder; folders in it are not looked into.
+
+    Raises:
+        UsageError: There is no file in it whose name ends as a picture's does.
+    """
     try:
         files = [path for path in folder.iterdir() if is_picture(path) and path.is_file()]
     except PermissionError:
         raise UsageError(f"The folder {folder} may not be read; change its permissions.") from None
     # Left out: what begins with a dot, such as the ._ files that macOS leaves on foreign disks.
-    paths = sorted((path for path in files if path.name[0] != "."), key=_natural)
+    paths = sorted((path for path in files if path.name[0] != "."), key=natural_order)
     if not paths:
         raise UsageError(
             f"There is no picture in the folder {folder}; give a folder with pictures directly in "
             "it, such as .jpg or .png."
         )
-    return Stills(paths, folder.resolve().name or str(folder), hold=hold, loop=loop)
+    return paths
 
 
 def is_picture(path: Path) -> bool:
@@ -153,10 +165,10 @@ def is_picture(path: Path) -> bool:
 
 
 def read_picture(path: Path) -> NDArray[np.uint8] | None:
-    """Read a picture, upright as its EXIF data ask for.
+    """Read a picture, upright as its EXIF data ask for, and laid on white where it is transparent.
 
     Args:
-        path: A picture of any depth and number of channels.
+        path: A picture of any depth and number of channels; in floating point 1 is white.
 
     Returns:
         H×W×3 BGR; None if the file is no picture, or is broken or cut off.
@@ -165,34 +177,54 @@ def read_picture(path: Path) -> NDArray[np.uint8] | None:
         data = path.read_bytes()
     except OSError:
         return None
-    if not _is_whole(data):
-        return None
-    # Not `imread`: on Windows it does not find names outside of the system's code page.
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    return cast("NDArray[np.uint8] | None", image)
-
-
-def _is_whole(data: bytes) -> bool:
-    """Return whether a picture's data are complete. OpenCV 4 fills what is missing with grey."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(BytesIO(data)) as picture:
+                # OpenCV 4 fills what is missing of a picture that is cut off with grey.
                 picture.load()
+                if picture.has_transparency_data:
+                    return _on_white(picture)
     except (UnidentifiedImageError, Image.DecompressionBombError):
-        return bool(data)  # one that only OpenCV knows, or that is just large
+        pass  # one that only OpenCV knows, or that is just large
     except (OSError, SyntaxError, ValueError):
-        return False
-    return True
+        return None
+    return _decoded(data)
 
 
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+def _on_white(picture: Image.Image) -> NDArray[np.uint8]:
+    """Lay a transparent picture on white, as paper is: what it hides is no part of it."""
+    upright = ImageOps.exif_transpose(picture).convert("RGBA")
+    white = Image.new("RGBA", upright.size, "white")
+    pixels = np.asarray(Image.alpha_composite(white, upright).convert("RGB"))
+    return np.ascontiguousarray(pixels[..., ::-1])
+
+
+def _decoded(data: bytes) -> NDArray[np.uint8] | None:
+    if not data:
+        return None
+    try:
+        # Not `imread`: on Windows it does not find names outside of the system's code page.
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error:  # larger than OpenCV takes
+        return None
+    if image is None or image.dtype == np.uint8:
+        return cast("NDArray[np.uint8] | None", image)
+    if np.issubdtype(image.dtype, np.floating):
+        image, white = np.nan_to_num(image).clip(0.0, 1.0), 1.0
+    else:
+        white = 2.0 ** (8 * image.dtype.itemsize) - 1
+    return np.asarray(cv2.convertScaleAbs(image, alpha=255.0 / white), np.uint8)
+
+
+def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
     """A key that sorts numbers within names by their value."""
     parts = re.findall(r"\d+|\D+", path.name.casefold())
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name
 
 
-def _unreadable(paths: Sequence[Path]) -> str:
+def unreadable(paths: Sequence[Path]) -> str:
+    """Say that none of these files is a picture that can be read."""
     if len(paths) == 1:
         return (
             f"{paths[0]} is no picture that can be read: it is broken, cut off or of an unknown "

@@ -10,6 +10,7 @@ import sys
 import click
 
 from live_cam import __version__
+from live_cam.cli.image import image
 from live_cam.cli.live import demo, run
 from live_cam.cli.machine import bench, doctor
 from live_cam.cli.options import say
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, demo, doctor, bench):
+for _command in (run, demo, image, doctor, bench):
     cli.add_command(_command)
 
 

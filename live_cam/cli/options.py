@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from live_cam import settings
-from live_cam.settings import Settings
+from live_cam.settings import NetworkSettings, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -33,9 +33,15 @@ class _Size(click.ParamType[tuple[int, int]]):
         )
 
 
-def option(field: str, *names: str, help: str, **attributes: Any) -> Callable[[F], F]:  # noqa: A002
-    """Make a click option for a field of `Settings`, with its default."""
-    default = Settings.__dataclass_fields__[field].default
+def option(
+    field: str,
+    *names: str,
+    help: str,  # noqa: A002
+    of: type[NetworkSettings] = Settings,
+    **attributes: Any,
+) -> Callable[[F], F]:
+    """Make a click option for a field of the settings, with its default."""
+    default = of.__dataclass_fields__[field].default
     shown = default not in (None, False, ())
     return click.option(*names, field, default=default, show_default=shown, help=help, **attributes)
 
@@ -51,22 +57,14 @@ SOURCE = option(
     "an http:// or rtsp:// stream, or 'demo'.",
 )
 
-_OPTIONS = (
-    option("mirror", "--mirror", is_flag=True, help="Draw the picture as in a mirror."),
-    option("camera_size", "--camera-size", type=_Size(), help="Size to ask the camera for."),
-    option(
-        "camera_fps",
-        "--camera-fps",
-        type=click.FloatRange(*settings.CAMERA_FPS),
-        help="Frames per second to ask the camera for.",
-    ),
+NETWORK = (
     option(
         "model",
         "--model",
         "-m",
         metavar="NAME",
-        help="A classification network of torchvision by its name, or efficientnet_lite0, "
-        "whose weights come with live-cam[demo].",
+        help="A classification network of torchvision by its name, one of timm as timm/NAME (with "
+        "live-cam[timm]), or efficientnet_lite0, whose weights come with live-cam[demo].",
     ),
     option(
         "layer",
@@ -78,27 +76,13 @@ _OPTIONS = (
         "weights",
         "--weights",
         type=FILE,
-        help="A state dict, .pth or .safetensors.  [default: torchvision's pretrained weights]",
+        help="A state dict, .pth or .safetensors.  [default: the library's pretrained weights]",
     ),
     option(
         "labels",
         "--labels",
         type=FILE,
         help="The classes' names: one a line, or a JSON list or index map.  [default: ImageNet's]",
-    ),
-    option(
-        "target_classes",
-        "--class",
-        multiple=True,
-        metavar="NAME_OR_INDEX",
-        help="Explain this class; given several times, side by side.  "
-        "[default: each frame's top class]",
-    ),
-    option(
-        "method",
-        "--method",
-        type=click.Choice(settings.METHODS),
-        help="How the heatmap is made of activations and gradients.",
     ),
     option(
         "fit",
@@ -108,10 +92,82 @@ _OPTIONS = (
         "frame's middle, or the whole frame with borders.",
     ),
     option(
+        "device",
+        "--device",
+        metavar=f"[{'|'.join(settings.DEVICES)}]",
+        help="Where the network runs; auto takes a GPU if there is one. gpu and npu are Intel's, "
+        "by OpenVINO.",
+    ),
+    option(
+        "precision",
+        "--precision",
+        type=click.Choice(settings.PRECISIONS),
+        help="Number format of the network; int8 is OpenVINO's, fastest on a CPU and not exact.",
+    ),
+    option(
+        "threads",
+        "--threads",
+        type=click.IntRange(min=1),
+        help="CPU threads of the network.  [default: all, but for one that draws and records "
+        "while the network runs]",
+    ),
+)
+"""Which network explains, and how it computes: `settings.NetworkSettings`."""
+
+EXPLANATION = (
+    option(
+        "target_classes",
+        "--class",
+        multiple=True,
+        metavar="NAME_OR_INDEX",
+        help="Explain this class; given several times, each of them.  "
+        "[default: each picture's top class]",
+    ),
+    option(
+        "method",
+        "--method",
+        type=click.Choice(settings.METHODS),
+        help="How the heatmap is made of activations and gradients.",
+    ),
+    option(
         "counterfactual",
         "--counterfactual",
         is_flag=True,
         help="Show what speaks against the class, too: red for it, blue against it.",
+    ),
+    option("box", "--box", is_flag=True, help="Draw a box around where the evidence lies."),
+    option("bars", "--bars/--no-bars", help="Whether the most probable classes are shown as bars."),
+    option(
+        "theme",
+        "--theme",
+        type=click.Choice(settings.THEMES),
+        help="What is written lies on dark or light glass; none: straight on the picture, and "
+        "without the figures at the bottom.",
+    ),
+    option(
+        "alpha",
+        "--alpha",
+        type=click.FloatRange(*settings.ALPHA),
+        help="Weight of the heatmap's colours.",
+    ),
+    option(
+        "colormap",
+        "--colormap",
+        type=click.Choice(settings.COLORMAPS),
+        help="Colours of the heatmap.",
+    ),
+    option("overwrite", "--overwrite", is_flag=True, help="Write over existing files."),
+)
+"""What is asked of it, and how that is drawn: `settings.ExplanationSettings`."""
+
+LIVE = (
+    option("mirror", "--mirror", is_flag=True, help="Draw the picture as in a mirror."),
+    option("camera_size", "--camera-size", type=_Size(), help="Size to ask the camera for."),
+    option(
+        "camera_fps",
+        "--camera-fps",
+        type=click.FloatRange(*settings.CAMERA_FPS),
+        help="Frames per second to ask the camera for.",
     ),
     option(
         "check",
@@ -138,23 +194,7 @@ _OPTIONS = (
         help="What is shown: the overlay, the heatmap or the camera alone, these three side by "
         "side, all methods, several classes, or the strongest feature maps.",
     ),
-    option("bars", "--bars/--no-bars", help="Whether the most probable classes are shown as bars."),
-    option("box", "--box", is_flag=True, help="Draw a box around where the evidence lies."),
-    option(
-        "theme",
-        "--theme",
-        type=click.Choice(settings.THEMES),
-        help="What is written lies on dark or light glass; none: straight on the picture, and "
-        "without the figures at the bottom.",
-    ),
     option("full_screen", "--full-screen", is_flag=True, help="Fill the screen."),
-    option(
-        "device",
-        "--device",
-        metavar=f"[{'|'.join(settings.DEVICES)}]",
-        help="Where the network runs; auto takes a GPU if there is one. gpu and npu are Intel's, "
-        "by OpenVINO.",
-    ),
     option(
         "engine",
         "--engine",
@@ -163,33 +203,9 @@ _OPTIONS = (
         "openvino comes with live-cam[openvino].",
     ),
     option(
-        "precision",
-        "--precision",
-        type=click.Choice(settings.PRECISIONS),
-        help="Number format of the network; int8 is OpenVINO's, fastest on a CPU and not exact.",
-    ),
-    option(
-        "threads",
-        "--threads",
-        type=click.IntRange(min=1),
-        help="CPU threads of the network.  [default: all but one, which draws and records]",
-    ),
-    option(
         "track",
         "--track/--no-track",
         help="Whether the heatmap follows the picture's motion between two explanations.",
-    ),
-    option(
-        "alpha",
-        "--alpha",
-        type=click.FloatRange(*settings.ALPHA),
-        help="Weight of the heatmap's colours.",
-    ),
-    option(
-        "colormap",
-        "--colormap",
-        type=click.Choice(settings.COLORMAPS),
-        help="Colours of the heatmap.",
     ),
     option(
         "every_frame",
@@ -210,7 +226,6 @@ _OPTIONS = (
         type=FILE,
         help="Log every explanation as one JSON object a line (.jsonl).",
     ),
-    option("overwrite", "--overwrite", is_flag=True, help="Write over existing files."),
     option(
         "seconds",
         "--seconds",
@@ -224,13 +239,18 @@ _OPTIONS = (
         help="Stop after this many frames.",
     ),
 )
+"""The live loop's own."""
 
 
-def settings_options(command: F) -> F:
-    """Give a command every option of the live loop but its source."""
-    for each in reversed(_OPTIONS):
-        command = each(command)
-    return command
+def options(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[F], F]:
+    """Give a command the options of these groups, in this order."""
+
+    def decorate(command: F) -> F:
+        for each in reversed([each for group in groups for each in group]):
+            command = each(command)
+        return command
+
+    return decorate
 
 
 def say(text: str) -> None:

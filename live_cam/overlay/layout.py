@@ -9,7 +9,7 @@ from live_cam.geometry import Rectangle
 from live_cam.overlay import cards
 from live_cam.overlay.key_card import help_card
 from live_cam.overlay.theme import Style
-from live_cam.overlay.words import answer, clock, engine, percent, rates
+from live_cam.overlay.words import answer, clock, engine, entries, rates
 from live_cam.settings import FULL_FRAME_VIEWS
 
 if TYPE_CHECKING:
@@ -208,11 +208,8 @@ def _place_label(
 
 def _place_bars(layout: Layout, explanation: Explanation, label: Rectangle) -> None:
     """Place the most probable classes below the label, where there is room."""
-    entries = tuple(
-        (each.label, percent(each.score), round(each.score, 2)) for each in explanation.top
-    )
     width = min(label.width, layout.room)
-    card = cards.bars_card(entries, layout.style, width)
+    card = cards.bars_card(entries(explanation), layout.style, width)
     layout.place("bars", card, label.x, label.y + label.height + layout.style.gap)
 
 

@@ -13,7 +13,7 @@ from live_cam.overlay.heatmap import peak, to_frame
 from live_cam.overlay.layout import lay_out_answer
 from live_cam.overlay.panes import canvas, caption, featured, place, tiles
 from live_cam.overlay.theme import Style
-from live_cam.overlay.words import headline, percent
+from live_cam.overlay.words import headline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,11 +130,10 @@ def grid(scene: Scene) -> NDArray[np.uint8]:
 
 def classes(scene: Scene) -> NDArray[np.uint8]:
     """Several classes side by side."""
-    said = scene.explanation
-    if said is None:
-        return _mosaic(scene, [("camera", None, 0.0, False)])
-    (_, shown, alpha, signed), *others = _every_map(scene)
-    return _mosaic(scene, [(headline(said), shown, alpha, signed), *others])
+    said, alpha = scene.explanation, scene.status.alpha
+    each = said.of_each_class() if said else ()
+    panes: list[_Pane] = [(headline(one), one.heatmap, alpha, one.signed) for one in each]
+    return _mosaic(scene, panes or [("camera", None, 0.0, False)])
 
 
 def maps(scene: Scene) -> NDArray[np.uint8]:
@@ -279,8 +278,6 @@ def _every_map(scene: Scene) -> list[_Pane]:
 
 
 def _title(answer: Answer) -> str:
-    if answer.score is not None:
-        return f"{answer.title} {percent(answer.score)}"
     return answer.title if answer.weight is None else f"{answer.title} {answer.weight:+.2f}"
 
 

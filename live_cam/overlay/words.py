@@ -73,6 +73,17 @@ def _notes(explanation: Explanation, status: Status) -> list[str]:
     return lines
 
 
+def entries(explanation: Explanation) -> tuple[tuple[str, str, float], ...]:
+    """Return the most probable classes, best first: label, and probability in words and as it is.
+
+    Args:
+        explanation: What the network says.
+    """
+    return tuple(
+        (each.label, percent(each.score), round(each.score, 2)) for each in explanation.top
+    )
+
+
 def percent(score: float) -> str:
     """Write a probability.
 

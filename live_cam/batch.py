@@ -1,0 +1,219 @@
+"""Many pictures explained at once: stills, and the frames of a video."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from live_cam.closing import Closing
+from live_cam.errors import EngineError, first_line
+from live_cam.findings import ask
+from live_cam.loading import load_network, share_threads
+from live_cam.settings import ACCELERATORS
+from live_cam.timing import StageTimer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from live_cam.classifier import Classifier
+    from live_cam.engines import Engine
+    from live_cam.explanation import Explanation
+    from live_cam.geometry import Region
+    from live_cam.loading import Loaded
+    from live_cam.question import Question
+    from live_cam.settings import NetworkSettings
+
+_MOST_ON_CPU: Final = 8
+"""Pictures: more at once are not explained faster there, and only come later."""
+_MOST: Final = 64
+_BYTES_PER_PIXEL: Final = 1500
+"""Of the network's input. Measured on a CPU: 600 for VGG-19, whose first layers are the largest."""
+_SHARE_OF_MEMORY: Final = 0.5
+_NO_MEMORY: Final = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)
+
+
+class BatchExplainer(Closing):
+    """Explains pictures by the network that the settings name, as many at once as there is room.
+
+    Attributes:
+        batch_size: How many are explained at once: halved where memory runs out.
+    """
+
+    def __init__(
+        self, settings: NetworkSettings, say: Callable[[str], None], *, batch: int | None = None
+    ) -> None:
+        """Take the settings; nothing is loaded yet.
+
+        Args:
+            settings: Which network, weights, layer, device and precision.
+            say: Told what the user must know, a sentence a call.
+            batch: How many pictures to explain at once; None: by the device and its memory.
+        """
+        self.batch_size = batch or 1
+        self._automatic = batch is None
+        self._settings = settings
+        self._say = say
+        self._loaded: Loaded | None = None
+        self._engine: Engine | None = None
+
+    def load(self) -> None:
+        """Choose the device, load the network and open the engine on it.
+
+        Raises:
+            UsageError: A wrong name or file; the message says which.
+            WeightsError: The weights cannot be had.
+            EngineError: The engine that was asked for is not installed or cannot run the network.
+        """
+        share_threads(self._settings.threads, spare=0)
+        self._loaded = load_network(self._settings, self._say, self._say)
+        self._engine = self._open_engine(self._loaded)
+        if self._automatic:
+            height, width = self._loaded.classifier.input_size
+            self.batch_size = room_for(height * width, self._loaded.device)
+
+    def _open_engine(self, loaded: Loaded) -> Engine:
+        from live_cam.engines import open_engine
+
+        settings = self._settings
+        accelerator = settings.device if settings.device in ACCELERATORS else None
+        name = "hook" if settings.engine == "auto" else settings.engine
+        if accelerator or settings.precision == "int8":
+            name = "openvino"
+        return open_engine(
+            name,
+            loaded.classifier,
+            precision=settings.precision,
+            device=loaded.device,
+            accelerator=accelerator or "cpu",
+        )
+
+    @property
+    def classifier(self) -> Classifier:
+        """The network, once loaded."""
+        return self._ready[0].classifier
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the network's classes, once loaded."""
+        return self.classifier.labels
+
+    @property
+    def engine(self) -> Engine:
+        """What computes, once loaded."""
+        return self._ready[1]
+
+    @property
+    def _ready(self) -> tuple[Loaded, Engine]:
+        if self._loaded is None or self._engine is None:
+            raise RuntimeError("a BatchExplainer explains only between load() and close()")
+        return self._loaded, self._engine
+
+    def prepare(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """Make pictures into the network's input.
+
+        Args:
+            images: N of H×W×3, BGR, each of any size.
+
+        Returns:
+            N×3×H×W float32, normalised, on the network's device.
+        """
+        return torch.cat([self._ready[0].preprocess(image) for image in images])
+
+    def explain(self, images: Sequence[NDArray[np.uint8]], question: Question) -> list[Explanation]:
+        """Say what the network sees in each picture and which part of it made it say so.
+
+        Every `batch_size` of them take one forward pass and one batched gradient.
+
+        Args:
+            images: N of H×W×3, BGR, each of any size.
+            question: What is asked of each.
+
+        Returns:
+            N explanations, each picture's map scaled by itself; their `frame_index` is the place in
+            `images`.
+
+        Raises:
+            UsageError: A class does not exist.
+            NonFiniteError: The network's scores or gradients are not finite.
+            EngineError: There is not even memory for one picture at once.
+            RuntimeError: Called before `load` or after `close`.
+        """
+        found: list[Explanation] = []
+        while len(found) < len(images):
+            batch = images[len(found) : len(found) + self.batch_size]
+            explained = self._explained(batch, question, first=len(found))
+            found += explained or ()
+        return found
+
+    def _explained(
+        self, images: Sequence[NDArray[np.uint8]], question: Question, first: int
+    ) -> list[Explanation] | None:
+        """Explain a batch; None where there was no memory for it, and the next one is smaller."""
+        loaded, engine = self._ready
+        timer = StageTimer()
+        try:
+            with timer.stage("total"):
+                with timer.stage("preprocess"):
+                    x = self.prepare(images)
+                found = ask(engine, x, question, self.labels, timer)
+                return [
+                    found.explanation(place, self._region(image), timer, index=first + place)
+                    for place, image in enumerate(images)
+                ]
+        except RuntimeError as error:
+            if not _NO_MEMORY.search(str(error)):
+                raise
+            if len(images) == 1:
+                raise EngineError(
+                    f"{loaded.device} has no memory for even one picture at once "
+                    f"({first_line(error)}); use --device cpu, or a smaller network with --model."
+                ) from error
+        # Only here is what the failed attempt held let go of.
+        self.batch_size = len(images) // 2
+        if loaded.device.type != "cpu":
+            getattr(torch, loaded.device.type).empty_cache()
+        return None
+
+    def _region(self, image: NDArray[np.uint8]) -> Region:
+        height, width = image.shape[:2]
+        return self._ready[0].preprocess.region(width, height)
+
+    def close(self) -> None:
+        """Close the engine. May be called twice."""
+        engine, self._engine, self._loaded = self._engine, None, None
+        if engine:
+            engine.close()
+
+
+def room_for(pixels: int, device: torch.device) -> int:
+    """Return how many pictures a device may explain at once.
+
+    Args:
+        pixels: Of the network's input.
+        device: Where it is.
+    """
+    most = _MOST_ON_CPU if device.type == "cpu" else _MOST
+    free = _free_memory(device)
+    if free is None:
+        return most
+    fitting = int(_SHARE_OF_MEMORY * free / (_BYTES_PER_PIXEL * pixels))
+    return max(1, min(most, fitting))
+
+
+def _free_memory(device: torch.device) -> int | None:
+    """Return how many bytes are free on a device; None where nobody says."""
+    if device.type in ("cuda", "xpu"):
+        return int(getattr(torch, device.type).mem_get_info(device)[0])
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not on Windows, nor on macOS
+        return None

@@ -1,0 +1,131 @@
+"""The command about pictures in files: `image`."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from live_cam import settings
+from live_cam.cli.options import EXPLANATION, NETWORK, option, options, say
+from live_cam.cli.signals import stopped_by_signals
+from live_cam.closing import Closing
+from live_cam.settings import StillsSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from live_cam.explanation import Explanation
+
+_option = partial(option, of=StillsSettings)
+
+_OUTPUTS = (
+    _option(
+        "output",
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where to write; made if it is missing.  [default: beside each picture]",
+    ),
+    _option(
+        "heatmap",
+        "--heatmap",
+        is_flag=True,
+        help="Write the heatmap: NAME.heatmap.png in 16 bit grey, NAME.heatmap.npy in float32.",
+    ),
+    _option("json", "--json", is_flag=True, help="Write what the network says: NAME.json."),
+    _option(
+        "panel",
+        "--panel",
+        is_flag=True,
+        help="Write picture, heatmap, overlay and the top five as bars in one: NAME.panel.jpg.",
+    ),
+    _option(
+        "feature_maps",
+        "--feature-maps",
+        type=click.Choice(settings.ANIMATIONS),
+        help="Write an animation of the target layer's feature maps, each weighed by its pooled "
+        "gradient, and at last of their sum, the Grad-CAM: NAME.maps.gif or .mp4.",
+    ),
+    _option(
+        "maps", "--maps", type=click.IntRange(min=1), help="How many of them: the strongest ones."
+    ),
+    _option("order", "--order", type=click.Choice(settings.MAP_ORDERS), help="And in which order."),
+    _option(
+        "batch",
+        "--batch",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="How many pictures to explain at once.  [default: by the device and its memory]",
+    ),
+)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@options(_OUTPUTS, EXPLANATION, NETWORK)
+def image(**chosen: Any) -> int:
+    """Explain pictures: files, folders, or patterns such as 'photos/**/*.jpg'.
+
+    Writes NAME.cam.jpg, the picture with heatmap and label, and on request more.
+    """
+    from live_cam.stills import StillsPipeline
+
+    with _Progress() as progress, stopped_by_signals(_interrupt):
+        pipeline = StillsPipeline(StillsSettings(**chosen), progress)
+        try:
+            pipeline.run()
+        except KeyboardInterrupt:
+            progress.say(f"Stopped after {pipeline.explained} of {pipeline.total} pictures.")
+            return 0
+    if pipeline.total > 1:
+        unread = f"; {pipeline.failed} could not be explained" if pipeline.failed else ""
+        say(f"Explained {pipeline.explained} of {pipeline.total} pictures{unread}.")
+    return 1 if pipeline.failed else 0
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+class _Progress(Closing):
+    """Tells what happens: a line for each picture, and a bar below where someone looks on."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None  # click does not name its progress bar's type in public
+
+    def say(self, text: str) -> None:
+        self._clear()
+        say(text)
+
+    def begin(self, steps: int) -> None:
+        if steps > 1 and sys.stderr.isatty():
+            self._bar = click.progressbar(length=steps, file=sys.stderr, show_pos=True)
+            self._bar.__enter__()
+
+    def step(self, count: int = 1) -> None:
+        if self._bar:
+            self._bar.update(count)
+
+    def explained(
+        self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
+    ) -> None:
+        from live_cam.overlay.words import headline
+
+        self._clear()
+        classes = ", ".join(map(headline, explanations))
+        click.echo(f"{source}: {classes} → {', '.join(map(str, overlays))}")
+
+    def _clear(self) -> None:
+        """Take the bar off the line on which something else is going to stand."""
+        if self._bar:
+            click.echo("\r\033[K", nl=False, err=True)
+
+    def close(self) -> None:
+        bar, self._bar = self._bar, None
+        if bar:
+            bar.__exit__(None, None, None)
