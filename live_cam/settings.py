@@ -50,6 +50,8 @@ METHODS: Final = (
     "eigengradcam",
     "eigencam",
 )
+STILL_METHODS: Final = (*METHODS, "scorecam", "ablationcam")
+"""These need a forward pass for each feature map."""
 VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
 SHOWN_CLASSES: Final = 4
 """How many classes the view `classes` shows side by side, unless more were named."""
