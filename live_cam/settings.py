@@ -50,6 +50,8 @@ METHODS: Final = (
     "eigengradcam",
     "eigencam",
 )
+STILL_METHODS: Final = (*METHODS, "scorecam", "ablationcam")
+"""These need a forward pass for each feature map."""
 VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
 FULL_FRAME_VIEWS: Final = ("overlay", "heatmap", "camera")
 """Those of one picture, over which the label and the bars are laid."""
