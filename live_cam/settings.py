@@ -180,6 +180,9 @@ class StillsSettings(ExplanationSettings):
     """Whether what the network says is written."""
     panel: bool = False
     """Whether picture, heatmap, overlay and probabilities are written in one picture."""
+    more_layers: tuple[str, ...] = ()
+    """Target layers beside `layer`: the maps of all are averaged. `method` is one of
+    `STILL_METHODS` here."""
     feature_maps: str | None = None
     """One of `ANIMATIONS`: in which form the feature maps are shown one by one; None: not."""
     maps: int = 32

@@ -82,7 +82,8 @@ class Writer:
         Raises:
             RecordingError: A file cannot be written.
         """
-        settings, classifier = self._settings, self._explainer.classifier
+        settings, layers = self._settings, self._explainer.layers
+        name = self._explainer.classifier.name
         height, width = image.shape[:2]
         for said, part in zip(explanations, parts, strict=True):
             drawn = self._overlay.draw(Frame(image, 0, 0.0), said, self._status)
@@ -92,13 +93,14 @@ class Writer:
             if settings.feature_maps:
                 self._write_feature_maps(still, part, image, said.class_index)
         if settings.panel:
-            network = f"{classifier.name} · {classifier.layer}"
-            panel = self._panel.draw(image, explanations, network)
+            panel = self._panel.draw(image, explanations, f"{name} · {' + '.join(layers)}")
             _write_picture(still.output(naming.PANEL), panel)
         if settings.json:
             with whole_file(still.output(naming.RECORD)) as draft:
                 size = width, height
-                write_record(draft, still.source, size, explanations, classifier, self._question)
+                write_record(
+                    draft, still.source, size, explanations, (name, layers), self._question
+                )
 
     def _write_feature_maps(
         self, still: Still, part: str, image: NDArray[np.uint8], class_index: int
