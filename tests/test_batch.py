@@ -216,13 +216,13 @@ def test_there_is_an_explanation_of_each_class(colours: BatchExplainer) -> None:
     assert all(one.others == () for one in each)
 
 
-LAYER, LOWER = "blocks.1", "blocks.0"
-"""Of 24 and of 16 feature maps: perturbed in no time."""
+LAYER, HIGHER = "blocks.0", "blocks.1"
+"""Of 16 and of 24 feature maps: perturbed in no time."""
 
 
 @pytest.mark.parametrize(
     ("method", "more_layers"),
-    [("scorecam", ()), ("ablationcam", ()), ("gradcam", (LOWER,)), ("scorecam", (LOWER,))],
+    [("scorecam", ()), ("ablationcam", (HIGHER,)), ("gradcam", (HIGHER,))],
 )
 def test_methods_and_layers_that_no_engine_knows(
     photos: dict[str, NDArray[np.uint8]], method: str, more_layers: tuple[str, ...]
@@ -238,7 +238,6 @@ def test_methods_and_layers_that_no_engine_knows(
         question = Question((967, 285), (method,))
         said = explainer.explain(images, question)
         plain = explainer.explain(images[:1], Question((967,), feature_maps=3))[0]
-        assert explainer.explain(images[:1], question)[0].score == said[0].score
         module, x = explainer.classifier.module, explainer.prepare(images)
         explainer.close()
     with open_cam(module, (LAYER, *more_layers), method) as cam:
@@ -253,7 +252,7 @@ def test_methods_and_layers_that_no_engine_knows(
             assert each.title == method
     assert [answer.title[0] for answer in plain.others] == ["#"] * 3, "of its gradient"
     if method == "scorecam":
-        assert shares == sorted(shares[: len(shares) // 3]) * 3, "from 0 to 1 for each picture"
+        assert shares == sorted(shares[: len(shares) // 2]) * 2, "from 0 to 1 for each picture"
         assert shares[-1] == 1
 
 
