@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from live_cam.explanation import Check, Explanation
+    from live_cam.explanation import Answer, Check, Explanation
     from live_cam.status import Status
 
 
@@ -23,6 +23,18 @@ def headline(explanation: Explanation) -> str:
         return f"{explanation.label} {percent(explanation.score)}"
     fall = f"{percent(check.before)} → {percent(check.without)}"
     return f"{explanation.label} {fall} without the hot spot"
+
+
+def map_title(answer: Answer) -> str:
+    """Write what a map beside the heatmap shows.
+
+    Args:
+        answer: The map.
+
+    Returns:
+        For example `layercam`, or `#132 +0.42`, a feature map's number and weight.
+    """
+    return answer.title if answer.weight is None else f"{answer.title} {answer.weight:+.2f}"
 
 
 def answer(
@@ -60,7 +72,8 @@ def _without(check: Check) -> str:
 def _notes(explanation: Explanation, status: Status) -> list[str]:
     """Write what must be known to read the label and the heatmap right, a line each."""
     chosen = ["locked"] if status.locked else []
-    best = explanation.top[0] if explanation.top else None
+    best = explanation.top[0] if explanation.top and status.locked else None
+    # One that is not locked becomes the top class in a moment; a line for so long would flicker.
     if best and best.class_index != explanation.class_index:
         chosen.append(f"top: {best.label} {percent(best.score)}")
     lines = [" · ".join(chosen)] if chosen else []

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from live_cam.capture import Frame
+from live_cam.overlay.words import map_title
 from live_cam.question import Question
 from live_cam.resizing import shrunk
 
@@ -50,7 +51,7 @@ class FeatureMaps:
         self._image = image
         by_weight = order == "weight"
         self._maps = sorted(
-            self._said.others, key=lambda each: -each.weight if by_weight else each.subject
+            self._said.others, key=lambda each: -(each.weight or 0.0) if by_weight else each.subject
         )
 
     def __len__(self) -> int:
@@ -82,6 +83,6 @@ class FeatureMaps:
             self._said,
             heatmap=answer.heatmap,
             signed=answer.signed,
-            title=f"feature map {answer.title}",
+            title=f"feature map {map_title(answer)}",
             others=(),
         )
