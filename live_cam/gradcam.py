@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -49,12 +50,39 @@ class Evidence(NamedTuple):
         return Evidence(*(part[picture : picture + 1] for part in self))
 
 
-class GradCAM(Closing):
+class CAM(Closing):
+    """What explains pictures inside its `with` block, and leaves the network as it was found.
+
+    Leaving the block, by an exception too, leaves no hook on the module, and its training flags
+    and its parameters' `requires_grad` and `grad` untouched.
+    """
+
+    @abstractmethod
+    def __call__(
+        self,
+        x: Tensor,
+        class_index: int | Tensor | None = None,
+        timer: StageTimer | None = None,
+    ) -> CAMResult:
+        """Explain a batch of pictures.
+
+        Args:
+            x: N×3×H×W float32, normalised as the network wants it, on its device.
+            class_index: The class to explain: one for all, or N int64; None: each one's top class.
+            timer: Is told how long the stages took.
+
+        Raises:
+            UsageError: The class or a layer cannot be explained.
+            NonFiniteError: The scores or gradients are NaN or infinite.
+            RuntimeError: Called outside the `with` block.
+        """
+
+
+class GradCAM(CAM):
     """Explains the scores of any network by the activations of any of its layers.
 
-    While it is open, a forward hook on the target layer cuts the tape (see `CutTape`). Leaving
-    the `with` block, by an exception too, leaves the module as it was found: no hook, its training
-    flags and its parameters' `requires_grad` and `grad` untouched.
+    With one forward pass and one gradient: while it is open, a forward hook on the target layer
+    cuts the tape there (see `CutTape`).
 
     Example:
         with GradCAM(module, "features.35") as cam:
@@ -100,31 +128,18 @@ class GradCAM(Closing):
         class_index: int | Tensor | None = None,
         timer: StageTimer | None = None,
     ) -> CAMResult:
-        """Explain a batch of pictures with one forward pass and one gradient.
-
-        Args:
-            x: N×3×H×W float32, normalised as the network wants it, on its device.
-            class_index: The class to explain: one for all, or N int64; None: each one's top class.
-            timer: Is told how long the stages `forward` and `backward` took.
-
-        Raises:
-            UsageError: The class or the layer cannot be explained.
-            NonFiniteError: The scores or gradients are NaN or infinite.
-            RuntimeError: Called outside the `with` block.
-        """
+        """See `CAM`; the stages are `forward` and `backward`."""
         timer = timer or StageTimer()
-        # The hook turns the tape on for the layers above it; leaving this block turns it off.
-        with torch.no_grad():
-            with timer.stage("forward"):
-                logits, (activation,) = self._tape.run(x, self._precision)
-                synchronize(x.device)
-            with timer.stage("backward"):
-                classes = chosen_classes(logits, wanted_classes(class_index, *logits.shape))
-                with torch.enable_grad():
-                    score = summed_score(logits, classes)
-                gradient = self._precision.gradient(score, activation.features)
-                cam = self._method(activation.maps(), activation.axes.as_maps(gradient))
-                synchronize(x.device)
+        with timer.stage("forward"):
+            logits, (activation,) = self._tape.run(x, self._precision)
+            synchronize(x.device)
+        with timer.stage("backward"):
+            classes = chosen_classes(logits, wanted_classes(class_index, *logits.shape))
+            with torch.enable_grad():
+                score = summed_score(logits, classes)
+            gradient = self._precision.gradient(score, activation.features)
+            cam = self._method(activation.maps(), activation.axes.as_maps(gradient))
+            synchronize(x.device)
         return CAMResult(cam, logits.detach(), classes)
 
     def evidence(self, x: Tensor, wanted: Tensor) -> Evidence:
@@ -140,9 +155,8 @@ class GradCAM(Closing):
             NonFiniteError: The scores or gradients are NaN or infinite.
             RuntimeError: Called outside the `with` block.
         """
-        with torch.no_grad():
-            logits, (activation,) = self._tape.run(x, self._precision)
-            return gather_evidence(logits, activation, wanted, self._precision)
+        logits, (activation,) = self._tape.run(x, self._precision)
+        return gather_evidence(logits, activation, wanted, self._precision)
 
     def scores(self, x: Tensor) -> Tensor:
         """Return N×C float32 logits without a map, and without a tape.

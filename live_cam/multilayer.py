@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch.nn.functional import interpolate
 
-from live_cam.closing import Closing
-from live_cam.gradcam import CAMResult, chosen_classes, summed_score, wanted_classes
+from live_cam.gradcam import CAM, CAMResult, chosen_classes, summed_score, wanted_classes
 from live_cam.methods import find_method
 from live_cam.precision import Precision
 from live_cam.tape import CutTape
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
 _EPSILON: Final = 1e-30
 
 
-class MultiLayerCAM(Closing):
+class MultiLayerCAM(CAM):
     """Explains scores by the activations of several layers, with one forward pass and one gradient.
 
-    The tape begins at the lowest of them. Like `GradCAM`, it leaves the module as it was found.
+    The tape begins at the lowest of them.
 
     Example:
         with MultiLayerCAM(module, ["features.26", "features.35"]) as cam:
@@ -70,23 +69,13 @@ class MultiLayerCAM(Closing):
         class_index: int | Tensor | None = None,
         timer: StageTimer | None = None,
     ) -> CAMResult:
-        """Explain a batch of pictures.
-
-        Args:
-            x: N×3×H×W float32, normalised as the network wants it, on its device.
-            class_index: The class to explain: one for all, or N int64; None: each one's top class.
-            timer: Is told how long the stage `explain` took.
+        """See `CAM`; the stage is `explain`.
 
         Returns:
             As `GradCAM` does, but with maps of the input's own size, N×H×W float32 in [0, 1]:
             the average of the layers', as `averaged` makes it.
-
-        Raises:
-            UsageError: The class or a layer cannot be explained.
-            NonFiniteError: The scores or gradients are NaN or infinite.
-            RuntimeError: Called outside the `with` block.
         """
-        with (timer or StageTimer()).stage("explain"), torch.no_grad():
+        with (timer or StageTimer()).stage("explain"):
             logits, activations = self._tape.run(x, self._precision)
             classes = chosen_classes(logits, wanted_classes(class_index, *logits.shape))
             with torch.enable_grad():

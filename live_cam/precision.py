@@ -122,7 +122,6 @@ class Precision:
             NonFiniteError: The score or a gradient is not finite whatever the scale.
             UsageError: The score does not depend on one of the activations.
         """
-        score = score.float()
         finite_score = torch.isfinite(score)
         while True:
             gradients = self._at_scale(score, activations)
@@ -170,7 +169,7 @@ class Precision:
         return self._at_scale(score, [activation])[0]
 
     def _at_scale(self, score: Tensor, activations: Sequence[Tensor]) -> list[Tensor]:
-        with _tape_errors():
+        with torch.enable_grad(), _tape_errors():
             gradients = torch.autograd.grad(
                 score.float() * self.scale, activations, retain_graph=self.scale > 1.0
             )

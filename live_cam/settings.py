@@ -50,6 +50,8 @@ METHODS: Final = (
     "eigengradcam",
     "eigencam",
 )
+STILL_METHODS: Final = (*METHODS, "scorecam", "ablationcam")
+"""These need a forward pass for each feature map."""
 VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
 FULL_FRAME_VIEWS: Final = ("overlay", "heatmap", "camera")
 """Those of one picture, over which the label and the bars are laid."""
@@ -178,6 +180,11 @@ class StillsSettings(ExplanationSettings):
     """Whether what the network says is written."""
     panel: bool = False
     """Whether picture, heatmap, overlay and probabilities are written in one picture."""
+    guided: bool = False
+    """Whether the heatmap, multiplied by guided backpropagation, is written as a picture."""
+    more_layers: tuple[str, ...] = ()
+    """Target layers beside `layer`: the maps of all are averaged. `method` is one of
+    `STILL_METHODS` here."""
     feature_maps: str | None = None
     """One of `ANIMATIONS`: in which form the feature maps are shown one by one; None: not."""
     maps: int = 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -12,14 +13,25 @@ from live_cam.following import AxesFollower
 from live_cam.target_layer import get_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor, nn
-    from torch.utils.hooks import RemovableHandle
     from typing_extensions import Self
 
     from live_cam.axes import Axes
     from live_cam.precision import Precision
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a network into `eval()`, and each of its layers back as it was afterwards."""
+    was_training = [layer for layer in module.modules() if layer.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for layer in was_training:
+            layer.training = True
 
 
 class Activation(NamedTuple):
@@ -68,31 +80,25 @@ class CutTape(Closing):
         self._targets = {layer: get_layer(module, layer) for layer in layers}
         self._given = dict(zip(layers, axes, strict=True)) if axes else None
         self._followed: dict[torch.Size, dict[str, Axes]] = {}
-        self._hooks: list[RemovableHandle] = []
-        self._was_training: list[nn.Module] = []
         self._kept: dict[str, Tensor] = {}
+        self._opened: ExitStack | None = None
 
     def __enter__(self) -> Self:
-        self._was_training = [module for module in self._module.modules() if module.training]
-        self._module.eval()
-        self._hooks = [
-            target.register_forward_hook(self._cutting(layer))
-            for layer, target in self._targets.items()
-        ]
+        self._opened = ExitStack()
+        self._opened.enter_context(evaluating(self._module))
+        for layer, target in self._targets.items():
+            hook = target.register_forward_hook(self._cutting(layer))
+            self._opened.callback(hook.remove)
         return self
 
     def close(self) -> None:
         """Remove the hooks and restore the training flags. May be called twice."""
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
-        for module in self._was_training:
-            module.training = True
-        self._was_training = []
-        self._kept = {}
+        opened, self._opened = self._opened, None
+        if opened:
+            opened.close()
 
     def run(self, x: Tensor, precision: Precision) -> tuple[Tensor, list[Activation]]:
-        """Run the network once, inside the caller's `torch.no_grad()`, which the hooks end early.
+        """Run the network once, with a tape from the lowest target layer on.
 
         Args:
             x: N×3×H×W float32, normalised as the network wants it, on its device.
@@ -106,15 +112,18 @@ class CutTape(Closing):
             UsageError: A layer takes no part, or gives no features.
             RuntimeError: Called outside the `with` block.
         """
-        if not self._hooks:
+        if self._opened is None:
             raise RuntimeError("a network is explained only inside the `with` block")
         size = x.shape[1:]
         known = self._given or self._followed.get(size)
         try:
-            with precision.autocast():
-                logits = self._module(x) if known else self._follow(x)
+            # The hooks turn the tape on for the layers above them; leaving this block ends that.
+            with torch.no_grad():
+                with precision.autocast():
+                    logits = self._module(x) if known else self._follow(x)
+                logits = logits.float()
             axes = self._given or self._followed[size]
-            return logits.float(), [self._activation(layer, axes) for layer in self._targets]
+            return logits, [self._activation(layer, axes) for layer in self._targets]
         finally:
             self._kept = {}
 

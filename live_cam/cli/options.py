@@ -67,12 +67,6 @@ NETWORK = (
         "live-cam[timm]), or efficientnet_lite0, whose weights come with live-cam[demo].",
     ),
     option(
-        "layer",
-        "--layer",
-        metavar="NAME",
-        help="Target layer, such as features.34.  [default: the network's last feature map]",
-    ),
-    option(
         "weights",
         "--weights",
         type=FILE,
@@ -124,12 +118,6 @@ EXPLANATION = (
         "[default: each picture's top class]",
     ),
     option(
-        "method",
-        "--method",
-        type=click.Choice(settings.METHODS),
-        help="How the heatmap is made of activations and gradients.",
-    ),
-    option(
         "counterfactual",
         "--counterfactual",
         is_flag=True,
@@ -161,6 +149,18 @@ EXPLANATION = (
 """What is asked of it, and how that is drawn: `settings.ExplanationSettings`."""
 
 LIVE = (
+    option(
+        "method",
+        "--method",
+        type=click.Choice(settings.METHODS),
+        help="How the heatmap is made of activations and gradients.",
+    ),
+    option(
+        "layer",
+        "--layer",
+        metavar="NAME",
+        help="Target layer, such as features.34.  [default: the network's last feature map]",
+    ),
     option("mirror", "--mirror", is_flag=True, help="Draw the picture as in a mirror."),
     option("camera_size", "--camera-size", type=_Size(), help="Size to ask the camera for."),
     option(

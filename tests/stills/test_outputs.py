@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,20 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from live_cam.batch import BatchExplainer
+from live_cam.capture import Frame
 from live_cam.errors import RecordingError, UsageError
+from live_cam.explanation import Explanation
 from live_cam.opencv import cv2
 from live_cam.outputs import whole_file
-from live_cam.overlay import to_frame
-from tests.networks import COLOUR_LABELS, COLOURS
+from live_cam.overlay import Overlay, to_frame
+from live_cam.question import Question
+from live_cam.settings import NetworkSettings
+from live_cam.status import Status
+from live_cam.stills.feature_maps import FeatureMaps
+from tests.networks import COLOUR_LABELS, COLOURS, save_weights
 from tests.program import read_video
-from tests.stills.running import names, read, record, run
+from tests.stills.running import EMBEDDED, names, read, record, run
 
 CUP = (310, 110)
 """The middle of the coffee in its cup, (x, y)."""
@@ -140,6 +148,58 @@ def test_several_classes_get_an_overlay_each_and_share_a_panel(coffee: Path) -> 
     assert read(coffee.with_suffix(".panel.jpg")).shape[1] > 3 * 640
 
 
+@pytest.mark.parametrize("fit", ["squash", "crop", "pad"])
+def test_guided_gradcam_shows_single_pixels_where_the_evidence_is(coffee: Path, fit: str) -> None:
+    run(coffee, guided=True, fit=fit, json=True)
+    guided = read(coffee.with_suffix(".guided.png")).astype(int)
+    assert guided.shape == (400, 600, 3)
+    amounts = np.abs(guided - 127.5).max(axis=2)
+    left, _, width, _ = record(coffee.with_suffix(".json"))["region"]
+    unseen = np.ones((400, 600), bool)
+    unseen[:, max(0, round(600 * left)) : round(600 * (left + width))] = False
+    assert amounts[unseen].max(initial=0) <= 1, "nothing where the network saw nothing"
+    x, y = CUP
+    assert amounts[y - 60 : y + 60, x - 100 : x + 100].mean() > 3 * amounts[320:, :150].mean()
+    coarse = cv2.GaussianBlur(guided[..., 1] - 127.5, (0, 0), 20)
+    assert guided[..., 1].std() > 4 * coarse.std(), "finer than a cell of the layer, 86 pixels"
+
+
+def test_guided_gradcam_and_feature_maps_of_several_classes_together(coffee: Path) -> None:
+    run(coffee, guided=True, feature_maps="gif", maps=2, target_classes=("espresso", "cup"))
+    assert names(coffee.parent) == [
+        *(f"coffee.cup.{kind}" for kind in ("cam.jpg", "guided.png", "maps.gif")),
+        *(f"coffee.espresso.{kind}" for kind in ("cam.jpg", "guided.png", "maps.gif")),
+        "coffee.png",
+    ]
+    one, other = (read(coffee.with_suffix(f".{name}.guided.png")) for name in ("cup", "espresso"))
+    assert (one != other).any()
+
+
+def test_without_a_relu_there_is_no_guided_gradcam(coffee: Path, tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    network = timm.create_model("test_vit", pretrained=False)
+    weights = save_weights(network, tmp_path / "vit.pth")
+    before = names(tmp_path)
+    with pytest.raises(UsageError, match="none; choose a network with ReLUs"):
+        run(coffee, guided=True, model="timm/test_vit", weights=weights)
+    assert names(tmp_path) == before
+    run(coffee, model="timm/test_vit", weights=weights)
+
+
+@pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
+def test_a_method_that_takes_its_time(coffee: Path, method: str) -> None:
+    run(coffee, method=method, layer="blocks.0", json=True, heatmap=True)
+    said = record(coffee.with_suffix(".json"))
+    assert (said["label"], said["method"], said["layer"]) == ("espresso", method, "blocks.0")
+    assert np.load(coffee.with_suffix(".heatmap.npy")).shape == (112, 112)
+
+
+def test_several_layers_are_averaged(coffee: Path) -> None:
+    run(coffee, layer="bn2", more_layers=("blocks.4",), json=True, heatmap=True, panel=True)
+    assert record(coffee.with_suffix(".json"))["layer"] == "bn2 + blocks.4"
+    assert np.load(coffee.with_suffix(".heatmap.npy")).shape == (224, 224)
+
+
 @pytest.mark.parametrize("order", ["weight", "index"])
 def test_feature_maps_are_shown_one_by_one_and_then_their_sum(coffee: Path, order: str) -> None:
     run(coffee, feature_maps="gif", maps=5, order=order)
@@ -157,6 +217,47 @@ def test_feature_maps_are_shown_one_by_one_and_then_their_sum(coffee: Path, orde
     differences = [np.abs(frame[200:] - overlay[200:]).mean() for frame in frames]
     assert differences[5] < 6, "the sum is the Grad-CAM itself"
     assert min(differences[:5]) > 10
+
+
+class TitlesOnly(Overlay):
+    """Draws nothing, and remembers what it was to draw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.titles: list[str] = []
+
+    def draw(
+        self, frame: Frame, explanation: Explanation | None, status: Status
+    ) -> NDArray[np.uint8]:
+        assert explanation is not None
+        assert status.view == "overlay"
+        self.titles.append(explanation.title)
+        return frame.image
+
+
+@pytest.mark.parametrize("order", ["weight", "index"])
+def test_each_feature_map_has_its_number_and_weight(
+    photos: dict[str, NDArray[np.uint8]], order: str
+) -> None:
+    overlay = TitlesOnly()
+    with BatchExplainer(NetworkSettings(model=EMBEDDED), print) as explainer:
+        explainer.load()
+        maps = FeatureMaps(explainer, photos["coffee"], 967, count=7, order=order)
+        (said,) = explainer.explain([photos["coffee"]], Question((967,), feature_maps=5000))
+    assert len(list(maps.draw(overlay, Status(), "gif"))) == len(maps) == 8
+    *titles, last = overlay.titles
+    assert "sum" in last
+    found = [re.fullmatch(r"feature map #(\d+) ([+-]\d\.\d\d)", title) for title in titles]
+    numbers = [(int(each[1]), float(each[2])) for each in found if each]
+    assert len(numbers) == 7
+    place = 1 if order == "weight" else 0
+    assert [each[place] for each in numbers] == sorted(
+        (each[place] for each in numbers), reverse=order == "weight"
+    )
+    assert len(said.others) == 1280
+    total = sum(each.strength * each.heatmap for each in said.others)
+    expected = said.strength * said.heatmap
+    np.testing.assert_allclose(np.maximum(total, 0), expected, atol=1e-4 * expected.max())
 
 
 def test_feature_maps_as_a_video_and_all_of_them_on_request(
