@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from live_cam.benchmark import limits
-from live_cam.benchmark.report import report_from_json
 from live_cam.benchmark.short import bench
 from live_cam.errors import UsageError
+from live_cam.report import report_from_json
 from tests.program import TIME_LIMIT
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark.py"
