@@ -62,7 +62,7 @@ SMOOTHING: Final = Range(0.0, 60.0)
 VIDEO_ENDINGS: Final = (".mp4", ".mkv", ".avi")
 ANIMATIONS: Final = ("gif", "mp4")
 MAP_ORDERS: Final = ("weight", "index")
-EVALUATION_STEPS: Final = Range(1, 1000)
+EVALUATION_STEPS: Final = (1, 1000)
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"
 """The network whose weights come with a Python package: it needs no download."""
