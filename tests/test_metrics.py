@@ -137,6 +137,26 @@ class Recalled:
         return torch.no_grad()
 
 
+def test_drop_and_increase_equal_torch_cams() -> None:
+    metrics = pytest.importorskip("torchcam.metrics")
+    module = tiny_network()
+    x = torch.randn(9, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    maps = (5 * noise(9, 4, 4) - 2).relu()
+    softmax = partial(torch.softmax, dim=-1)
+    peer = metrics.ClassificationMetric(Recalled(module, laid_over(maps, 4, 4)), softmax)
+    classes = torch.arange(9) % 7
+    peer.update(x, classes.tolist())
+    with torch.no_grad():
+        before, kept = (
+            softmax(module(pictures))[torch.arange(9), classes]
+            for pictures in (x, masked(x, laid_over(maps, 32, 32)))
+        )
+    expected = peer.summary()
+    assert drop(before, kept).mean().item() == pytest.approx(expected["avg_drop"], abs=1e-5)
+    assert increases(before, kept).sum().item() / 9 == expected["conf_increase"]
+    assert 0 < expected["conf_increase"] < 1
+
+
 @pytest.mark.parametrize("steps", [7, 20])
 def test_curves_equal_torch_cams(steps: int) -> None:
     metrics = pytest.importorskip("torchcam.metrics")

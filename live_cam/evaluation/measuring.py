@@ -101,7 +101,8 @@ class Measuring(Closing):
     @property
     def fractions(self) -> list[float]:
         """Which share of a picture is changed after each step of a curve."""
-        return [float(share) for share in self._counts / self._counts[-1]]
+        counts = self._counts.tolist()
+        return [count / counts[-1] for count in counts]
 
     def measure(
         self, image: NDArray[np.uint8], class_index: int | None, seed: int, step: Callable[[], None]

@@ -30,7 +30,7 @@ _AVERAGED: Final = {
 """What is averaged, by what the mean is called."""
 _COLUMNS: Final = (
     Column("method", "method"),
-    Column("average_drop", "drop ↓", "{:.0f} %", 100.0),
+    Column("average_drop", "drop ↓", "{:.1f} %", 100.0),
     Column("increase_in_confidence", "increase ↑", "{:.0f} %", 100.0),
     Column("deletion_area", "deletion ↓", "{:.3f}"),
     Column("insertion_area", "insertion ↑", "{:.3f}"),
