@@ -21,6 +21,30 @@ if TYPE_CHECKING:
 
 _option = partial(option, of=StillsSettings)
 
+_STILLS = (
+    _option(
+        "method",
+        "--method",
+        type=click.Choice(settings.STILL_METHODS),
+        help="How the heatmap is made; scorecam and ablationcam look at as many changed pictures "
+        "as the layer has feature maps, and take their time.",
+    ),
+    click.option(
+        "layers",
+        "--layer",
+        multiple=True,
+        metavar="NAME",
+        help="Target layer, such as features.34; the maps of several are averaged.  "
+        "[default: the network's last feature map]",
+    ),
+    _option(
+        "batch",
+        "--batch",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="How many pictures to explain at once.  [default: by the device and its memory]",
+    ),
+)
 _OUTPUTS = (
     _option(
         "output",
@@ -54,20 +78,13 @@ _OUTPUTS = (
         "maps", "--maps", type=click.IntRange(min=1), help="How many of them: the strongest ones."
     ),
     _option("order", "--order", type=click.Choice(settings.MAP_ORDERS), help="And in which order."),
-    _option(
-        "batch",
-        "--batch",
-        metavar="N",
-        type=click.IntRange(min=1),
-        help="How many pictures to explain at once.  [default: by the device and its memory]",
-    ),
 )
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@options(_OUTPUTS, EXPLANATION, NETWORK)
-def image(**chosen: Any) -> int:
+@options(_OUTPUTS, EXPLANATION, _STILLS, NETWORK)
+def image(layers: tuple[str, ...], **chosen: Any) -> int:
     """Explain pictures: files, folders, or patterns such as 'photos/**/*.jpg'.
 
     Writes NAME.cam.jpg, the picture with heatmap and label, and on request more.
@@ -75,14 +92,16 @@ def image(**chosen: Any) -> int:
     from live_cam.stills import StillsPipeline
 
     with _Progress() as progress, stopped_by_signals(interrupt):
-        pipeline = StillsPipeline(StillsSettings(**chosen), progress)
+        first, *more = dict.fromkeys(layers) or (None,)
+        stills = StillsSettings(layer=first, more_layers=tuple(filter(None, more)), **chosen)
+        pipeline = StillsPipeline(stills, progress)
         try:
             pipeline.run()
         except KeyboardInterrupt:
             progress.say(f"Stopped after {pipeline.explained} of {pipeline.total} pictures.")
             return 0
     if pipeline.total > 1:
-        unread = f"; {pipeline.failed} could not be read" if pipeline.failed else ""
+        unread = f"; {pipeline.failed} could not be explained" if pipeline.failed else ""
         say(f"Explained {pipeline.explained} of {pipeline.total} pictures{unread}.")
     return 1 if pipeline.failed else 0
 
@@ -93,8 +112,8 @@ class _Progress(Progress):
     def explained(
         self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
     ) -> None:
-        from live_cam.overlay.layout import percent
+        from live_cam.overlay.words import headline
 
         self.clear()
-        classes = ", ".join(f"{said.label} {percent(said.score)}" for said in explanations)
+        classes = ", ".join(map(headline, explanations))
         click.echo(f"{source}: {classes} → {', '.join(map(str, overlays))}")

@@ -93,9 +93,9 @@ class Measuring(Closing):
         self._methods = tuple(methods)
         height, width = explainer.classifier.input_size
         self._counts = torch.tensor(step_counts(height * width, steps))
-        self._last_layer = ShuffledNetwork(explainer.classifier, explainer.device)
+        self._last_layer = ShuffledNetwork(explainer.classifier, explainer.loaded.device)
         self._last_layer.shuffle_next()
-        self._all_layers = ShuffledNetwork(explainer.classifier, explainer.device)
+        self._all_layers = ShuffledNetwork(explainer.classifier, explainer.loaded.device)
         self._all_layers.shuffle_all()
 
     @property
