@@ -36,7 +36,6 @@ class ShuffledNetwork(Closing):
 
     Attributes:
         classifier: The copy.
-        engine: Explains by it.
     """
 
     def __init__(self, classifier: Classifier, device: torch.device) -> None:
@@ -52,10 +51,20 @@ class ShuffledNetwork(Closing):
         # public way to take off a hook without its handle.
         get_layer(module, classifier.layer)._forward_hooks.clear()
         self.classifier = replace(classifier, module=module)
-        self.engine: Engine = open_engine("hook", self.classifier, precision="fp32", device=device)
+        self._device = device
+        self._engine: Engine | None = None
         self._remaining = list(_layers(module))
         self._generator = torch.Generator().manual_seed(_SEED)
         self._layers = len(self._remaining)
+
+    @property
+    def engine(self) -> Engine:
+        """Explains by the copy; opened by whoever asks first."""
+        if self._engine is None:
+            self._engine = open_engine(
+                "hook", self.classifier, precision="fp32", device=self._device
+            )
+        return self._engine
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -85,7 +94,9 @@ class ShuffledNetwork(Closing):
 
     def close(self) -> None:
         """Let go of the copy. May be called twice."""
-        self.engine.close()
+        engine, self._engine = self._engine, None
+        if engine:
+            engine.close()
         self._remaining = []
 
 

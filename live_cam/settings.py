@@ -203,7 +203,9 @@ class EvaluationSettings(NetworkSettings):
     truth: Path | None = None
     """What the pictures show: a CSV file or a JSON object; None: what their folders are called."""
     methods: tuple[str, ...] = ()
-    """Names in `METHODS`; none: all."""
+    """Names in `STILL_METHODS`; none: all of `METHODS`."""
+    more_layers: tuple[str, ...] = ()
+    """Target layers beside `layer`: the maps of all are averaged."""
     steps: int = 20
     """In how many steps a picture is deleted and inserted, in `EVALUATION_STEPS`."""
     batch: int | None = None

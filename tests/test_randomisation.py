@@ -3,27 +3,21 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-from torch import nn
 from torchvision import models
 
-from live_cam.classifier import Classifier
 from live_cam.engines import open_engine
 from live_cam.randomisation import ShuffledNetwork
+from tests.engines.classifiers import as_classifier
 from tests.networks import randomised, tiny_network
 
 CPU = torch.device("cpu")
 
 
-def classifier(module: nn.Module, layer: str = "1", side: int = 16) -> Classifier:
-    labels = tuple(f"class {index}" for index in range(7))
-    return Classifier("tiny", module, layer, labels, (side, side), (0.5,) * 3, (0.5,) * 3)
-
-
 def test_layers_are_shuffled_from_the_last_to_the_first_and_the_original_is_left_alone() -> None:
     module = tiny_network()
     before = {name: part.clone() for name, part in module.state_dict().items()}
-    with ShuffledNetwork(classifier(module), CPU) as shuffled:
-        x = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with ShuffledNetwork(as_classifier(module, "1"), CPU) as shuffled:
+        x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
         scores = [shuffled.engine.scores(x)]
         while not shuffled.done:
             shuffled.shuffle_next()
@@ -38,7 +32,7 @@ def test_layers_are_shuffled_from_the_last_to_the_first_and_the_original_is_left
 
 def test_weights_keep_their_values_in_other_places() -> None:
     module = tiny_network()
-    with ShuffledNetwork(classifier(module), CPU) as shuffled:
+    with ShuffledNetwork(as_classifier(module, "1"), CPU) as shuffled:
         shuffled.shuffle_all()
         copied = shuffled.classifier.module
     for name, part in module.state_dict().items():
@@ -52,7 +46,7 @@ def test_weights_keep_their_values_in_other_places() -> None:
 
 def test_what_is_not_shuffled_takes_no_memory() -> None:
     module = tiny_network()
-    with ShuffledNetwork(classifier(module), CPU) as shuffled:
+    with ShuffledNetwork(as_classifier(module, "1"), CPU) as shuffled:
         shuffled.shuffle_next()
         copied = shuffled.classifier.module
     shared = [
@@ -64,8 +58,10 @@ def test_what_is_not_shuffled_takes_no_memory() -> None:
 
 
 def test_attention_forgets_too() -> None:
-    module = randomised(models.vit_b_32(num_classes=7, image_size=64))
-    with ShuffledNetwork(classifier(module, "encoder.layers.encoder_layer_11.ln_1"), CPU) as found:
+    module = randomised(models.vit_b_32(num_classes=7, image_size=96))
+    with ShuffledNetwork(
+        as_classifier(module, "encoder.layers.encoder_layer_11.ln_1"), CPU
+    ) as found:
         found.shuffle_all()
         copied = found.classifier.module
     kept = [
@@ -78,8 +74,8 @@ def test_attention_forgets_too() -> None:
 
 def test_the_engine_on_the_original_explains_on() -> None:
     module = tiny_network()
-    named = classifier(module)
-    x = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    named = as_classifier(module, "1")
+    x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     with open_engine("hook", named) as engine:
         before = engine(x, 3).cam.clone()
         with ShuffledNetwork(named, CPU) as shuffled:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from live_cam import settings
-from live_cam.cli.options import FILE, NETWORK, option, options
+from live_cam.cli.options import FILE, MANY_PICTURES, NETWORK, named_layers, option, options
 from live_cam.cli.progress import Progress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import EvaluationSettings
@@ -21,8 +21,9 @@ _EVALUATION = (
         "methods",
         "--method",
         multiple=True,
-        type=click.Choice(settings.METHODS),
-        help="Evaluate this method; may be given several times.  [default: all]",
+        type=click.Choice(settings.STILL_METHODS),
+        help="Evaluate this method; may be given several times.  [default: all but scorecam and "
+        "ablationcam, which take their time]",
     ),
     _option(
         "truth",
@@ -39,20 +40,13 @@ _EVALUATION = (
     ),
     _option("json", "--json", type=FILE, help="Write all figures, of each picture too."),
     _option("overwrite", "--overwrite", is_flag=True, help="Write over an existing file."),
-    _option(
-        "batch",
-        "--batch",
-        metavar="N",
-        type=click.IntRange(min=1),
-        help="How many pictures to score at once.  [default: by the device and its memory]",
-    ),
 )
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@options(_EVALUATION, NETWORK)
-def evaluate(**chosen: Any) -> int:
+@options(_EVALUATION, MANY_PICTURES, NETWORK)
+def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
     """Measure on the pictures of FOLDER how far each method's maps can be trusted.
 
     Prints average drop and increase in confidence (Chattopadhay et al. 2018), the areas under the
@@ -66,7 +60,9 @@ def evaluate(**chosen: Any) -> int:
     from live_cam.evaluation import EvaluationPipeline
 
     with Progress() as progress, stopped_by_signals(interrupt):
-        pipeline = EvaluationPipeline(EvaluationSettings(**chosen), progress)
+        pipeline = EvaluationPipeline(
+            EvaluationSettings(**named_layers(layers), **chosen), progress
+        )
         try:
             pipeline.run()
         except KeyboardInterrupt:

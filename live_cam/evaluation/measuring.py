@@ -11,7 +11,6 @@ import torch
 from live_cam.closing import Closing
 from live_cam.evaluation.curves import Curves
 from live_cam.explanation import Prediction
-from live_cam.findings import ask
 from live_cam.metrics import (
     area,
     drop,
@@ -24,19 +23,23 @@ from live_cam.metrics import (
 )
 from live_cam.question import TOP_CLASS, Question
 from live_cam.randomisation import ShuffledNetwork
+from live_cam.respondent import Respondent
+from live_cam.settings import METHODS, NetworkSettings
 from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from live_cam.batch import BatchExplainer
-    from live_cam.explanation import Answer
+    from live_cam.explanation import Answer, Explanation
 
 RANDOM: Final = "random"
 """The name of what every method must beat: a map of random numbers, as coarse as theirs."""
+_COARSE: Final = 14
+"""Cells across and down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +89,18 @@ class Measuring(Closing):
 
         Args:
             explainer: The network; loaded, and not closed with this.
-            methods: Names in `settings.METHODS`.
+            methods: Names in `settings.STILL_METHODS`.
             steps: In how many steps a picture is deleted and inserted.
         """
         self._explainer = explainer
         self._methods = tuple(methods)
+        self._asked_together = _asked_together(self._methods, len(explainer.layers))
         height, width = explainer.classifier.input_size
         self._counts = torch.tensor(step_counts(height * width, steps))
-        self._last_layer = ShuffledNetwork(explainer.classifier, explainer.loaded.device)
-        self._last_layer.shuffle_next()
-        self._all_layers = ShuffledNetwork(explainer.classifier, explainer.loaded.device)
-        self._all_layers.shuffle_all()
+        last_layer, all_layers = (_Copy(explainer) for _ in range(2))
+        last_layer.network.shuffle_next()
+        all_layers.network.shuffle_all()
+        self._copies = last_layer, all_layers
 
     @property
     def fractions(self) -> list[float]:
@@ -119,26 +123,38 @@ class Measuring(Closing):
             NonFiniteError: The network's scores or gradients are not finite.
             EngineError: There is no memory for it.
         """
-        wanted = TOP_CLASS if class_index is None else class_index
-        (said,) = self._explainer.explain([image], Question((wanted,), self._methods))
-        maps = _stacked(said.heatmap, said.others)
+        said, maps = self._explain(image, TOP_CLASS if class_index is None else class_index)
         x = self._explainer.prepare([image])
         alike = self._likenesses(x, said.class_index, maps)
-        random = torch.rand(maps[:1].shape, generator=torch.Generator().manual_seed(seed))
-        masks = laid_over(torch.cat([maps, random]), *x.shape[2:])
-        figures = self._figures(x, said.class_index, masks, alike, step)
+        masks = laid_over(maps, *x.shape[2:])
+        random = laid_over(_random_map(maps, seed), *x.shape[2:])
+        figures = self._figures(x, said.class_index, torch.cat([masks, random]), alike, step)
         explained = Prediction(said.class_index, said.label, said.score)
         return Measured(explained, said.top[0], figures)
 
+    def _explain(self, image: NDArray[np.uint8], wanted: int) -> tuple[Explanation, Tensor]:
+        """Return what the network says, and the maps of all methods, N×h×w."""
+        found: dict[str, NDArray[np.float32]] = {}
+        for methods in self._asked_together:
+            (said,) = self._explainer.explain([image], Question((wanted,), methods))
+            wanted = said.class_index
+            found |= _named(methods, said.heatmap, said.others)
+        return said, self._stacked(found)
+
     def _likenesses(self, x: Tensor, class_index: int, maps: Tensor) -> list[_Likeness]:
         """Compare each method's map with those of the shuffled networks."""
-        question = Question((class_index,), self._methods)
-        labels = self._explainer.labels
-        found = []
-        for network in (self._last_layer, self._all_layers):
-            first, *others = ask(network.engine, x, question, labels, StageTimer()).answers(0)
-            found.append(rank_correlation(maps, _stacked(first.heatmap, others)).tolist())
-        return [_Likeness(*pair) for pair in zip(*found, strict=True)]
+        correlations = []
+        for copy in self._copies:
+            found: dict[str, NDArray[np.float32]] = {}
+            for methods in self._asked_together:
+                question = Question((class_index,), methods)
+                first, *others = copy.ask(x, question, self._explainer.batch_size)
+                found |= _named(methods, first.heatmap, others)
+            correlations.append(rank_correlation(maps, self._stacked(found)).tolist())
+        return [_Likeness(*pair) for pair in zip(*correlations, strict=True)]
+
+    def _stacked(self, maps: Mapping[str, NDArray[np.float32]]) -> Tensor:
+        return torch.from_numpy(np.stack([maps[method] for method in self._methods]))
 
     def _figures(
         self,
@@ -175,8 +191,8 @@ class Measuring(Closing):
 
     def close(self) -> None:
         """Let go of the copies. May be called twice."""
-        self._last_layer.close()
-        self._all_layers.close()
+        for copy in self._copies:
+            copy.close()
 
 
 class _Likeness(NamedTuple):
@@ -186,6 +202,44 @@ class _Likeness(NamedTuple):
     all_layers: float
 
 
-def _stacked(first: NDArray[np.float32], others: Sequence[Answer]) -> Tensor:
-    """Return the maps of all methods, N×h×w."""
-    return torch.from_numpy(np.stack([first, *(other.heatmap for other in others)]))
+class _Copy(Closing):
+    """A copy of the network, to be shuffled, and who answers by it."""
+
+    def __init__(self, explainer: BatchExplainer) -> None:
+        loaded = explainer.loaded
+        self.network = ShuffledNetwork(loaded.classifier, loaded.device)
+        # In its plainest form, whatever computes the original: it is for comparison.
+        self._respondent = Respondent(
+            loaded._replace(classifier=self.network.classifier),
+            NetworkSettings(engine="hook", precision="fp32"),
+            explainer.layers[1:],
+        )
+
+    def ask(self, x: Tensor, question: Question, batch: int) -> list[Answer]:
+        return self._respondent.ask(x, question, StageTimer(), batch).answers(0)
+
+    def close(self) -> None:
+        self._respondent.close()
+        self.network.close()
+
+
+def _asked_together(methods: Sequence[str], layers: int) -> list[tuple[str, ...]]:
+    """Return which methods one question asks for: at one layer, all that share a gradient."""
+    shared = tuple(method for method in methods if method in METHODS and layers == 1)
+    return [*([shared] if shared else []), *((each,) for each in methods if each not in shared)]
+
+
+def _named(
+    methods: Sequence[str], first: NDArray[np.float32], others: Sequence[Answer]
+) -> dict[str, NDArray[np.float32]]:
+    """Return each method's map by its name."""
+    return dict(zip(methods, (first, *(other.heatmap for other in others)), strict=True))
+
+
+def _random_map(maps: Tensor, seed: int) -> Tensor:
+    """Return a map of random numbers, 1×h×w, as coarse as these or as features usually are.
+
+    Not finer: noise of single pixels takes any picture apart, and its curve falls at once.
+    """
+    height, width = (min(side, _COARSE) for side in maps.shape[1:])
+    return torch.rand(1, height, width, generator=torch.Generator().manual_seed(seed))

@@ -64,7 +64,9 @@ class EvaluationPipeline:
         if settings.json:
             check_output(settings.json, overwrite=settings.overwrite)
         named = find_named_pictures(settings.folder, settings.truth)
-        with BatchExplainer(settings, self._observer.say, batch=settings.batch) as explainer:
+        with BatchExplainer(
+            settings, self._observer.say, batch=settings.batch, more_layers=settings.more_layers
+        ) as explainer:
             explainer.load()
             classes = find_classes_shown(named, explainer.labels, self._observer.say)
             with Measuring(explainer, self._methods, settings.steps) as measuring:
@@ -81,7 +83,7 @@ class EvaluationPipeline:
         network = {
             "model": classifier.name,
             "weights": str(self._settings.weights) if self._settings.weights else None,
-            "layer": classifier.layer,
+            "layers": list(explainer.layers),
             "fit": self._settings.fit,
             "engine": engine.name,
             "device": engine.device,

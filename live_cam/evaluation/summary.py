@@ -73,7 +73,8 @@ class Evaluation:
 
     folder: Path
     network: dict[str, Any]
-    """What explained, by what it is: `model`, `layer`, `engine`, `precision`, `device`, `fit`."""
+    """What explained, by what it is: `model`, `weights`, `layers`, `fit`, `engine`, `device`,
+    `precision`."""
     labels: Sequence[str]
     """The names of its classes."""
     methods: tuple[str, ...]
@@ -125,7 +126,7 @@ class Evaluation:
         if self.failed:
             pictures += f"; {len(self.failed)} could not be read"
         facts = {
-            "Network": f"{network['model']} · {network['layer']} · {computes}",
+            "Network": " · ".join([network["model"], *network["layers"], computes]),
             "Pictures": pictures,
             "Curves": f"{len(self.fractions) - 1} steps",
         }

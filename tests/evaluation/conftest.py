@@ -15,10 +15,10 @@ from live_cam.loading import Loaded
 from live_cam.opencv import cv2
 from live_cam.preprocess import Preprocessor
 from live_cam.settings import NetworkSettings
+from tests.engines.classifiers import SIZE, as_classifier
 from tests.networks import randomised
 
-SIDE = 64
-LABELS = tuple(f"class {index}" for index in range(7))
+CLASSES = 7
 
 
 def small_vgg() -> nn.Sequential:
@@ -28,7 +28,7 @@ def small_vgg() -> nn.Sequential:
         *(nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
         *(nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
         *(nn.AdaptiveAvgPool2d(4), nn.Flatten()),
-        *(nn.Linear(256, 32), nn.ReLU(inplace=True), nn.Linear(32, len(LABELS))),
+        *(nn.Linear(256, 32), nn.ReLU(inplace=True), nn.Linear(32, CLASSES)),
     )
     randomised(network)
     # Sure of something: classes that differ by little have gradients of nearly nothing.
@@ -58,24 +58,22 @@ def colour_network() -> nn.Sequential:
     return network
 
 
-def load_instead(monkeypatch: pytest.MonkeyPatch, module: nn.Sequential) -> nn.Sequential:
-    """Have every `BatchExplainer` load this network of two linear layers."""
-    mean = std = (0.5, 0.5, 0.5)
-    classifier = Classifier("small_vgg", module, "7", LABELS, (SIDE, SIDE), mean, std)
+def load_instead(monkeypatch: pytest.MonkeyPatch, classifier: Classifier) -> None:
+    """Have every `BatchExplainer` load this network."""
     cpu = torch.device("cpu")
-    loaded = Loaded(classifier, Preprocessor((SIDE, SIDE), mean, std, cpu), cpu)
+    preprocess = Preprocessor(SIZE, classifier.mean, classifier.std, cpu)
+    loaded = Loaded(classifier, preprocess, cpu)
     monkeypatch.setattr("live_cam.batch.load_network", lambda *_: loaded)
-    return module
 
 
 @pytest.fixture
-def small_network(monkeypatch: pytest.MonkeyPatch) -> nn.Sequential:
-    return load_instead(monkeypatch, small_vgg())
+def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_instead(monkeypatch, as_classifier(small_vgg(), "7"))
 
 
 @pytest.fixture
 def colours(monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchExplainer]:
-    load_instead(monkeypatch, colour_network())
+    load_instead(monkeypatch, as_classifier(colour_network(), "7"))
     with BatchExplainer(NetworkSettings(), print) as explainer:
         explainer.load()
         yield explainer

@@ -17,12 +17,14 @@ from live_cam.evaluation.curves import Curves
 from live_cam.evaluation.measuring import RANDOM, Measured, Measuring
 from live_cam.metrics import area, ranks, step_counts
 from live_cam.settings import METHODS, NetworkSettings
-from tests.evaluation.conftest import LABELS, SIDE, picture
+from tests.engines.classifiers import SIZE, network
+from tests.evaluation.conftest import CLASSES, load_instead, picture
 from tests.networks import COLOUR_LABELS, COLOURS
 
 PEERS = {"gradcam": "GradCAM", "xgradcam": "XGradCAM", "layercam": "LayerCAM"}
 """What torch-cam has, too. Its Grad-CAM++ (0.5.0) divides a copy of what it should divide."""
 TOLERANCE = 1e-3
+SIDE = SIZE[0]
 
 
 def nothing() -> None:
@@ -84,7 +86,7 @@ def test_one_step_has_no_picture_between(colours: BatchExplainer) -> None:
         assert measuring.fractions == [0.0, 1.0]
     assert len(figures.deletion) == len(figures.insertion) == 2
     assert figures.deletion[0] > 0.9
-    assert figures.deletion[1] == pytest.approx(1 / len(LABELS), abs=0.01), "grey has no colour"
+    assert figures.deletion[1] == pytest.approx(1 / CLASSES, abs=0.01), "grey has no colour"
 
 
 def test_a_map_that_needs_no_knowledge_stays_when_the_network_forgets(
@@ -107,6 +109,46 @@ def test_what_nothing_speaks_for_has_an_empty_map(colours: BatchExplainer) -> No
     assert found.figures["gradcam"].empty
     assert found.figures["gradcam"].last_layer == 0
     assert not found.figures[RANDOM].empty
+
+
+def test_methods_are_measured_in_the_order_they_are_named(colours: BatchExplainer) -> None:
+    methods = ("scorecam", "layercam", "ablationcam", "gradcam")
+    with Measuring(colours, methods, 10) as measuring:
+        found = [measuring.measure(image, None, 0, nothing) for image in dots()[:3]]
+    with Measuring(colours, ("gradcam",), 10) as measuring:
+        alone = [measuring.measure(image, None, 0, nothing) for image in dots()[:3]]
+    for each, expected in zip(found, alone, strict=True):
+        assert tuple(each.figures) == (*methods, RANDOM)
+        assert each.figures["gradcam"] == expected.figures["gradcam"]
+    for method in methods:
+        assert mean(found, method, "deletion_area") < 0.2, method
+        assert mean(found, method, "insertion_area") > 0.8, method
+
+
+@pytest.mark.usefixtures("small_network")
+def test_the_maps_of_several_layers_are_measured_as_one() -> None:
+    found = {}
+    for more in ((), ("4",)):
+        with BatchExplainer(NetworkSettings(), print, more_layers=more) as explainer:
+            explainer.load()
+            with Measuring(explainer, ("gradcam", "layercam"), 4) as measuring:
+                found[more] = measuring.measure(picture(0), None, 0, nothing).figures
+    one, two = found.values()
+    for method in ("gradcam", "layercam"):
+        assert one[method].kept != two[method].kept
+        assert two[method].last_layer is not None
+    assert one[RANDOM].insertion == two[RANDOM].insertion, "noise is as coarse as ever"
+
+
+def test_a_transformer_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_instead(monkeypatch, network("timm/vit_tiny_patch16_224"))
+    with BatchExplainer(NetworkSettings(), print) as explainer:
+        explainer.load()
+        with Measuring(explainer, ("gradcam", "eigencam"), 2) as measuring:
+            figures = measuring.measure(picture(0), None, 0, nothing).figures
+    assert figures["eigencam"].last_layer == pytest.approx(1)
+    for method in ("gradcam", "eigencam"):
+        assert figures[method].all_layers != pytest.approx(1, abs=0.1), method
 
 
 def test_a_true_vgg19_that_sees_colours(colour_weights: Path) -> None:
