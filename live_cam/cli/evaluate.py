@@ -36,7 +36,7 @@ _EVALUATION = (
         "steps",
         "--steps",
         type=click.IntRange(*settings.EVALUATION_STEPS),
-        help="In how many steps a picture is deleted and inserted. The paper has 224.",
+        help="In how many steps a picture is deleted and inserted; the paper's authors take 224.",
     ),
     _option("json", "--json", type=FILE, help="Write all figures, of each picture too."),
     _option("overwrite", "--overwrite", is_flag=True, help="Write over an existing file."),
@@ -66,7 +66,8 @@ def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
         try:
             pipeline.run()
         except KeyboardInterrupt:
-            progress.say("Stopped; what follows is what was measured until then.")
+            measured = len(pipeline.evaluation.done) if pipeline.evaluation else 0
+            progress.say(f"Stopped after {measured} pictures.")
             return 0
         finally:
             progress.close()

@@ -38,12 +38,12 @@ _COLUMNS: Final = (
     Column("all_layers_correlation", "all ↓", "{:.2f}"),
 )
 _LEGEND: Final = (
-    "drop: how much of the class's probability is lost when the picture is multiplied by the map, "
-    "and nothing else is shown; increase: in how many pictures it rises. deletion, insertion: "
-    "area under the probability while the hottest places go first, or come back first into a "
-    f"blurred picture. last, all: rank correlation with the map of the same network after the "
-    f"weights of its last layer, or of all layers, were shuffled. {RANDOM}: a map of random "
-    "numbers, which a method must beat."
+    "drop: how much of the class's probability is lost on the picture multiplied by the map; "
+    "increase: in how many pictures it rises. deletion, insertion: area under the probability "
+    "while the hottest places go first, or come back first into a blurred picture. last, all: "
+    "rank correlation with the map of the same network after the weights of its last layer, or of "
+    f"all layers, were shuffled. {RANDOM}: a map of random numbers, which must do worse at "
+    "deletion and insertion; drop and increase are kind to any map that shows much."
 )
 _LIMITS: Final = (
     "They say whether a map shows what this network's answer depends on, judged by pictures "
