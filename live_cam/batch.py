@@ -7,6 +7,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import numpy as np
 import torch
 
 from live_cam.closing import Closing
@@ -19,7 +20,6 @@ from live_cam.timing import StageTimer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -185,6 +185,25 @@ class BatchExplainer(Closing):
                 found.append(scored)
                 rest = rest[len(batch) :]
         return torch.cat(found)
+
+    def guided(self, image: NDArray[np.uint8], said: Explanation) -> NDArray[np.float32]:
+        """Return Guided Grad-CAM of a picture (Selvaraju et al. 2017, figure 1).
+
+        Args:
+            image: H×W×3, BGR.
+            said: What was explained of it; of its heatmap counts what is above 0.
+
+        Returns:
+            h×w×3 float32, of either sign, in the size of the network's input; red, green and blue.
+
+        Raises:
+            UsageError: The network has no ReLU.
+            NonFiniteError: The network's scores or gradients are not finite.
+            RuntimeError: Called before `load` or after `close`.
+        """
+        cam = torch.from_numpy(said.heatmap).clamp_min(0)[None]
+        found = self._ready[1].guided(self.prepare([image]), said.class_index, cam)
+        return np.asarray(found[0].permute(1, 2, 0).cpu().numpy())
 
     def _scored(self, x: Tensor) -> Tensor:
         return self.engine.scores(x).cpu()

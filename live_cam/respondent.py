@@ -10,6 +10,7 @@ from live_cam.engines import Engine, open_engine
 from live_cam.errors import UsageError
 from live_cam.findings import ask, ask_each
 from live_cam.gradcam import CAM
+from live_cam.guided import guided_backpropagation, guided_gradcam
 from live_cam.precision import Precision
 from live_cam.question import FOR
 from live_cam.settings import ACCELERATORS, METHODS
@@ -81,6 +82,25 @@ class Respondent(Closing):
             )
         self._progress.begin(parts=len(question.classes) * len(self.layers))
         return ask_each(self._cam(question.methods[0], batch), x, question, labels, timer)
+
+    def guided(self, x: Tensor, class_index: int, cam: Tensor) -> Tensor:
+        """Multiply a map by guided backpropagation, which needs the tape below the layer, too.
+
+        Args:
+            x: 1×3×H×W float32, as above.
+            class_index: Which class.
+            cam: 1×h×w float32, at least 0: what speaks for it.
+
+        Returns:
+            1×3×H×W float32, of either sign.
+
+        Raises:
+            UsageError: The network has no ReLU.
+            NonFiniteError: The scores or gradients are not finite.
+        """
+        self.close()  # its hook cuts the tape
+        gradients = guided_backpropagation(self._loaded.classifier.module, x, class_index)
+        return guided_gradcam(gradients, cam.to(gradients.device))
 
     def _beyond_engines(self, question: Question) -> bool:
         if question.feature_maps:

@@ -181,6 +181,8 @@ class StillsSettings(ExplanationSettings):
     """Whether what the network says is written."""
     panel: bool = False
     """Whether picture, heatmap, overlay and probabilities are written in one picture."""
+    guided: bool = False
+    """Whether the heatmap, multiplied by guided backpropagation, is written as a picture."""
     more_layers: tuple[str, ...] = ()
     """Target layers beside `layer`: the maps of all are averaged. `method` is one of
     `STILL_METHODS` here."""

@@ -61,6 +61,13 @@ _OUTPUTS = (
         help="Write picture, heatmap, overlay and the top five as bars in one: NAME.panel.jpg.",
     ),
     _option(
+        "guided",
+        "--guided",
+        is_flag=True,
+        help="Write Guided Grad-CAM, the heatmap times guided backpropagation, in which single "
+        "pixels are seen: NAME.guided.png.",
+    ),
+    _option(
         "feature_maps",
         "--feature-maps",
         type=click.Choice(settings.ANIMATIONS),
