@@ -190,6 +190,27 @@ def test_another_failure_is_not_taken_for_one_of_memory(
         objects.explain([photos["coffee"]], Question())
 
 
+def test_scores_are_those_of_the_explanations_however_many_fit(
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = list(photos.values())
+    expected = [each.score for each in objects.explain(images, Question())]
+    score: Callable[..., Tensor] = HookEngine.scores
+    asked: list[int] = []
+
+    def limited(self: HookEngine, x: Tensor) -> Tensor:
+        asked.append(len(x))
+        if len(x) > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return score(self, x)
+
+    monkeypatch.setattr(HookEngine, "scores", limited)
+    x = objects.prepare([*images, images[0]])
+    found = objects.scores(x).softmax(dim=1).amax(dim=1)
+    np.testing.assert_allclose(found, [*expected, expected[0]], atol=1e-4)
+    assert asked == [4, 2, 2, 1]
+
+
 def test_the_batch_fits_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, pixels = torch.device("cpu"), 224 * 224
     for free, expected in ((10**6, 1), (6 * 10**8, 3), (10**12, 8), (None, 8)):

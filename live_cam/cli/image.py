@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from live_cam import settings
-from live_cam.cli.options import EXPLANATION, NETWORK, option, options, say
-from live_cam.cli.signals import stopped_by_signals
-from live_cam.closing import Closing
+from live_cam.cli.options import (
+    EXPLANATION,
+    MANY_PICTURES,
+    NETWORK,
+    named_layers,
+    option,
+    options,
+    say,
+)
+from live_cam.cli.progress import Progress
+from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import StillsSettings
 
 if TYPE_CHECKING:
@@ -22,28 +29,13 @@ if TYPE_CHECKING:
 
 _option = partial(option, of=StillsSettings)
 
-_STILLS = (
+_METHOD = (
     _option(
         "method",
         "--method",
         type=click.Choice(settings.STILL_METHODS),
         help="How the heatmap is made; scorecam and ablationcam look at as many changed pictures "
         "as the layer has feature maps, and take their time.",
-    ),
-    click.option(
-        "layers",
-        "--layer",
-        multiple=True,
-        metavar="NAME",
-        help="Target layer, such as features.34; the maps of several are averaged.  "
-        "[default: the network's last feature map]",
-    ),
-    _option(
-        "batch",
-        "--batch",
-        metavar="N",
-        type=click.IntRange(min=1),
-        help="How many pictures to explain at once.  [default: by the device and its memory]",
     ),
 )
 _OUTPUTS = (
@@ -91,7 +83,7 @@ _OUTPUTS = (
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@options(_OUTPUTS, EXPLANATION, _STILLS, NETWORK)
+@options(_OUTPUTS, EXPLANATION, _METHOD, MANY_PICTURES, NETWORK)
 def image(layers: tuple[str, ...], **chosen: Any) -> int:
     """Explain pictures: files, folders, or patterns such as 'photos/**/*.jpg'.
 
@@ -99,10 +91,8 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
     """
     from live_cam.stills import StillsPipeline
 
-    with _Progress() as progress, stopped_by_signals(_interrupt):
-        first, *more = dict.fromkeys(layers) or (None,)
-        stills = StillsSettings(layer=first, more_layers=tuple(filter(None, more)), **chosen)
-        pipeline = StillsPipeline(stills, progress)
+    with _Progress() as progress, stopped_by_signals(interrupt):
+        pipeline = StillsPipeline(StillsSettings(**named_layers(layers), **chosen), progress)
         try:
             pipeline.run()
         except KeyboardInterrupt:
@@ -114,44 +104,14 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
     return 1 if pipeline.failed else 0
 
 
-def _interrupt() -> None:
-    raise KeyboardInterrupt
-
-
-class _Progress(Closing):
-    """Tells what happens: a line for each picture, and a bar below where someone looks on."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None  # click does not name its progress bar's type in public
-
-    def say(self, text: str) -> None:
-        self._clear()
-        say(text)
-
-    def begin(self, steps: int) -> None:
-        if steps > 1 and sys.stderr.isatty():
-            self._bar = click.progressbar(length=steps, file=sys.stderr, show_pos=True)
-            self._bar.__enter__()
-
-    def step(self, count: int = 1) -> None:
-        if self._bar:
-            self._bar.update(count)
+class _Progress(Progress):
+    """Writes a line for each picture, too."""
 
     def explained(
         self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
     ) -> None:
         from live_cam.overlay.words import headline
 
-        self._clear()
+        self.clear()
         classes = ", ".join(map(headline, explanations))
         click.echo(f"{source}: {classes} → {', '.join(map(str, overlays))}")
-
-    def _clear(self) -> None:
-        """Take the bar off the line on which something else is going to stand."""
-        if self._bar:
-            click.echo("\r\033[K", nl=False, err=True)
-
-    def close(self) -> None:
-        bar, self._bar = self._bar, None
-        if bar:
-            bar.__exit__(None, None, None)

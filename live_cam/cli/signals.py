@@ -34,3 +34,8 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def interrupt() -> None:
+    """End what is going on as Ctrl-C does by itself: by a `KeyboardInterrupt`."""
+    raise KeyboardInterrupt
