@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 _KEY_INTERVAL = 0.015
 _REFRESH_INTERVAL = 0.2
 _CONFIRMATION_SECONDS = 1.5
-_STALLED_AFTER = 1.5
 
 
 class LivePipeline:
@@ -95,7 +94,6 @@ class LivePipeline:
         self._first: Frame | None = None
         self._count = 0
         self._frozen = False
-        self._picture_at = time.monotonic()
         self._drawn_at = 0.0
         self._confirmation = ""
         self._confirmed_at = float("-inf")
@@ -156,6 +154,7 @@ class LivePipeline:
                 settings.source,
                 camera_size=settings.camera_size,
                 camera_fps=settings.camera_fps,
+                reconnect=settings.reconnect_seconds,
                 loop=not settings.headless and not settings.every_frame,
                 hold=0 if settings.every_frame else 2.0,
             )
@@ -196,7 +195,6 @@ class LivePipeline:
     def _advance(self, shown: Shown, source: Source) -> None:
         """Show the next picture, and record it."""
         self._shown = shown
-        self._picture_at = time.monotonic()
         # A file waits on its first frame for the network; that wait is not part of the video.
         counts = source.live or shown.explanation is not None
         if counts:
@@ -260,7 +258,7 @@ class LivePipeline:
             mirror=self.controls.mirror,
             frozen=self.controls.frozen,
             recording=self._recorder.seconds if self._recorder else None,
-            notice=self._notice(source, now),
+            notice=self._notice(source),
             confirmation=self._confirmation if confirmed else None,
             keys=self._card(),
         )
@@ -273,11 +271,8 @@ class LivePipeline:
         keys = ("enter", *[" "] * len(found))
         return (("/", controls.entry + "_"), *zip(keys, found or ["no class yet"], strict=False))
 
-    def _notice(self, source: Source, now: float) -> str | None:
-        stalled = now - self._picture_at
-        if source.live and not self.controls.frozen and stalled > _STALLED_AFTER:
-            return f"waiting for {source.name}… {stalled:.0f} s"
-        return self._explainer.activity
+    def _notice(self, source: Source) -> str | None:
+        return (None if self.controls.frozen else source.trouble) or self._explainer.activity
 
     # ---- keys ----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from live_cam.errors import UsageError
+from live_cam.settings import RECONNECT_SECONDS
 
 if TYPE_CHECKING:
     from live_cam.capture.source import Source
@@ -23,6 +24,7 @@ def open_source(
     *,
     camera_size: tuple[int, int] | None = None,
     camera_fps: float | None = None,
+    reconnect: float = RECONNECT_SECONDS,
     loop: bool = False,
     hold: float = 2.0,
 ) -> Source:
@@ -34,6 +36,7 @@ def open_source(
         camera_size: Width and height to ask a camera for, in pixels, and those of the demo scene;
             None: what the camera does best, and 1280×720.
         camera_fps: Frames per second to ask a camera for, and those of the demo scene; None: 30.
+        reconnect: Seconds in which a lost camera or stream may come back; 0: none.
         loop: Whether pictures begin anew after the last one. Videos end in any case.
         hold: Seconds for which each picture is shown, at 30 frames per second; 0: one frame each.
 
@@ -54,7 +57,7 @@ def open_source(
             )
         from live_cam.capture.camera import Camera
 
-        return Camera(int(source), size=camera_size, fps=camera_fps)
+        return Camera(int(source), size=camera_size, fps=camera_fps, reconnect=reconnect)
     if source == "demo":
         from live_cam.capture import demo
 
@@ -62,12 +65,12 @@ def open_source(
     if "://" in source:
         from live_cam.capture.stream import open_stream
 
-        return open_stream(source)
+        return open_stream(source, reconnect=reconnect)
     path = Path(source).expanduser()
     if _is_device(path):
         from live_cam.capture.camera import Camera
 
-        return Camera(str(path), size=camera_size, fps=camera_fps)
+        return Camera(str(path), size=camera_size, fps=camera_fps, reconnect=reconnect)
     return _open_path(path, source, loop=loop, hold=hold)
 
 

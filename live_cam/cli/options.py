@@ -61,6 +61,12 @@ _OPTIONS = (
         help="Frames per second to ask the camera for.",
     ),
     option(
+        "reconnect_seconds",
+        "--reconnect-seconds",
+        type=click.FloatRange(*settings.RECONNECT),
+        help="How long to look for a camera or stream that was lost; 0: end at once.",
+    ),
+    option(
         "model",
         "--model",
         "-m",

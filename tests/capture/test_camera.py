@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,21 +9,25 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame, Source, camera, open_source
+from live_cam.capture import Frame, Source, driver, open_source
+from live_cam.capture.base import Trouble
 from live_cam.capture.camera import Camera
 from live_cam.errors import CaptureError, UsageError
 from live_cam.opencv import cv2
-from tests.capture.media import BLUE, GREEN, RED, FakeCamera, colour_of, marked
+from tests.capture.media import BLUE, GREEN, RED, FakeCamera, colour_of, install, marked
 
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> FakeCamera:
     fake = FakeCamera()
-    monkeypatch.setattr(cv2, "VideoCapture", fake.capture)
-    monkeypatch.setattr(camera, "_BACKENDS", {sys.platform: (cv2.CAP_V4L2,)})
-    monkeypatch.setattr(camera, "_FIRST_PICTURE_WAIT", 0.2)
-    monkeypatch.setattr(camera, "camera_problem", lambda *_, answered: f"answered: {answered}")
+    install(fake, monkeypatch)
+    monkeypatch.setattr(driver, "FIRST_PICTURE_WAIT", 0.2)
+    monkeypatch.setattr(driver, "camera_problem", _problem)
     return fake
+
+
+def _problem(*_: object, answered: bool) -> Trouble:
+    return Trouble("camera cannot be used", f"answered: {answered}.")
 
 
 def _until(source: Source, wanted: Callable[[Frame], bool]) -> list[Frame]:
@@ -144,8 +147,8 @@ def test_a_frozen_camera_goes_on_when_it_thaws(device: FakeCamera) -> None:
         _until(source, _shows("green"))
 
 
-def test_each_loss_has_a_grace_time_of_its_own(device: FakeCamera) -> None:
-    with Camera(0, grace=1.5) as source:
+def test_each_loss_has_a_time_of_its_own_to_come_back(device: FakeCamera) -> None:
+    with Camera(0, reconnect=1.5) as source:
         for _ in range(2):
             start = time.monotonic()
             device.frozen = True
@@ -156,7 +159,7 @@ def test_each_loss_has_a_grace_time_of_its_own(device: FakeCamera) -> None:
 
 @pytest.mark.parametrize("how", ["unplugged", "frozen"])
 def test_a_camera_that_stays_away_is_an_error(device: FakeCamera, how: str) -> None:
-    source = Camera(0, grace=0.4)
+    source = Camera(0, reconnect=0.4)
     with source:
         if how == "unplugged":
             device.unplug()
@@ -170,28 +173,35 @@ def test_a_camera_that_stays_away_is_an_error(device: FakeCamera, how: str) -> N
     assert not device.in_use
 
 
-def test_a_driver_that_blocks_holds_up_neither_the_error_nor_close(
+def test_a_driver_that_blocks_holds_up_nobody(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocked, free = threading.Event(), threading.Event()
-    reopen = Camera._reopen
-
-    def block(self: Camera) -> None:
-        blocked.set()
-        free.wait(30)
-        reopen(self)
-
-    source = Camera(0, grace=0.4)
-    monkeypatch.setattr(Camera, "_reopen", block)
-    device.frozen = True
-    with pytest.raises(CaptureError, match="was lost"):
+    monkeypatch.setattr(Camera, "patience", 0.2)
+    source = Camera(0, reconnect=1)
+    device.blocked.set()
+    with pytest.raises(CaptureError, match=r"was lost .* camera 0 does not answer"):
         _until(source, lambda _: False)
-    assert blocked.is_set()
     source.close()
     assert source.read() is None
-    free.set()
-    source._thread.join(10)
-    assert not device.in_use
+    assert device.in_use  # by the driver that nobody waits for
+    device.blocked.clear()
+    _wait_until_released(device)
+
+
+def test_a_driver_that_lets_go_again_is_asked_anew(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Camera, "patience", 0.2)
+    with Camera(0) as source:
+        _until(source, lambda frame: frame.index == 3)
+        device.blocked.set()
+        time.sleep(1)
+        assert source.trouble is not None
+        assert source.trouble.startswith("camera does not answer…")
+        device.image = marked(GREEN)
+        device.blocked.clear()
+        _until(source, _shows("green"))
+        assert source.trouble is None
 
 
 def test_a_failure_in_the_cameras_thread_reaches_the_reader(
@@ -229,7 +239,7 @@ def test_the_next_backend_is_tried(device: FakeCamera, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(cv2, "VideoCapture", capture)
     backends = (cv2.CAP_MSMF, cv2.CAP_DSHOW, cv2.CAP_ANY)
-    monkeypatch.setattr(camera, "_BACKENDS", {sys.platform: backends})
+    monkeypatch.setattr(driver, "BACKENDS", {sys.platform: backends})
 
     with open_source("0") as source:
         assert source.read() is not None

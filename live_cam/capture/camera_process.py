@@ -1,0 +1,126 @@
+"""A camera in a process of its own.
+
+A driver may hold whoever calls it: while a camera is frozen, Linux's keeps a process from ending
+until the camera thaws or is unplugged, even by SIGKILL. Whoever only started that process goes on,
+and ends when it wants to; and a driver that crashes takes nothing with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from live_cam.capture.driver import Report, Request, serve
+from live_cam.latest import Latest
+
+if TYPE_CHECKING:
+    from io import RawIOBase
+
+_CODE: Final = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from live_cam.capture.camera_process import main; main(*json.loads(sys.argv[2]))"
+)
+_LENGTH: Final = struct.Struct("<Q")
+_DEATH_WAIT: Final = 0.3
+"""Seconds in which a process that was killed is gone, unless its driver holds it."""
+
+
+class CameraProcess:
+    """A camera's process, and the newest of its reports."""
+
+    def __init__(self, request: Request) -> None:
+        """Start it; what comes of the request is in its reports."""
+        arguments = [request.device, request.name, request.size, request.fps]
+        paths = [str(path) for path in sys.path]
+        # Isolated: what lies in the working directory must not be imported in place of a package.
+        python = [sys.executable, "-I", "-c", _CODE]
+        self._process = subprocess.Popen(
+            [*python, json.dumps(paths), json.dumps(arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # libjpeg's words on each damaged picture
+            bufsize=0,
+            # Ctrl-C is the program's, which then ends this.
+            **_apart(),
+        )
+        self._reports: Latest[Report] = Latest()
+        threading.Thread(target=self._receive, name=f"live_cam {request.name}", daemon=True).start()
+
+    def newer(self, than: Report | None, timeout: float) -> Report | None:
+        """Return the newest report, unless it is `than`; None: there was none in time.
+
+        Args:
+            than: The last one that was seen.
+            timeout: Seconds to wait for another one.
+        """
+        return self._reports.newer(than, timeout)
+
+    def kill(self) -> None:
+        """End the process, without waiting for a driver that holds it. May be called twice."""
+        self._process.kill()
+        try:
+            self._process.wait(_DEATH_WAIT)
+        except subprocess.TimeoutExpired:
+            return
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended, and let go of the camera."""
+        return self._process.poll() is not None
+
+    def _receive(self) -> None:
+        pipe = cast("RawIOBase", self._process.stdout)
+        last = Report()
+        while (data := _next_message(pipe)) is not None:
+            last = pickle.loads(data)
+            self._reports.put(last)
+        if not last.ended:  # it crashed, or was killed
+            self._reports.put(Report(opened=last.opened, ended=True))
+        pipe.close()
+
+
+def _apart() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}
+
+
+def _next_message(pipe: RawIOBase) -> bytearray | None:
+    """Read what `_write` wrote; None where the pipe ends."""
+    header = _read(pipe, _LENGTH.size)
+    return None if header is None else _read(pipe, *_LENGTH.unpack(header))
+
+
+def _read(pipe: RawIOBase, count: int) -> bytearray | None:
+    data = bytearray(count)
+    view = memoryview(data)
+    while view:
+        got = pipe.readinto(view)
+        if not got:
+            return None
+        view = view[got:]
+    return data
+
+
+def _write(pipe: RawIOBase, message: bytes) -> None:
+    view = memoryview(_LENGTH.pack(len(message)) + message)
+    while view:
+        view = view[pipe.write(view) :]
+
+
+def main(device: int | str, name: str, size: list[int] | None, fps: float | None) -> None:
+    """Serve a camera to the process that started this one, by the standard output."""
+    # A copy of it: what a library prints must not end up between the reports.
+    pipe = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    request = Request(device, name, (size[0], size[1]) if size else None, fps)
+    # What fails is that nobody listens any more.
+    with contextlib.suppress(BrokenPipeError):
+        serve(request, lambda report: _write(pipe, pickle.dumps(report, pickle.HIGHEST_PROTOCOL)))

@@ -1,0 +1,138 @@
+"""All that a stream sends, taken as fast as it comes, so that nothing grows old on the way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from live_cam.capture.decoder import Decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+TIMEOUT: Final = 10.0
+"""Seconds without a word from the server after which it is lost."""
+_OPTIONS: Final[Mapping[str, str]] = {
+    # Over UDP, which is the default, a lost packet is a grey smear for seconds.
+    "rtsp_transport": "tcp",
+    # Half a second is enough to know the codec; the default of 5 s delays the first picture.
+    # What arrives meanwhile is kept and decoded at once (no `nobuffer`: it would throw the first
+    # key picture away, and the ones until the next one with it).
+    "analyzeduration": "500000",
+}
+_LOOK: Final = 0.25
+_BACKLOG: Final = 15
+"""Packets that may wait for a decoder which is behind, before it skips to the next key picture."""
+_LONGEST_BACKLOG: Final = 600
+"""Packets without a key picture among them; then they are thrown away, up to the next one."""
+
+
+class Arrival(NamedTuple):
+    """A packet, not decoded yet."""
+
+    packet: Packet[VideoStream]
+    timestamp: float
+    """Seconds of `time.monotonic()`, when it was here."""
+
+
+class Feed:
+    """A thread that opens a stream, and takes its packets as they come until the stream ends.
+
+    Nobody else waits for the network, which may not answer for longer than anybody would wait.
+
+    Attributes:
+        decoder: The opened stream, for whoever decodes the packets; None before.
+        error: Why it could not be opened, or ended; None: it is open, or it came to an end.
+        ended: Whether no more packets come.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        """Begin to open the stream.
+
+        Args:
+            url: Where it is.
+            name: What the user knows it as.
+        """
+        self.decoder: Decoder | None = None
+        self.error: Exception | None = None
+        self.ended = False
+        self._url = url
+        self._name = name
+        self._changed = threading.Condition()
+        self._backlog: deque[Arrival] = deque()
+        self._lacks_key = False
+        self._abandoned = False
+        threading.Thread(target=self._run, name=f"live_cam feed {name}", daemon=True).start()
+
+    def wait_until_open(self) -> Decoder | None:
+        """Wait until the stream is open, or cannot be opened, and return the decoder or None."""
+        with self._changed:
+            while self.decoder is None and not self.ended:
+                self._changed.wait(_LOOK)  # in steps, between which Ctrl-C is heard on Windows
+            return self.decoder
+
+    def next(self, timeout: float) -> Arrival | None:
+        """Return the next packet to decode; None: there was none in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._backlog or self.ended, timeout)
+            return self._backlog.popleft() if self._backlog else None
+
+    def abandon(self) -> None:
+        """Take nothing more; the stream is closed as soon as the server lets go of the thread."""
+        with self._changed:
+            self._abandoned = True
+            ended = self.ended
+        if ended and self.decoder is not None:
+            self.decoder.close()
+
+    def _run(self) -> None:
+        decoder: Decoder | None = None
+        try:
+            decoder = Decoder(
+                self._url, name=self._name, may_be_live=True, options=_OPTIONS, timeout=TIMEOUT
+            )
+            with self._changed:
+                self.decoder = decoder
+                self._changed.notify_all()
+            # What has an end is read at its own pace, by whoever takes the decoder.
+            if not decoder.paced:
+                self._take_packets(decoder)
+        except Exception as error:  # told to whoever waits for the stream; it may hold the URL
+            self.error = error
+        finally:
+            with self._changed:
+                self.ended = True
+                abandoned = self._abandoned
+                self._changed.notify_all()
+            if abandoned and decoder is not None:
+                decoder.close()
+
+    def _take_packets(self, decoder: Decoder) -> None:
+        for packet in decoder.packets():
+            arrival = Arrival(packet, time.monotonic())
+            with self._changed:
+                if self._abandoned:
+                    return
+                self._put(arrival, decoder)
+                self._changed.notify_all()
+
+    def _put(self, arrival: Arrival, decoder: Decoder) -> None:
+        """Keep a packet, and of those that wait the ones without which it can't be decoded."""
+        if decoder.independent:
+            self._backlog.clear()
+        elif arrival.packet.is_keyframe:
+            if len(self._backlog) >= _BACKLOG:
+                self._backlog.clear()
+            self._lacks_key = False
+        elif self._lacks_key:
+            return
+        elif len(self._backlog) >= _LONGEST_BACKLOG:
+            self._backlog.clear()
+            self._lacks_key = True
+            return
+        self._backlog.append(arrival)
