@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from live_cam.capture.masking import masked
 from live_cam.errors import UsageError
 from live_cam.settings import RECONNECT_SECONDS
 
@@ -85,7 +86,7 @@ def _is_device(path: Path) -> bool:
 def _open_path(path: Path, source: str, *, loop: bool, hold: float) -> Source:
     mode = _mode(path)
     if not source.strip() or mode is None:
-        raise UsageError(f"There is no file or folder {source!r}; {_WHAT_IS_RIGHT}.")
+        raise UsageError(f"There is no file or folder {masked(source)!r}; {_WHAT_IS_RIGHT}.")
     from live_cam.capture import stills
 
     if stat.S_ISDIR(mode):

@@ -12,6 +12,7 @@ from live_cam.capture.base import Picture, Trouble
 from live_cam.capture.feed import TIMEOUT, Feed
 from live_cam.capture.jpeg import WholeJPEGs
 from live_cam.capture.live import LiveSource
+from live_cam.capture.masking import masked
 from live_cam.capture.video import Video
 from live_cam.errors import CaptureError, UsageError
 from live_cam.settings import RECONNECT_SECONDS
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _LOOK: Final = 0.25
 _FIRST_PICTURE_WAIT: Final = 20.0
 """Seconds; some cameras send a picture that can be decoded by itself every ten only."""
+_UNDECODABLE: Final = "no picture that can be decoded"
 
 
 class Stream(LiveSource):
@@ -62,10 +64,13 @@ class Stream(LiveSource):
         self._start(first)
 
     def _grab(self) -> Picture | None:
-        feed, heard = self._feed, time.monotonic()
+        feed, began = self._feed, time.monotonic()
+        limit = self.patience if self._given else _FIRST_PICTURE_WAIT
+        silent = True
         while feed is not None and not self._stop.is_set():
             arrival = feed.next(_LOOK)
             if arrival is not None and feed.decoder is not None:
+                silent = False
                 picture = self._picture(feed.decoder, arrival)
                 if picture is not None:
                     self._given = True
@@ -73,8 +78,9 @@ class Stream(LiveSource):
             elif feed.ended:
                 self._reason = self._lost_by(_end(feed))
                 return None
-            if time.monotonic() - heard > (self.patience if self._given else _FIRST_PICTURE_WAIT):
-                self._reason = self._lost_by("no picture that can be decoded")
+            if time.monotonic() - began > limit:
+                why = f"no answer within {limit:g} s" if silent else _UNDECODABLE
+                self._reason = self._lost_by(why)
                 return None
         return None
 
@@ -151,24 +157,12 @@ def _refusal(name: str, error: Exception | None) -> CaptureError | UsageError:
     return CaptureError(f"{name} could not be opened: {_remedy(name, error)}")
 
 
-def masked(url: str) -> str:
-    """Return a URL that can be shown: without user, password and query, which may hold secrets.
-
-    Whatever stands before the last `@` is taken for credentials, since a password with a slash in
-    it, which is against the rules, must not be shown either.
-    """
-    scheme, _, rest = url.partition("://")
-    _, at, public = rest.rpartition("@")
-    address, question, _ = public.partition("?")
-    return f"{scheme}://{'***@' if at else ''}{address}{'?…' if question else ''}"
-
-
 def _end(feed: Feed) -> str:
     """Say why a stream ended, in a few words without its URL."""
     if feed.error is not None:
         return _reason(feed.error)
     if not feed.ended:
-        return "no picture that can be decoded"
+        return _UNDECODABLE
     return "it is a video with an end now" if feed.decoder and feed.decoder.paced else "it ended"
 
 
@@ -183,13 +177,14 @@ def _reason(error: Exception | None) -> str:
 
 
 def _remedy(name: str, error: Exception | None) -> str:
-    host = name.partition("://")[2].removeprefix("***@").partition("/")[0]
+    scheme, _, rest = name.partition("://")
+    host = rest.removeprefix("***@").partition("/")[0]
     if not host:
         return f"{_reason(error)}; check the URL."
     if isinstance(error, av.error.HTTPUnauthorizedError):
         return (
             f"{host} asks for a name and a password, or refuses those given; write them into the "
-            "URL as http://USER:PASSWORD@…"
+            f"URL as {scheme}://USER:PASSWORD@…"
         )
     if isinstance(error, av.error.InvalidDataError):
         return f"{host} answers, but what it sends is no video; check the rest of the URL."

@@ -55,13 +55,16 @@ class Video(PacedSource):
         return self._decode()
 
     def _decode(self) -> Picture | None:
+        reason = None
         try:
             decoded = next(self._pictures, None)
         except av.error.FFmpegError as error:
+            reason = error.strerror or type(error).__name__
+        if reason is not None:  # not in the context of FFmpeg's error, which holds the URL
             raise CaptureError(
-                f"{self.name} was lost while it was read ({error.strerror}); check the disk or the "
-                "network and start again."
-            ) from None  # FFmpeg's error would show a URL's password
+                f"{self.name} was lost while it was read ({reason}); check the disk or the network "
+                "and start again."
+            )
         if decoded is None:
             return None
         image, time = decoded

@@ -1,4 +1,4 @@
-"""What the capture tests read: videos, a server and a camera that do as they are told."""
+"""What the capture tests read: pictures, videos and a camera that does as it is told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 
 import av
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     import pytest
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
     from live_cam.capture.driver import Report, Request
 
@@ -89,80 +87,6 @@ def _rotate(path: Path, rotation: int) -> None:
     sine = round(math.sin(math.radians(rotation))) << 16
     struct.pack_into(">5i", data, matrix, cosine, -sine, 0, sine, cosine)
     path.write_bytes(data)
-
-
-class Server:
-    """An HTTP server on this machine: an MJPEG camera at /video, and files at their names.
-
-    Attributes:
-        image: What the camera shows.
-        paused: While set, the camera says nothing.
-        files: What else there is, by its path.
-    """
-
-    def __init__(self, port: int = 0) -> None:
-        self.image: NDArray[np.uint8] = marked(RED)
-        self.paused = threading.Event()
-        self.files: dict[str, bytes] = {}
-        self._stopped = threading.Event()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        ThreadingHTTPServer.allow_reuse_address = True
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._http.daemon_threads = True
-        self.port: int = self._http.server_address[1]
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        try:
-            path = request.path.partition("?")[0]
-            if path == "/video":
-                self._stream(request)
-            elif path == "/private":
-                request.send_error(401)
-            elif path in self.files:
-                data = self.files[path]
-                request.send_response(200)
-                request.send_header("Content-Length", str(len(data)))
-                request.end_headers()
-                request.wfile.write(data)
-            else:
-                request.send_error(404)
-        except OSError:
-            pass  # the client has gone
-
-    def _stream(self, request: BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
-        request.end_headers()
-        while not self._stopped.wait(0.02):
-            if self.paused.is_set():
-                continue
-            jpeg = cv2.imencode(".jpg", self.image)[1].tobytes()
-            head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-            request.wfile.write(head.encode() + jpeg + b"\r\n")
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._http.shutdown()
-        self._http.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 class FakeCamera:
