@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from live_cam.actions import KEY_HELP, point, press
 from live_cam.calm import Calm
-from live_cam.capture import open_source
+from live_cam.capture import Opening, open_source
 from live_cam.controls import Controls
 from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 _KEY_INTERVAL = 0.015
 _REFRESH_INTERVAL = 0.2
 _CONFIRMATION_SECONDS = 1.5
+
+
+class _EndedError(Exception):
+    """The end came before the source was open."""
 
 
 class LivePipeline:
@@ -120,16 +124,16 @@ class LivePipeline:
         """
         # OpenCV's threads would wait for the cores that the network computes on.
         cv2.setNumThreads(1)
-        with ExitStack() as resources:
+        with suppress(_EndedError), ExitStack() as resources:
             source, schedule = self._open(resources)
             while not self._stop.is_set() and not self.controls.quit:
                 shown = schedule.next(_KEY_INTERVAL)
                 if shown is not None:
-                    if self._limit_reached(shown.frame):
+                    if self._limit_reached(shown.frame.timestamp):
                         break
                     self._advance(shown, source)
                     schedule.load()
-                elif schedule.ended:
+                elif schedule.ended or (source.live and self._limit_reached(time.monotonic())):
                     break
                 else:
                     self._refresh(source, schedule.explanation)
@@ -149,8 +153,20 @@ class LivePipeline:
         resources.callback(self._stop_recording)
         if settings.record:
             self._start_recording(settings.record)
-        source = resources.enter_context(
-            open_source(
+        source = resources.enter_context(self._open_source())
+        self._say(f"{source.name}: {source.description}")
+        resources.enter_context(self._explainer)
+        scheduling = EveryFrame if settings.every_frame else NewestFirst
+        schedule: Schedule = scheduling(source, self._explainer, self._note_explanation)
+        resources.callback(schedule.close)
+        self._schedule = schedule
+        return source, schedule
+
+    def _open_source(self) -> Source:
+        """Open the source; the window and whoever wants to stop do not wait for it."""
+        settings = self._settings
+        opening = Opening(
+            lambda: open_source(
                 settings.source,
                 camera_size=settings.camera_size,
                 camera_fps=settings.camera_fps,
@@ -159,13 +175,12 @@ class LivePipeline:
                 hold=0 if settings.every_frame else 2.0,
             )
         )
-        self._say(f"{source.name}: {source.description}")
-        resources.enter_context(self._explainer)
-        scheduling = EveryFrame if settings.every_frame else NewestFirst
-        schedule: Schedule = scheduling(source, self._explainer, self._note_explanation)
-        resources.callback(schedule.close)
-        self._schedule = schedule
-        return source, schedule
+        while (source := opening.wait(_KEY_INTERVAL)) is None:
+            self._poll_window(None)
+            if self._stop.is_set() or self.controls.quit:
+                opening.abandon()
+                raise _EndedError
+        return source
 
     def _note_explanation(self, frame: Frame, explanation: Explanation) -> None:
         """Count and log an explanation; called in the explainer's thread."""
@@ -182,14 +197,14 @@ class LivePipeline:
 
     # ---- pictures ------------------------------------------------------------------------------
 
-    def _limit_reached(self, frame: Frame) -> bool:
+    def _limit_reached(self, now: float) -> bool:
         limit = self._settings
         if limit.max_frames is not None and self._count >= limit.max_frames:
             return True
         return (
             limit.seconds is not None
             and self._first is not None
-            and frame.timestamp - self._first.timestamp >= limit.seconds
+            and now - self._first.timestamp >= limit.seconds
         )
 
     def _advance(self, shown: Shown, source: Source) -> None:
@@ -276,7 +291,7 @@ class LivePipeline:
 
     # ---- keys ----------------------------------------------------------------------------------
 
-    def _poll_window(self, source: Source) -> None:
+    def _poll_window(self, source: Source | None) -> None:
         if not self._window:
             return
         key = self._window.poll()
@@ -287,7 +302,7 @@ class LivePipeline:
         done += [point(self.controls, event) for event in self._window.pointer_events()]
         for confirmation in filter(None, done):
             self._confirm(confirmation)
-        if done and self._shown:
+        if done and self._shown and source:
             self._draw(source, self._shown)
 
     def _apply_controls(self, schedule: Schedule) -> None:

@@ -164,14 +164,11 @@ class LiveSource(BaseSource):
             self._lost_since = self._reason = None
             self._changed.notify_all()
         self._pause = _SHORTEST_PAUSE
+        # What is wrong with the pictures is said when it begins.
+        told, self._told = self._told, self._watch.trouble(time.monotonic())
         if back is not None:
             _log.warning("%s is back after %.1f s: %s.", self.name, back, self.description)
-        self._tell()
-
-    def _tell(self) -> None:
-        """Say what is wrong with the pictures, when it begins."""
-        told, self._told = self._told, self._watch.trouble(time.monotonic())
-        if self._told and self._told != told:
+        elif self._told and self._told != told:
             _log.warning("%s", self._told.sentence)
 
     def _recover(self) -> None:

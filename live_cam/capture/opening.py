@@ -1,8 +1,9 @@
-"""Finds out what a source's name means, and opens it."""
+"""Finds out what a source's name means, and opens it while others go on."""
 
 from __future__ import annotations
 
 import stat
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,8 @@ from live_cam.errors import UsageError
 from live_cam.settings import RECONNECT_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from live_cam.capture.source import Source
 
 _LAST_CAMERA: Final = 99
@@ -18,6 +21,58 @@ _WHAT_IS_RIGHT: Final = (
     "give a camera's index such as 0, a video, a picture, a folder of pictures, a URL such as "
     "rtsp://…, or demo; live-cam doctor lists the cameras"
 )
+
+
+class Opening:
+    """A source that is being opened, by a thread: a camera or a server may take its time."""
+
+    def __init__(self, opened: Callable[[], Source]) -> None:
+        """Begin to open it.
+
+        Args:
+            opened: Opens it and returns it.
+        """
+        self._opened = opened
+        self._source: Source | None = None
+        self._error: BaseException | None = None
+        self._abandoned = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="live_cam opening", daemon=True)
+        self._thread.start()
+
+    def wait(self, timeout: float) -> Source | None:
+        """Return the source as soon as it is open; None if it is not open in time.
+
+        Args:
+            timeout: Seconds.
+
+        Raises:
+            LiveCamError: It cannot be opened.
+        """
+        self._thread.join(timeout)
+        if self._error is not None:
+            raise self._error
+        return self._source
+
+    def abandon(self) -> None:
+        """Close the source as soon as it is open."""
+        with self._lock:
+            self._abandoned = True
+            source = self._source
+        if source is not None:
+            source.close()
+
+    def _run(self) -> None:
+        try:
+            source = self._opened()
+        except BaseException as error:  # every failure is the one's who waits
+            self._error = error
+            return
+        with self._lock:
+            self._source = source
+            abandoned = self._abandoned
+        if abandoned:
+            source.close()
 
 
 def open_source(

@@ -145,9 +145,8 @@ def test_all_that_is_said_while_a_stream_is_lost_and_back(caplog: pytest.LogCapt
 def test_a_stream_that_does_not_come_back() -> None:
     with Server() as server:
         source = open_source(_url(server.address), reconnect=0.6)
-    with source:
-        with pytest.raises(CaptureError) as caught:
-            _drain(source)
+    with source, pytest.raises(CaptureError) as caught:
+        _drain(source)
     _assert_hidden(*_everything_of(caught.value))
 
 
