@@ -109,7 +109,7 @@ class LiveSource(BaseSource):
             silent = time.monotonic() - self._seen_at
             if silent > _NOTICED:
                 return f"{self.kind} sends no pictures… {silent:.0f} s"
-            trouble = self._watch.trouble(time.monotonic())
+            trouble = self._watch.trouble
             return trouble.brief if trouble else None
 
     def close(self) -> None:
@@ -165,7 +165,7 @@ class LiveSource(BaseSource):
             self._changed.notify_all()
         self._pause = _SHORTEST_PAUSE
         # What is wrong with the pictures is said when it begins.
-        told, self._told = self._told, self._watch.trouble(time.monotonic())
+        told, self._told = self._told, self._watch.trouble
         if back is not None:
             _log.warning("%s is back after %.1f s: %s.", self.name, back, self.description)
         elif self._told and self._told != told:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _LASTING: Final = 3.0
 """Seconds for which something must be wrong to be worth a word."""
+_GAP: Final = 1.0
+"""Seconds between two pictures, after which nothing is said of what was before."""
 _RECENT: Final = 4.0
 """Seconds for which a change of the pictures' size is worth a word."""
 _SAMPLED: Final = 16
@@ -44,6 +46,7 @@ class Watch:
         self._kind = kind
         self._name = name
         self._last: NDArray[np.uint8] | None = None
+        self._last_at = 0.0
         self._same_since = 0.0
         self._black_since: float | None = None
         self._damaged = 0.0
@@ -61,24 +64,26 @@ class Watch:
             timestamp: Seconds of `time.monotonic()`.
         """
         last, self._last = self._last, image
+        # What was not seen is not known to have been the same, or black.
+        missed = timestamp - self._last_at > _GAP
+        self._last_at = timestamp
         self._damaged *= 1 - _DAMAGE_WEIGHT
-        if last is None or last.shape != image.shape:
-            self._same_since = timestamp
-            if last is not None:
-                self.size_changed_at = timestamp
-        elif not _identical(last, image):
+        if last is not None and last.shape != image.shape:
+            self.size_changed_at = timestamp
+        if last is None or last.shape != image.shape or missed or not _identical(last, image):
             self._same_since = timestamp
         if not _is_black(image):
             self._black_since = None
-        elif self._black_since is None:
+        elif self._black_since is None or missed:
             self._black_since = timestamp
 
     def see_damaged(self) -> None:
         """Take note of a picture that could not be decoded."""
         self._damaged += _DAMAGE_WEIGHT * (1 - self._damaged)
 
-    def trouble(self, now: float) -> Trouble | None:
-        """Return what is wrong just now, in seconds of `time.monotonic()`; None: nothing."""
+    @property
+    def trouble(self) -> Trouble | None:
+        """What is wrong with the last pictures; None: nothing."""
         if self._last is None:
             return None
         if self.damaged:
@@ -87,18 +92,18 @@ class Watch:
                 "many of its pictures arrive damaged and are left out: try another cable, port or "
                 "network, or a smaller picture",
             )
-        if self._black_since is not None and now - self._black_since > _LASTING:
+        if self._black_since is not None and self._last_at - self._black_since > _LASTING:
             return self._of(
                 "sends only black pictures: is it covered?",
                 "it sends only black pictures: open its shutter, take off its cap or give it light",
             )
-        if now - self._same_since > _LASTING:
+        if self._last_at - self._same_since > _LASTING:
             return self._of(
                 "seems frozen: always the same picture",
                 "it sends the very same picture again and again, which no sensor does: if nothing "
                 "moves, unplug it and plug it in again, or start it anew",
             )
-        if self.size_changed_at is not None and now - self.size_changed_at < _RECENT:
+        if self.size_changed_at is not None and self._last_at - self.size_changed_at < _RECENT:
             height, width = self._last.shape[:2]
             return self._of(
                 f"now sends {width}×{height}", f"its pictures are now {width}×{height} pixels large"
