@@ -83,31 +83,44 @@ def busy() -> int:
 
 
 def quit_frozen(seconds: float, window: bool) -> int:
-    """Freeze the camera, press q (or Ctrl-C) after so many seconds, and print how long it took."""
-    environment = os.environ | {"DISPLAY": _DISPLAY}
+    """Quit the program, and again while its camera is frozen; print how long each took.
+
+    Args:
+        seconds: For how long the camera is frozen before.
+        window: Whether to press q in a window; otherwise it is Ctrl-C.
+    """
     screen = None
     if window:
         screen = subprocess.Popen(["Xvfb", _DISPLAY, "-screen", "0", "1024x768x24"])
         time.sleep(2)
-    program = subprocess.Popen([*_PROGRAM, *([] if window else ["--headless"])], env=environment)
-    wait(explained)
-    tell("freeze")
-    time.sleep(seconds)
-    if window:
-        shown = _OUT / f"frozen-{seconds:g}.png"
-        subprocess.run(["import", "-window", "root", str(shown)], env=environment, check=True)
-        key = ["xdotool", "search", "--name", "^live-cam$", "windowfocus", "--sync", "key", "q"]
-    began = time.monotonic()
-    if window:
-        subprocess.run(key, env=environment, check=True)
-    else:
-        program.send_signal(signal.SIGINT)
-    code = program.wait()
-    print(json.dumps({"ended_after": time.monotonic() - began}), flush=True)
+    codes, plain = _quit(0.0, window)
+    more, frozen = _quit(seconds, window)
+    print(json.dumps({"plain": plain, "frozen": frozen}), flush=True)
     tell("thaw")
     if screen is not None:
         screen.kill()
-    return code
+    return codes or more
+
+
+def _quit(freeze: float, window: bool) -> tuple[int, float]:
+    """Run the program, quit it, and return its exit code and how many seconds that took."""
+    environment = os.environ | {"DISPLAY": _DISPLAY}
+    _LOG.unlink(missing_ok=True)
+    program = subprocess.Popen([*_PROGRAM, *([] if window else ["--headless"])], env=environment)
+    wait(explained)
+    if freeze:
+        tell("freeze")
+    time.sleep(freeze)
+    if not window:
+        began = time.monotonic()
+        program.send_signal(signal.SIGINT)
+        return program.wait(), time.monotonic() - began
+    shown = _OUT / f"frozen-{freeze:g}.png"
+    subprocess.run(["import", "-window", "root", str(shown)], env=environment, check=True)
+    key = ["xdotool", "search", "--name", "^live-cam$", "windowfocus", "--sync", "key", "q"]
+    began = time.monotonic()
+    subprocess.run(key, env=environment, check=True)
+    return program.wait(), time.monotonic() - began
 
 
 def damaged() -> int:
