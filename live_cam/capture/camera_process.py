@@ -15,7 +15,10 @@ import struct
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
 
 from live_cam.capture.driver import Report, Request, serve
 from live_cam.latest import Latest
@@ -78,8 +81,8 @@ class CameraProcess:
     def _receive(self) -> None:
         pipe = cast("RawIOBase", self._process.stdout)
         last = Report()
-        while (data := _next_message(pipe)) is not None:
-            last = pickle.loads(data)
+        while (report := _next_report(pipe)) is not None:
+            last = report
             self._reports.put(last)
         if not last.ended:  # it crashed, or was killed
             self._reports.put(Report(opened=last.opened, ended=True))
@@ -92,27 +95,49 @@ def _apart() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def _next_message(pipe: RawIOBase) -> bytearray | None:
+def _write(pipe: RawIOBase, report: Report) -> None:
+    """Write a report: its pixels behind the rest, as they are, since they are large."""
+    data = report.shot.data if report.shot else None
+    if report.shot is not None and data is not None:
+        data = np.ascontiguousarray(data)
+        report = replace(report, shot=replace(report.shot, data=np.empty(0, data.dtype)))
+    shape = data.shape if data is not None else None
+    rest = pickle.dumps((report, shape), pickle.HIGHEST_PROTOCOL)
+    _write_all(pipe, memoryview(_LENGTH.pack(len(rest)) + rest))
+    if data is not None:
+        _write_all(pipe, data.data.cast("B"))
+
+
+def _write_all(pipe: RawIOBase, view: memoryview) -> None:
+    while view:
+        view = view[pipe.write(view) :]
+
+
+def _next_report(pipe: RawIOBase) -> Report | None:
     """Read what `_write` wrote; None where the pipe ends."""
-    header = _read(pipe, _LENGTH.size)
-    return None if header is None else _read(pipe, *_LENGTH.unpack(header))
+    header = bytearray(_LENGTH.size)
+    if not _read_all(pipe, memoryview(header)):
+        return None
+    rest = bytearray(*_LENGTH.unpack(header))
+    if not _read_all(pipe, memoryview(rest)):
+        return None
+    report, shape = pickle.loads(rest)
+    assert isinstance(report, Report)
+    if report.shot is None or report.shot.data is None:
+        return report
+    data = np.empty(shape, report.shot.data.dtype)
+    if not _read_all(pipe, data.data.cast("B")):
+        return None
+    return replace(report, shot=replace(report.shot, data=data))
 
 
-def _read(pipe: RawIOBase, count: int) -> bytearray | None:
-    data = bytearray(count)
-    view = memoryview(data)
+def _read_all(pipe: RawIOBase, view: memoryview) -> bool:
     while view:
         got = pipe.readinto(view)
         if not got:
-            return None
+            return False
         view = view[got:]
-    return data
-
-
-def _write(pipe: RawIOBase, message: bytes) -> None:
-    view = memoryview(_LENGTH.pack(len(message)) + message)
-    while view:
-        view = view[pipe.write(view) :]
+    return True
 
 
 def main(device: int | str, name: str, size: list[int] | None, fps: float | None) -> None:
@@ -123,4 +148,4 @@ def main(device: int | str, name: str, size: list[int] | None, fps: float | None
     request = Request(device, name, (size[0], size[1]) if size else None, fps)
     # What fails is that nobody listens any more.
     with contextlib.suppress(BrokenPipeError):
-        serve(request, lambda report: _write(pipe, pickle.dumps(report, pickle.HIGHEST_PROTOCOL)))
+        serve(request, lambda report: _write(pipe, report))
