@@ -15,7 +15,6 @@ import struct
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -30,7 +29,8 @@ _CODE: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from live_cam.capture.camera_process import main; main(*json.loads(sys.argv[2]))"
 )
-_LENGTH: Final = struct.Struct("<Q")
+_LENGTHS: Final = struct.Struct("<QQ")
+"""Of a report, and of its pixels."""
 _DEATH_WAIT: Final = 0.3
 """Seconds in which a process that was killed is gone, unless its driver holds it."""
 
@@ -96,16 +96,13 @@ def _apart() -> dict[str, Any]:
 
 
 def _write(pipe: RawIOBase, report: Report) -> None:
-    """Write a report: its pixels behind the rest, as they are, since they are large."""
-    data = report.shot.data if report.shot else None
-    if report.shot is not None and data is not None:
-        data = np.ascontiguousarray(data)
-        report = replace(report, shot=replace(report.shot, data=np.empty(0, data.dtype)))
-    shape = data.shape if data is not None else None
-    rest = pickle.dumps((report, shape), pickle.HIGHEST_PROTOCOL)
-    _write_all(pipe, memoryview(_LENGTH.pack(len(rest)) + rest))
-    if data is not None:
-        _write_all(pipe, data.data.cast("B"))
+    """Write a report, and behind it its pixels as they are, since they are large."""
+    pixels: list[pickle.PickleBuffer] = []
+    rest = pickle.dumps(report, pickle.HIGHEST_PROTOCOL, buffer_callback=pixels.append)
+    raw = [each.raw() for each in pixels]
+    _write_all(pipe, memoryview(_LENGTHS.pack(len(rest), sum(map(len, raw))) + rest))
+    for each in raw:
+        _write_all(pipe, each)
 
 
 def _write_all(pipe: RawIOBase, view: memoryview) -> None:
@@ -115,20 +112,14 @@ def _write_all(pipe: RawIOBase, view: memoryview) -> None:
 
 def _next_report(pipe: RawIOBase) -> Report | None:
     """Read what `_write` wrote; None where the pipe ends."""
-    header = bytearray(_LENGTH.size)
+    header = bytearray(_LENGTHS.size)
     if not _read_all(pipe, memoryview(header)):
         return None
-    rest = bytearray(*_LENGTH.unpack(header))
-    if not _read_all(pipe, memoryview(rest)):
+    length, pixels = _LENGTHS.unpack(header)
+    rest, raw = bytearray(length), np.empty(pixels, np.uint8)
+    if not _read_all(pipe, memoryview(rest)) or not _read_all(pipe, raw.data):
         return None
-    report, shape = pickle.loads(rest)
-    assert isinstance(report, Report)
-    if report.shot is None or report.shot.data is None:
-        return report
-    data = np.empty(shape, report.shot.data.dtype)
-    if not _read_all(pipe, data.data.cast("B")):
-        return None
-    return replace(report, shot=replace(report.shot, data=data))
+    return cast("Report", pickle.loads(rest, buffers=[raw] if pixels else []))
 
 
 def _read_all(pipe: RawIOBase, view: memoryview) -> bool:
