@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from live_cam.capture.backlog import Arrival, Backlog
 from live_cam.capture.decoder import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from av.packet import Packet
-    from av.video.stream import VideoStream
 
 TIMEOUT: Final = 10.0
 """Seconds without a word from the server after which it is lost."""
@@ -26,18 +23,6 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "analyzeduration": "500000",
 }
 _LOOK: Final = 0.25
-_BACKLOG: Final = 15
-"""Packets that may wait for a decoder which is behind, before it skips to the next key picture."""
-_LONGEST_BACKLOG: Final = 600
-"""Packets without a key picture among them; then they are thrown away, up to the next one."""
-
-
-class Arrival(NamedTuple):
-    """A packet, not decoded yet."""
-
-    packet: Packet[VideoStream]
-    timestamp: float
-    """Seconds of `time.monotonic()`, when it was here."""
 
 
 class Feed:
@@ -64,8 +49,7 @@ class Feed:
         self._url = url
         self._name = name
         self._changed = threading.Condition()
-        self._backlog: deque[Arrival] = deque()
-        self._lacks_key = False
+        self._backlog = Backlog(independent=False)
         self._abandoned = False
         threading.Thread(target=self._run, name=f"live_cam feed {name}", daemon=True).start()
 
@@ -80,7 +64,7 @@ class Feed:
         """Return the next packet to decode; None: there was none in time."""
         with self._changed:
             self._changed.wait_for(lambda: self._backlog or self.ended, timeout)
-            return self._backlog.popleft() if self._backlog else None
+            return self._backlog.take()
 
     def abandon(self) -> None:
         """Take nothing more; the stream is closed as soon as the server lets go of the thread."""
@@ -97,6 +81,7 @@ class Feed:
                 self._url, name=self._name, may_be_live=True, options=_OPTIONS, timeout=TIMEOUT
             )
             with self._changed:
+                self._backlog = Backlog(independent=decoder.independent)
                 self.decoder = decoder
                 self._changed.notify_all()
             # What has an end is read at its own pace, by whoever takes the decoder.
@@ -118,21 +103,5 @@ class Feed:
             with self._changed:
                 if self._abandoned:
                     return
-                self._put(arrival, decoder)
+                self._backlog.put(arrival)
                 self._changed.notify_all()
-
-    def _put(self, arrival: Arrival, decoder: Decoder) -> None:
-        """Keep a packet, and of those that wait the ones without which it can't be decoded."""
-        if decoder.independent:
-            self._backlog.clear()
-        elif arrival.packet.is_keyframe:
-            if len(self._backlog) >= _BACKLOG:
-                self._backlog.clear()
-            self._lacks_key = False
-        elif self._lacks_key:
-            return
-        elif len(self._backlog) >= _LONGEST_BACKLOG:
-            self._backlog.clear()
-            self._lacks_key = True
-            return
-        self._backlog.append(arrival)

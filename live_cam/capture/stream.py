@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from live_cam.capture.backlog import Arrival
     from live_cam.capture.decoder import Decoder
-    from live_cam.capture.feed import Arrival
 
 _LOOK: Final = 0.25
 _FIRST_PICTURE_WAIT: Final = 20.0
