@@ -102,9 +102,11 @@ class Camera(LiveSource):
     def _decoded(self, shot: Shot) -> NDArray[np.uint8] | None:
         if shot.data is None or not shot.compressed:
             return None if shot.data is None else _to_bgr(shot.data)
-        if not self._jpegs.whole(shot.data.tobytes()):
+        data = self._jpegs.mended(shot.data.tobytes())
+        if data is None:
             return None
-        return cast("NDArray[np.uint8] | None", cv2.imdecode(shot.data, cv2.IMREAD_COLOR))
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        return cast("NDArray[np.uint8] | None", image)
 
     def _reopen(self) -> None:
         if self._held is not None and not self._held.ended:

@@ -11,15 +11,16 @@ _END: Final = b"\xff\xd9"
 class WholeJPEGs:
     """Tells the whole JPEGs of one device from those that were cut off on their way.
 
-    Some devices never write the end. What is cut off is known only from those that do.
+    Some devices never write the end: theirs is added. What is cut off is known of the others only.
     """
 
     def __init__(self) -> None:
         """Start without knowing the device."""
         self._ends = False
 
-    def whole(self, data: bytes) -> bool:
-        """Return whether a file's bytes are complete, as far as that can be known."""
-        ends = data.rfind(_END) > 0
-        self._ends = self._ends or ends
-        return ends or not self._ends
+    def mended(self, data: bytes) -> bytes | None:
+        """Return a file that decoders take; None if it was cut off, as far as that can be known."""
+        if data.rfind(_END) > 0:
+            self._ends = True
+            return data
+        return None if self._ends else data + _END

@@ -85,7 +85,7 @@ class Stream(LiveSource):
         return None
 
     def _picture(self, decoder: Decoder, arrival: Arrival) -> Picture | None:
-        if decoder.codec == "mjpeg" and not self._jpegs.whole(bytes(arrival.packet)):
+        if decoder.codec == "mjpeg" and self._jpegs.mended(bytes(arrival.packet)) is None:
             self._watch.see_damaged()
             return None
         newest: deque[tuple[NDArray[np.uint8], object]] = deque(maxlen=1)

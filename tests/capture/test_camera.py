@@ -121,6 +121,74 @@ def test_damaged_pictures_are_passed_over(device: FakeCamera) -> None:
     assert [frame.index for frame in frames] == list(range(1, len(frames) + 1))
 
 
+def test_jpegs_that_are_cut_off_are_left_out_and_named(device: FakeCamera) -> None:
+    with open_source("0") as source:
+        _until(source, lambda frame: frame.index == 3)
+        device.image = marked(BLUE)
+        device.cut = 40
+        while source.trouble != "camera sends damaged pictures":
+            assert device.cut
+        _until(source, _shows("blue"))
+    assert not device.cut
+
+
+@pytest.mark.usefixtures("device")
+def test_a_camera_that_never_ends_its_jpegs_is_none_the_worse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encode = cv2.imencode
+
+    def endless(ending: str, image: NDArray[Any]) -> tuple[bool, NDArray[np.uint8]]:
+        done, data = encode(ending, image)
+        return done, np.asarray(data[:-2], np.uint8)
+
+    monkeypatch.setattr(cv2, "imencode", endless)
+    with open_source("0") as source:
+        _until(source, lambda frame: frame.index == 5)
+        assert source.trouble is None
+
+
+def test_nothing_but_damaged_pictures_is_a_loss_that_says_so(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Camera, "patience", 0.3)
+    with Camera(0, reconnect=1) as source:
+        _until(source, lambda frame: frame.index == 3)
+        device.cut = 100_000
+        with pytest.raises(CaptureError, match="sends only damaged pictures; try another cable"):
+            _until(source, lambda _: False)
+
+
+def test_another_size_in_the_middle_is_taken_and_described(device: FakeCamera) -> None:
+    with open_source("0") as source:
+        device.image = marked(GREEN, 96, 80)
+        frame = _until(source, _shows("green"))[-1]
+        assert frame.image.shape == (80, 96, 3)
+        assert source.description == "96×80 MJPG at 30 fps"
+        assert source.trouble == "camera now sends 96×80"
+
+
+def test_a_camera_that_is_taken_meanwhile_is_waited_for_by_its_reason(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Trouble("camera in use by another program", "camera 0 is in use; end the other.")
+    monkeypatch.setattr(driver, "camera_problem", lambda *_, **__: taken)
+    with open_source("0") as source:
+        device.unplug()
+        _wait_until_released(device)
+        other = device.capture(0)
+        device.plug()
+        thief = device.capture(0)
+        assert thief.isOpened()
+        while not (source.trouble or "").startswith("camera in use by another program…"):
+            time.sleep(0.01)
+        other.release()
+        thief.release()
+        while source.trouble is not None:
+            time.sleep(0.01)
+        assert source.read() is not None
+
+
 @pytest.mark.parametrize("name", ["0", "/dev/video0"])
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no device paths")
 def test_an_unplugged_camera_that_comes_back_goes_on(device: FakeCamera, name: str) -> None:
