@@ -121,7 +121,7 @@ class Camera(LiveSource):
     def _release(self) -> None:
         if self._process is None:
             return
-        self._process.kill()
+        self._process.end()
         # A new process would find the camera in use, and be held as well.
         if not self._process.ended:
             self._held = self._process

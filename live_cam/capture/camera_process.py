@@ -31,8 +31,10 @@ _CODE: Final = (
 )
 _LENGTHS: Final = struct.Struct("<QQ")
 """Of a report, and of its pixels."""
-_DEATH_WAIT: Final = 0.3
-"""Seconds in which a process that was killed is gone, unless its driver holds it."""
+_GOODBYE: Final = 0.25
+"""Seconds in which a process that is asked to end does so, unless its driver blocks."""
+_DEATH: Final = 0.25
+"""Seconds in which one that was killed is gone, unless its driver holds it."""
 
 
 class CameraProcess:
@@ -46,7 +48,7 @@ class CameraProcess:
         python = [sys.executable, "-I", "-c", _CODE]
         self._process = subprocess.Popen(
             [*python, json.dumps(paths), json.dumps(arguments)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # it ends with this
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # libjpeg's words on each damaged picture
             bufsize=0,
@@ -65,13 +67,23 @@ class CameraProcess:
         """
         return self._reports.newer(than, timeout)
 
-    def kill(self) -> None:
-        """End the process, without waiting for a driver that holds it. May be called twice."""
-        self._process.kill()
+    def end(self) -> None:
+        """Let the process let go of the camera and end; without waiting for a driver that holds it.
+
+        May be called twice.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        if not self._ends_within(_GOODBYE):
+            self._process.kill()
+            self._ends_within(_DEATH)
+
+    def _ends_within(self, seconds: float) -> bool:
         try:
-            self._process.wait(_DEATH_WAIT)
+            self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            return
+            return False
+        return True
 
     @property
     def ended(self) -> bool:
@@ -137,6 +149,22 @@ def main(device: int | str, name: str, size: list[int] | None, fps: float | None
     pipe = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     request = Request(device, name, (size[0], size[1]) if size else None, fps)
-    # What fails is that nobody listens any more.
+    left = threading.Event()
+    threading.Thread(target=_wait_for_end, args=(left,), daemon=True).start()
+
+    def send(report: Report) -> None:
+        if left.is_set():
+            raise BrokenPipeError
+        _write(pipe, report)
+
     with contextlib.suppress(BrokenPipeError):
-        serve(request, lambda report: _write(pipe, report))
+        serve(request, send)
+    # At once: the thread still reads, for which an ordinary end would wait.
+    os._exit(0)
+
+
+def _wait_for_end(left: threading.Event) -> None:
+    """Wait until the standard input ends: by `CameraProcess.end`, or with its whole process."""
+    while os.read(0, 1):
+        pass
+    left.set()

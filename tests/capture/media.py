@@ -202,13 +202,13 @@ class DriverThread:
 
     def __init__(self, request: Request) -> None:
         self._reports: Latest[Report] = Latest()
-        self._killed = threading.Event()
+        self._left = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(request,), daemon=True)
         self._thread.start()
 
     def _run(self, request: Request) -> None:
         def send(report: Report) -> None:
-            if self._killed.is_set():
+            if self._left.is_set():
                 raise BrokenPipeError
             self._reports.put(report)
 
@@ -220,8 +220,8 @@ class DriverThread:
     def newer(self, than: Report | None, timeout: float) -> Report | None:
         return self._reports.newer(than, timeout)
 
-    def kill(self) -> None:
-        self._killed.set()
+    def end(self) -> None:
+        self._left.set()
         self._thread.join(0.3)
 
     @property

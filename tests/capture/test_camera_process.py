@@ -96,6 +96,23 @@ def test_a_driver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
         assert not _runs(hung)
 
 
+@pytest.mark.usefixtures("plugged_in")
+def test_the_driver_lets_go_of_the_camera_before_the_process_ends(tmp_path: Path) -> None:
+    released = tmp_path / "released"
+    code = _WITH_A_FAKE_CAMERA.replace(
+        "cv2.VideoCapture =",
+        "from tests.capture import media; "
+        f"media._FakeCapture.release = lambda _: open({str(released)!r}, 'w').close(); "
+        "cv2.VideoCapture =",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(camera_process, "_CODE", code)
+        with Camera(0) as source:
+            source.read()
+            assert not released.exists()
+    assert released.exists()
+
+
 @posix
 @pytest.mark.usefixtures("plugged_in")
 def test_ctrl_c_is_not_for_it() -> None:
@@ -141,8 +158,8 @@ def test_a_camera_that_is_none_is_reported_by_it() -> None:
     assert report.problem is not None
     assert "/dev/null" in report.problem.sentence
     assert report.shot is None
-    process.kill()
-    process.kill()
+    process.end()
+    process.end()
     assert process.ended
 
 
