@@ -105,7 +105,10 @@ class Camera(LiveSource):
         data = self._jpegs.mended(shot.data.tobytes())
         if data is None:
             return None
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        try:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        except cv2.error:  # of a damaged header, which may claim any size
+            return None
         return cast("NDArray[np.uint8] | None", image)
 
     def _reopen(self) -> None:
@@ -113,10 +116,17 @@ class Camera(LiveSource):
             self._reason = self._silence()
             return
         self._held = self._given = self._report = None
-        if is_plugged_in(self._request.device):
-            self._process = CameraProcess(self._request)
-        else:
+        if not is_plugged_in(self._request.device):
             self._reason = None
+            return
+        try:
+            self._process = CameraProcess(self._request)
+        except OSError as error:
+            self._reason = Trouble(
+                "the camera's process cannot be started",
+                f"{self.name} needs a process of its own, which cannot be started "
+                f"({error.strerror or error}); end other programs.",
+            )
 
     def _release(self) -> None:
         if self._process is None:

@@ -102,9 +102,9 @@ class LiveSource(BaseSource):
         with self._changed:
             if self._stop.is_set():
                 return None
-            lost = self._lost_for()
+            lost, reason = self._lost_for(), self._reason
             if lost is not None:
-                what = self._reason.brief if self._reason else f"{self.kind} lost, looking for it"
+                what = reason.brief if reason else f"{self.kind} lost, looking for it"
                 return f"{what}… {lost:.0f} of {self.reconnect:g} s"
             silent = time.monotonic() - self._seen_at
             if silent > _NOTICED:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Callable
@@ -9,12 +10,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame, Source, driver, open_source
+from live_cam.capture import Frame, Source, camera, driver, open_source
 from live_cam.capture.base import Trouble
 from live_cam.capture.camera import Camera
 from live_cam.errors import CaptureError, UsageError
 from live_cam.opencv import cv2
-from tests.capture.media import BLUE, GREEN, RED, FakeCamera, colour_of, install, marked
+from tests.capture.media import (
+    BLUE,
+    GREEN,
+    RED,
+    DriverThread,
+    FakeCamera,
+    colour_of,
+    install,
+    marked,
+)
 
 
 @pytest.fixture
@@ -146,6 +156,44 @@ def test_a_camera_that_never_ends_its_jpegs_is_none_the_worse(
     with open_source("0") as source:
         _until(source, lambda frame: frame.index == 5)
         assert source.trouble is None
+
+
+def test_a_header_that_claims_any_size_is_a_damaged_picture(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jpeg = bytearray(cv2.imencode(".jpg", marked(BLUE))[1].tobytes())
+    size = jpeg.index(b"\xff\xc0") + 5
+    jpeg[size : size + 4] = b"\xff\xff\xff\xff"
+    claims = np.frombuffer(bytes(jpeg), np.uint8)
+    encode = cv2.imencode
+    with open_source("0") as source:
+        _until(source, lambda frame: frame.index == 3)
+        monkeypatch.setattr(cv2, "imencode", lambda *_: (True, claims))
+        while source.trouble != "camera sends damaged pictures":
+            time.sleep(0.01)
+        device.image = marked(BLUE)
+        monkeypatch.setattr(cv2, "imencode", encode)
+        _until(source, _shows("blue"))
+
+
+def test_a_process_that_cannot_be_started_is_said_and_tried_again(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with open_source("0") as source:
+        monkeypatch.setattr(camera, "CameraProcess", refused)
+        device.unplug()
+        while not (source.trouble or "").startswith("the camera's process cannot be started…"):
+            time.sleep(0.01)
+        device.plug()
+        monkeypatch.setattr(camera, "CameraProcess", DriverThread)
+        while source.trouble is not None:
+            time.sleep(0.01)
+    monkeypatch.setattr(camera, "CameraProcess", refused)
+    with pytest.raises(CaptureError, match="Resource temporarily unavailable"):
+        open_source("0")
 
 
 def test_nothing_but_damaged_pictures_is_a_loss_that_says_so(
