@@ -84,8 +84,8 @@ def names_the_cat(result: Result) -> str:
     return f"{last['label']} ({last['score']:.2f}), {rate:.1f} explanations per second"
 
 
-def goes_on_after_a_gap(*said: str) -> Callable[[Result], str]:
-    """The camera was away and came back, and this was said."""
+def goes_on_after_a_gap(*said: str, still: bool = False) -> Callable[[Result], str]:
+    """The camera was away and came back, with a still picture or a moving one; this was said."""
 
     def judge(result: Result) -> str:
         seen = names_the_cat(result)
@@ -94,7 +94,9 @@ def goes_on_after_a_gap(*said: str) -> Callable[[Result], str]:
         gaps = [b - a for a, b in pairwise(times)]
         longest = max(gaps)
         require(longest > _PAUSE, f"the camera was never away: the longest gap is {longest:.1f} s")
-        require(times[-1] - times[gaps.index(longest) + 1] > 1, "nothing came after the gap")
+        # What does not move is not explained again.
+        lasted = times[-1] - times[gaps.index(longest) + 1]
+        require(still or lasted > 1, "hardly anything came after the gap")
         require(frames == sorted(set(frames)), "the frames' indices do not go on counting")
         for part in said:
             require(part in result.stderr, f"{part!r} was not said")

@@ -99,7 +99,7 @@ def _losses(moving: Path) -> Iterator[Check]:
     back = {
         "unplugged, plugged in again": (found, ((3, "unplug"), (4, "plug"))),
         "comes back in another size": (
-            goes_on_after_a_gap("camera 0 is back", "320×240 MJPG"),
+            goes_on_after_a_gap("camera 0 is back", "320×240 MJPG", still=True),
             ((3, "unplug"), (1, small), (3, "plug")),
         ),
         "frozen for a moment": (goes_on_after_a_gap(), ((3, "freeze"), (4, "thaw"))),

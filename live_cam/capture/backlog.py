@@ -30,13 +30,15 @@ class Backlog:
     needs all of them since the last key picture.
     """
 
-    def __init__(self, *, independent: bool) -> None:
+    def __init__(self, *, independent: bool, live: bool = True) -> None:
         """Start empty.
 
         Args:
             independent: Whether each picture can be decoded without those before it.
+            live: Whether what is old may be forgotten.
         """
         self._independent = independent
+        self._live = live
         self._waiting: deque[Arrival] = deque()
         self._lacks_key = False
 
@@ -46,7 +48,9 @@ class Backlog:
 
     def put(self, arrival: Arrival) -> None:
         """Add the newest packet, and forget those that it makes superfluous."""
-        if self._independent:
+        if not self._live:
+            pass
+        elif self._independent:
             self._waiting.clear()
         elif arrival.packet.is_keyframe:
             if len(self._waiting) >= _FEW:

@@ -16,7 +16,7 @@ from live_cam.errors import UsageError
 from live_cam.opencv import cv2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
     from av.packet import Packet
@@ -116,8 +116,13 @@ class Decoder:
         name = self._container.format.name
         return name in {"mpjpeg", "mjpeg"} or name.endswith("_pipe")
 
-    def pictures(self) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
+    def pictures(
+        self, packets: Iterable[Packet[VideoStream]]
+    ) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
         """Decode picture after picture; broken ones are passed over.
+
+        Args:
+            packets: All that `packets` yields, in its order.
 
         Yields:
             The picture, H×W×3 BGR and upright, and the time at which it is shown, in seconds of
@@ -126,7 +131,7 @@ class Decoder:
         Raises:
             av.error.FFmpegError: No more can be read, and it is not the end.
         """
-        for packet in self.packets():
+        for packet in packets:
             with contextlib.suppress(av.error.FFmpegError):
                 yield from self.decode(packet)
 

@@ -1,4 +1,4 @@
-"""All that a stream sends, taken as fast as it comes, so that nothing grows old on the way."""
+"""All that a server sends, taken as it comes, so that nobody else waits for the network."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ _OPTIONS: Final[Mapping[str, str]] = {
     # key picture away, and the ones until the next one with it).
     "analyzeduration": "500000",
 }
+_AHEAD: Final = 100
+"""Packets of a video with an end that are read ahead."""
 _LOOK: Final = 0.25
 
 
 class Feed:
     """A thread that opens a stream, and takes its packets as they come until the stream ends.
 
-    Nobody else waits for the network, which may not answer for longer than anybody would wait.
+    The network may not answer for longer than anybody would wait. Of a live stream everything is
+    taken at once, so that nothing grows old on the way; a video with an end waits for its reader.
 
     Attributes:
         decoder: The opened stream, for whoever decodes the packets; None before.
@@ -64,6 +67,7 @@ class Feed:
         """Return the next packet to decode; None: there was none in time."""
         with self._changed:
             self._changed.wait_for(lambda: self._backlog or self.ended, timeout)
+            self._changed.notify_all()
             return self._backlog.take()
 
     def abandon(self) -> None:
@@ -71,6 +75,7 @@ class Feed:
         with self._changed:
             self._abandoned = True
             ended = self.ended
+            self._changed.notify_all()
         if ended and self.decoder is not None:
             self.decoder.close()
 
@@ -81,12 +86,10 @@ class Feed:
                 self._url, name=self._name, may_be_live=True, options=_OPTIONS, timeout=TIMEOUT
             )
             with self._changed:
-                self._backlog = Backlog(independent=decoder.independent)
+                self._backlog = Backlog(independent=decoder.independent, live=not decoder.paced)
                 self.decoder = decoder
                 self._changed.notify_all()
-            # What has an end is read at its own pace, by whoever takes the decoder.
-            if not decoder.paced:
-                self._take_packets(decoder)
+            self._take_packets(decoder)
         except Exception as error:  # told to whoever waits for the stream; it may hold the URL
             self.error = error
         finally:
@@ -101,6 +104,9 @@ class Feed:
         for packet in decoder.packets():
             arrival = Arrival(packet, time.monotonic())
             with self._changed:
+                # What has an end waits for whoever decodes it.
+                while decoder.paced and len(self._backlog) >= _AHEAD and not self._abandoned:
+                    self._changed.wait(_LOOK)
                 if self._abandoned:
                     return
                 self._backlog.put(arrival)

@@ -18,7 +18,11 @@ from live_cam.errors import CaptureError, UsageError
 from live_cam.settings import RECONNECT_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
+    from av.packet import Packet
+    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
     from live_cam.capture.backlog import Arrival
@@ -69,6 +73,9 @@ class Stream(LiveSource):
         silent = True
         while feed is not None and not self._stop.is_set():
             arrival = feed.next(_LOOK)
+            if feed.decoder is not None and feed.decoder.paced:
+                self._reason = self._lost_by("there is a video with an end now")
+                return None
             if arrival is not None and feed.decoder is not None:
                 silent = False
                 picture = self._picture(feed.decoder, arrival)
@@ -120,6 +127,38 @@ class Stream(LiveSource):
         return "check the server and the network and start again."
 
 
+class RemoteVideo(Video):
+    """A video with an end on a server: whoever closes it does not wait for the server."""
+
+    def __init__(self, feed: Feed, decoder: Decoder, name: str) -> None:
+        """Decode the first picture. The feed is abandoned with this, also when this fails.
+
+        Args:
+            feed: The opened video.
+            decoder: Its decoder.
+            name: What the user knows it as.
+
+        Raises:
+            UsageError: There is no picture in it that can be decoded.
+            CaptureError: It was lost before its first picture.
+        """
+        self._feed = feed
+        super().__init__(decoder, name)
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        while not self._closed.is_set():
+            arrival = self._feed.next(_LOOK)
+            if arrival is not None:
+                yield arrival.packet
+            elif self._feed.error is not None:
+                raise self._feed.error
+            elif self._feed.ended:
+                return
+
+    def _release(self) -> None:
+        self._feed.abandon()
+
+
 def open_stream(url: str, *, reconnect: float = RECONNECT_SECONDS) -> Stream | Video:
     """Open what a URL stands for.
 
@@ -140,7 +179,9 @@ def open_stream(url: str, *, reconnect: float = RECONNECT_SECONDS) -> Stream | V
     if decoder is None:
         # Not chained: FFmpeg's error holds the URL, with its password.
         raise _refusal(name, feed.error)
-    return Video(decoder, name) if decoder.paced else Stream(url, feed, reconnect=reconnect)
+    if decoder.paced:
+        return RemoteVideo(feed, decoder, name)
+    return Stream(url, feed, reconnect=reconnect)
 
 
 def _refusal(name: str, error: Exception | None) -> CaptureError | UsageError:
@@ -163,7 +204,7 @@ def _end(feed: Feed) -> str:
         return _reason(feed.error)
     if not feed.ended:
         return _UNDECODABLE
-    return "it is a video with an end now" if feed.decoder and feed.decoder.paced else "it ended"
+    return "it ended"
 
 
 def _reason(error: Exception | None) -> str:

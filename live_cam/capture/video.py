@@ -12,7 +12,11 @@ from live_cam.capture.decoder import Decoder
 from live_cam.errors import CaptureError, LiveCamError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from av.packet import Packet
+    from av.video.stream import VideoStream
 
 
 class Video(PacedSource):
@@ -31,7 +35,7 @@ class Video(PacedSource):
         """
         super().__init__(name)
         self._decoder = decoder
-        self._pictures = decoder.pictures()
+        self._pictures = decoder.pictures(self._packets())
         self._step = 1 / Fraction(decoder.rate)
         self._start: Fraction | None = None
         self._last = -self._step
@@ -43,10 +47,14 @@ class Video(PacedSource):
                     "whether another program plays it."
                 )
         except LiveCamError:
-            decoder.close()
+            self._release()
             raise
         height, width = self._first.image.shape[:2]
         self.description = f"{width}×{height} {decoder.codec} at {float(decoder.rate):.4g} fps"
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        """Yield what is to be decoded."""
+        return self._decoder.packets()
 
     def _next(self) -> Picture | None:
         if self._first is not None:

@@ -55,3 +55,10 @@ def test_without_key_pictures_it_does_not_grow_for_ever() -> None:
     backlog.put(_arrival(10_000, key=True))
     backlog.put(_arrival(10_001))
     assert _taken(backlog) == [10_000, 10_001]
+
+
+def test_of_a_video_with_an_end_nothing_is_left_out() -> None:
+    backlog = Backlog(independent=True, live=False)
+    for number in range(2000):
+        backlog.put(_arrival(number, key=number % 2 == 0))
+    assert _taken(backlog) == list(range(2000))

@@ -184,7 +184,10 @@ class _Scripted:
         self._times = times
         self.closed = False
 
-    def pictures(self) -> Iterator[tuple[Any, Fraction | None]]:
+    def packets(self) -> Iterator[object]:
+        return iter(())
+
+    def pictures(self, _: object) -> Iterator[tuple[Any, Fraction | None]]:
         for time in self._times:
             yield np.zeros((4, 6, 3), np.uint8), time
 
