@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from live_cam.actions import point, press, status_of
-from live_cam.capture import open_source
+from live_cam.capture import Opening, open_source
 from live_cam.controls import Controls
 from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 
 _KEY_INTERVAL = 0.015
 _REFRESH_INTERVAL = 0.2
-_STALLED_AFTER = 1.5
+
+
+class _EndedError(Exception):
+    """The end came before the source was open."""
 
 
 class LivePipeline:
@@ -95,7 +98,6 @@ class LivePipeline:
         self._first: Frame | None = None
         self._count = 0
         self._frozen = False
-        self._picture_at = time.monotonic()
         self._drawn_at = 0.0
         self._confirmation = Confirmation()
 
@@ -121,16 +123,16 @@ class LivePipeline:
         """
         # OpenCV's threads would wait for the cores that the network computes on.
         cv2.setNumThreads(1)
-        with ExitStack() as resources:
+        with suppress(_EndedError), ExitStack() as resources:
             source, schedule = self._open(resources)
             while not self._stop.is_set() and not self.controls.quit:
                 shown = schedule.next(_KEY_INTERVAL)
                 if shown is not None:
-                    if self._limit_reached(shown.frame):
+                    if self._limit_reached(shown.frame.timestamp):
                         break
                     self._advance(shown, source)
                     schedule.load()
-                elif schedule.ended:
+                elif schedule.ended or (source.live and self._limit_reached(time.monotonic())):
                     break
                 else:
                     self._refresh(source, schedule.explanation)
@@ -150,15 +152,7 @@ class LivePipeline:
         resources.callback(self._stop_recording)
         if settings.record:
             self._start_recording(settings.record)
-        source = resources.enter_context(
-            open_source(
-                settings.source,
-                camera_size=settings.camera_size,
-                camera_fps=settings.camera_fps,
-                loop=not settings.headless and not settings.every_frame,
-                hold=0 if settings.every_frame else 2.0,
-            )
-        )
+        source = resources.enter_context(self._open_source())
         self._say(f"{source.name}: {source.description}")
         resources.enter_context(self._explainer)
         scheduling = EveryFrame if settings.every_frame else NewestFirst
@@ -166,6 +160,26 @@ class LivePipeline:
         resources.callback(schedule.close)
         self._schedule = schedule
         return source, schedule
+
+    def _open_source(self) -> Source:
+        """Open the source; the window and whoever wants to stop do not wait for it."""
+        settings = self._settings
+        opening = Opening(
+            lambda: open_source(
+                settings.source,
+                camera_size=settings.camera_size,
+                camera_fps=settings.camera_fps,
+                reconnect=settings.reconnect_seconds,
+                loop=not settings.headless and not settings.every_frame,
+                hold=0 if settings.every_frame else 2.0,
+            )
+        )
+        while (source := opening.wait(_KEY_INTERVAL)) is None:
+            self._poll_window(None)
+            if self._stop.is_set() or self.controls.quit:
+                opening.abandon()
+                raise _EndedError
+        return source
 
     def _note_explanation(self, frame: Frame, explanation: Explanation) -> None:
         """Count and log an explanation; called in the explainer's thread."""
@@ -182,20 +196,19 @@ class LivePipeline:
 
     # ---- pictures ------------------------------------------------------------------------------
 
-    def _limit_reached(self, frame: Frame) -> bool:
+    def _limit_reached(self, now: float) -> bool:
         limit = self._settings
         if limit.max_frames is not None and self._count >= limit.max_frames:
             return True
         return (
             limit.seconds is not None
             and self._first is not None
-            and frame.timestamp - self._first.timestamp >= limit.seconds
+            and now - self._first.timestamp >= limit.seconds
         )
 
     def _advance(self, shown: Shown, source: Source) -> None:
         """Show the next picture, and record it."""
         self._shown = shown
-        self._picture_at = time.monotonic()
         # A file waits on its first frame for the network; that wait is not part of the video.
         counts = source.live or shown.explanation is not None
         if counts:
@@ -242,7 +255,6 @@ class LivePipeline:
 
     def _status(self, source: Source, shown: Shown) -> Status:
         explanation = shown.explanation
-        now = time.monotonic()
         return replace(
             status_of(self.controls),
             network=self._explainer.network,
@@ -255,19 +267,16 @@ class LivePipeline:
             saved=self._schedule.saved if self._schedule else 0,
             pointing=self._game.score(self.controls.target),
             recording=self._recorder.seconds if self._recorder else None,
-            notice=self._notice(source, now),
+            notice=self._notice(source),
             confirmation=self._confirmation.text,
         )
 
-    def _notice(self, source: Source, now: float) -> str | None:
-        stalled = now - self._picture_at
-        if source.live and not self.controls.frozen and stalled > _STALLED_AFTER:
-            return f"waiting for {source.name}… {stalled:.0f} s"
-        return self._explainer.activity
+    def _notice(self, source: Source) -> str | None:
+        return (None if self.controls.frozen else source.trouble) or self._explainer.activity
 
     # ---- keys ----------------------------------------------------------------------------------
 
-    def _poll_window(self, source: Source) -> None:
+    def _poll_window(self, source: Source | None) -> None:
         if not self._window:
             return
         key = self._window.poll()
@@ -278,7 +287,7 @@ class LivePipeline:
         done += [point(self.controls, event) for event in self._window.pointer_events()]
         for confirmation in filter(None, done):
             self._confirmation.say(confirmation, KEY_SECONDS)
-        if done and self._shown:
+        if done and self._shown and source:
             self._draw(source, self._shown)
 
     def _apply_controls(self, schedule: Schedule) -> None:

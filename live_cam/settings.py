@@ -24,6 +24,10 @@ ALPHA: Final = Range(0.0, 1.0)
 ALPHA_STEP: Final = 0.05
 CAMERA_FPS: Final = Range(1.0, 1000.0)
 CAMERA_SIDE: Final = Range(16, 16384)
+RECONNECT: Final = Range(0.0, 86_400.0)
+RECONNECT_SECONDS: Final = 60.0
+"""Long enough to notice that a cable is out and to put it back, or for a server to start anew; what
+runs with nobody before it still ends by itself."""
 COLORMAPS: Final = (
     "jet",
     "turbo",
@@ -135,6 +139,9 @@ class Settings(ExplanationSettings):
     """Width and height in pixels to ask the camera for; None: its best at full frame rate."""
     camera_fps: float | None = None
     """Frames per second to ask the camera for; None: 30."""
+    reconnect_seconds: float = RECONNECT_SECONDS
+    """Seconds in which a lost camera or stream may come back, in `RECONNECT`; 0: it ends the run
+    at once."""
     check: int | None = None
     """One explanation in how many is checked by hiding its hottest region; None: none."""
     smooth: float | None = None

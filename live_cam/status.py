@@ -63,7 +63,7 @@ class Status:
     recording: float | None = None
     """Seconds recorded so far; None: not recording."""
     notice: str | None = None
-    """What is going on instead of explanations: `loading vgg19…`, `waiting for camera 0…`."""
+    """What is going on: `loading vgg19…`, `camera lost, looking for it… 3 of 60 s`."""
     confirmation: str | None = None
     """What the last key did: `saved live-cam-20261123-101500.png`."""
     keys: tuple[tuple[str, str], ...] = ()

@@ -3,7 +3,8 @@
 A person runs this, with the project's Python; it takes some minutes. The harness is a command
 `run [--feed FILE] [--size WxH] [--format yuyv|mjpeg] … -- COMMAND` that gives COMMAND a camera at
 /dev/video0, obeys words (`unplug`, `plug`, `freeze`, `thaw`) written to /run/webcam, and keeps
-what is written to $OUT.
+what is written to $OUT. Where a camera must come back as another one, a word is used that the
+harness does not promise: one that sets, in its shell, what the next `plug` plugs in.
 """
 
 from __future__ import annotations
@@ -13,14 +14,30 @@ import importlib.util
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+import av
+from camera_verdicts import (
+    CheckError,
+    Result,
+    captures,
+    ends_at_once,
+    fails_with,
+    goes_on_after_a_gap,
+    names_the_cat,
+    out,
+    says,
+)
+
+from live_cam.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,24 +46,8 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _HARNESS: Final = _ROOT.parent / "shared" / "webcam" / "run"
 _FORMATS: Final = {"yuyv": "YUYV", "mjpeg": "MJPG"}
 _SIZES: Final = ("640x480", "1280x720")
-_CAPTURE_SECONDS: Final = 6.0
-_TIME_LIMIT: Final = 150
-_PAUSE: Final = 2.5  # a gap in the capture that only a lost camera makes, in seconds
-_CATS: Final = ("tabby", "tiger cat", "Egyptian cat")
-
-
-class CheckError(Exception):
-    """What was seen is not what should be."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a command ended in the virtual machine."""
-
-    code: int
-    stdout: str
-    stderr: str
-    predictions: list[dict[str, Any]]
+_TIME_LIMIT: Final = 400
+_PATIENCE: Final = 10  # of the program, in seconds, where a camera does not come back
 
 
 @dataclass(frozen=True)
@@ -58,123 +59,127 @@ class Check:
     judge: Callable[[Result], str]
     """Returns what was measured, or raises `CheckError`."""
     harness: tuple[str, ...] = ()
-    words: str = ""
-    """What the camera is told once the first picture is explained: seconds to wait and a word, …"""
-
-
-def require(condition: bool, problem: str) -> None:
-    """Raise what was seen unless it is right."""
-    if not condition:
-        raise CheckError(problem)
+    words: tuple[tuple[float, str], ...] = ()
+    """What the camera is told once the first picture is explained: seconds to wait, and a word."""
+    stop_after: float | None = None
+    """Seconds after that at which the command is asked to end; None: it ends by itself."""
 
 
 # ---- what runs in the virtual machine --------------------------------------------------------
 
 
-def measure(seconds: float) -> None:
-    """Read the camera, without a network, and print what came as JSON."""
-    from live_cam.capture import open_source
-
-    with open_source("0") as source:
-        frames = [frame for frame in [source.read()] if frame]
-        times = [frame.timestamp for frame in frames]
-        while times[-1] - times[0] < seconds:
-            frame = source.read()
-            if frame is None:
-                break
-            times.append(frame.timestamp)
-        seen = {
-            "description": source.description,
-            "rate": (len(times) - 1) / (times[-1] - times[0]),
-            "shape": frames[0].image.shape,
-        }
-    print(json.dumps(seen))
+def _guest(*task: str) -> list[str]:
+    return [sys.executable, str(Path(__file__).with_name("camera_guest.py")), *task]
 
 
-def _measuring() -> list[str]:
-    return [sys.executable, __file__, "--measure", str(_CAPTURE_SECONDS)]
+def _program(*options: str) -> list[str]:
+    given = "run --source 0 --model efficientnet_lite0 --engine hook --headless --overwrite"
+    files = ["--predictions", str(out("p.jsonl"))]
+    return [sys.executable, "-m", "live_cam", *given.split(), *files, *options]
 
 
-def _program(seconds: float) -> list[str]:
-    options = f"run --source 0 --model efficientnet_lite0 --headless --seconds {seconds}"
-    log = str(Path(os.environ["OUT"]) / "p.jsonl")
-    return [sys.executable, "-m", "live_cam", *options.split(), "--predictions", log, "--overwrite"]
+# ---- the checks ------------------------------------------------------------------------------
 
 
-# ---- what must come of it --------------------------------------------------------------------
-
-
-def _captures(pixels: str, size: str) -> Callable[[Result], str]:
-    def judge(result: Result) -> str:
-        require(result.code == 0, f"ended with {result.code}")
-        seen = json.loads(result.stdout.splitlines()[-1])
-        wanted = f"{size.replace('x', '×')} {pixels} at 30 fps"
-        width, height = map(int, size.split("x"))
-        require(seen["description"] == wanted, f"{seen['description']} instead of {wanted}")
-        require(seen["shape"] == [height, width, 3], f"pictures of shape {seen['shape']}")
-        require(29 <= seen["rate"] <= 31, f"{seen['rate']:.1f} pictures per second")
-        return f"{seen['rate']:.1f} pictures per second, {seen['description']}"
-
-    return judge
-
-
-def _names_the_cat(result: Result) -> str:
-    require(result.code == 0, f"ended with {result.code}")
-    require(bool(result.predictions), "nothing was explained")
-    named = sum(line["label"] in _CATS for line in result.predictions)
-    share = named / len(result.predictions)
-    require(share > 0.9, f"only {share:.0%} of the explanations name a cat")
-    first, last = result.predictions[0], result.predictions[-1]
-    rate = (len(result.predictions) - 1) / (last["timestamp"] - first["timestamp"])
-    return f"{last['label']} ({last['score']:.2f}), {rate:.1f} explanations per second"
-
-
-def _goes_on_after_a_gap(result: Result) -> str:
-    said = _names_the_cat(result)
-    times = [line["timestamp"] for line in result.predictions]
-    frames = [line["frame"] for line in result.predictions]
-    gaps = [b - a for a, b in pairwise(times)]
-    require(max(gaps) > _PAUSE, f"the camera was never away: the longest gap is {max(gaps):.1f} s")
-    require(times[-1] - times[gaps.index(max(gaps)) + 1] > 1, "nothing came after the gap")
-    require(frames == sorted(set(frames)), "the frames' indices do not go on counting")
-    return f"a gap of {max(gaps):.1f} s; {said}"
-
-
-def _says(*parts: str) -> Callable[[Result], str]:
-    def judge(result: Result) -> str:
-        # The harness has words of its own there, each after its name.
-        lines = [line for line in result.stderr.splitlines() if not line.startswith("webcam:")]
-        require(result.code == 1, f"ended with {result.code} instead of 1")
-        require(bool(lines), "no reason was given")
-        for part in parts:
-            require(part in lines[-1], f"{part!r} is not in: {lines[-1]}")
-        require("Traceback" not in result.stderr, "a traceback was shown")
-        return lines[-1]
-
-    return judge
-
-
-def checks(feed: Path) -> Iterator[Check]:
-    """Yield all checks; those without a network come first for each camera."""
-    photo = ("--feed", str(feed))
+def _formats(moving: Path) -> Iterator[Check]:
+    """Each format and size, without a network and with one."""
     for given, pixels in _FORMATS.items():
         for size in _SIZES:
-            camera = (*photo, "--format", given, "--size", size)
+            camera = ("--feed", str(moving), "--format", given, "--size", size)
             name = f"{given} {size}"
-            yield Check(f"{name}: capture", _measuring(), _captures(pixels, size), camera)
-            yield Check(f"{name}: program", _program(25), _names_the_cat, camera)
-    away = (*photo, "--format", "mjpeg")
-    lost = _says("camera 0 was lost", "did not come back within 10 s")
+            yield Check(f"{name}: capture", _guest("measure", "6"), captures(pixels, size), camera)
+            yield Check(f"{name}: program", _program(), names_the_cat, camera, stop_after=15)
+
+
+def _losses(moving: Path) -> Iterator[Check]:
+    """Cameras that go away, and those that come back."""
+    camera = ("--feed", str(moving), "--format", "mjpeg")
+    found = goes_on_after_a_gap("camera 0 was lost", "camera 0 is back")
+    small = f"eval camera[2]={out('small.jpg')} camera[4]=320x240"
+    back = {
+        "unplugged, plugged in again": (found, ((3, "unplug"), (4, "plug"))),
+        "comes back in another size": (
+            goes_on_after_a_gap("camera 0 is back", "320×240 MJPG", still=True),
+            ((3, "unplug"), (1, small), (3, "plug")),
+        ),
+        "frozen for a moment": (goes_on_after_a_gap(), ((3, "freeze"), (4, "thaw"))),
+        "frozen, thawed": (found, ((3, "freeze"), (12, "thaw"))),
+        "frozen, unplugged, plugged in": (found, ((3, "freeze"), (9, "unplug"), (3, "plug"))),
+    }
+    for name, (judge, words) in back.items():
+        recorded = _program("--record", str(out("r.mp4")))
+        yield Check(name, recorded, judge, camera, words, stop_after=15)
+    short = _program("--reconnect-seconds", str(_PATIENCE))
+    away = ("camera 0 was lost", f"did not come back within {_PATIENCE} s")
+    gone = fails_with(*away, "check its cable")
+    held = fails_with(*away, "camera 0 does not answer")
+    never = _program("--reconnect-seconds", "0")
+    at_once = fails_with("camera 0 was lost; check its cable")
+    yield Check("unplugged for good", short, gone, camera, ((3, "unplug"),))
+    yield Check("unplugged, not looked for", never, at_once, camera, ((3, "unplug"),))
+    yield Check("frozen for good", short, held, camera, ((3, "freeze"),))
+
+
+def _troubles(moving: Path, photo: Path) -> Iterator[Check]:
+    """Cameras that cannot be used, or that send what is no good."""
+    camera = ("--feed", str(moving), "--format", "mjpeg")
     yield Check(
-        "not plugged in", _program(25), _says("There is no camera 0"), ("--unplug-after", "0")
+        "not plugged in", _program(), fails_with("There is no camera 0"), ("--unplug-after", "0")
+    )
+    yield Check("in use", _guest("busy"), fails_with("camera 0", "is in use"), camera)
+    denied = "chmod 0 /dev/video0; exec setpriv --inh-caps=-all --bounding-set=-dac_override"
+    yield Check(
+        "denied",
+        ["bash", "-c", f"{denied},-dac_read_search {shlex.join(_program())}"],
+        fails_with("may not be used by you", "usermod -aG video"),
+        camera,
     )
     yield Check(
-        "unplugged, plugged in again", _program(40), _goes_on_after_a_gap, away, "3 unplug 3 plug"
+        "always the same picture",
+        _program(),
+        says("very same picture"),
+        still(photo),
+        stop_after=8,
     )
-    yield Check("unplugged for good", _program(90), lost, away, "3 unplug")
-    yield Check("frozen, thawed", _program(40), _goes_on_after_a_gap, away, "3 freeze 5 thaw")
-    # Thawed long after the end: a process can't leave the virtual machine's frozen camera before.
-    yield Check("frozen for good", _program(90), lost, away, "3 freeze 30 thaw")
+    yield Check(
+        "black pictures",
+        _program(),
+        says("only black pictures"),
+        still(out("b.png")),
+        stop_after=8,
+    )
+    yield Check("cut off pictures", _guest("damaged"), says("arrive damaged"), camera)
+
+
+def still(picture: Path) -> tuple[str, ...]:
+    """A camera that always sends this picture, bit by bit the same."""
+    return ("--feed", str(picture), "--format", "yuyv")
+
+
+def _ends(moving: Path) -> Iterator[Check]:
+    """The end of the process while its camera is frozen: in a read, and in the way back."""
+    camera = ("--feed", str(moving), "--format", "mjpeg")
+    yield Check("Ctrl-C while frozen", _guest("quit", "2"), ends_at_once, camera)
+    yield Check("q while frozen", _guest("quit", "2", "window"), ends_at_once, camera)
+    yield Check("q while looked for", _guest("quit", "9", "window"), ends_at_once, camera)
+
+
+def prepare(photo: Path) -> Path:
+    """Make what the cameras show besides the photo; return a video that moves over it."""
+    image = cv2.imread(str(photo))
+    assert image is not None
+    wide = cv2.resize(image, (704, 480), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(out("b.png")), 0 * wide)
+    cv2.imwrite(str(out("small.jpg")), cv2.resize(wide, (320, 240)))
+    moving = out("moving.mp4")
+    with av.open(str(moving), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"crf": "16"})
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for step in (*range(60), *range(60, 0, -1)):
+            view = wide[:, step : step + 640].copy()
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(view, format="bgr24")))
+        container.mux(stream.encode(None))
+    return moving
 
 
 # ---- running it ------------------------------------------------------------------------------
@@ -182,14 +187,14 @@ def checks(feed: Path) -> Iterator[Check]:
 
 def run(check: Check, harness: Path) -> Result:
     """Run one check's command in the virtual machine."""
-    words = check.words.split()
-    steps = [
-        f"sleep {s}; echo {w} >/run/webcam" for s, w in zip(words[::2], words[1::2], strict=True)
-    ]
-    log = Path(os.environ["OUT"]) / "p.jsonl"
+    steps = [f"sleep {wait}; echo {shlex.quote(word)} >/run/webcam" for wait, word in check.words]
+    if check.stop_after is not None:
+        steps.append(f"sleep {check.stop_after}; kill $$")
+    log = out("p.jsonl")
     until = f"until [ -s {shlex.quote(str(log))} ]; do sleep 0.2; done"
     script = f"({'; '.join([until, *steps])}) & " if steps else ""
-    log.unlink(missing_ok=True)
+    for old in (log, out("r.mp4")):
+        old.unlink(missing_ok=True)
     done = subprocess.run(
         [
             *(str(harness), "--time-limit", str(_TIME_LIMIT), *check.harness),
@@ -209,11 +214,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--harness", type=Path, default=_HARNESS, help="default: %(default)s")
     parser.add_argument("--only", default="", metavar="TEXT", help="run the checks named like this")
-    parser.add_argument("--measure", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to leave screenshots")
     options = parser.parse_args()
-    if options.measure:
-        measure(options.measure)
-        return 0
     harness = options.harness.resolve()
     if not os.access(harness, os.X_OK):
         print(
@@ -226,21 +228,30 @@ def main() -> int:
     if skimage is None or skimage.origin is None:
         print("scikit-image, whose photo is shown, is missing; install live-cam[demo].")
         return 2
+    photo = Path(skimage.origin).parent / "data" / "chelsea.png"
     failed = 0
     with tempfile.TemporaryDirectory() as out:
-        os.environ["OUT"] = out
-        for check in checks(Path(skimage.origin).parent / "data" / "chelsea.png"):
-            if options.only not in check.name:
-                continue
-            start = time.monotonic()
-            result = run(check, harness)
-            try:
-                verdict = f"ok    {check.name}: {check.judge(result)}"
-            except CheckError as error:
-                failed += 1
-                verdict = f"FAIL  {check.name}: {error}\n{result.stdout}{result.stderr}"
-            print(f"{verdict} [{time.monotonic() - start:.0f} s]", flush=True)
+        os.environ |= {"OUT": out, "PHOTO": str(photo)}
+        moving = prepare(photo)
+        checks = (_formats(moving), _losses(moving), _troubles(moving, photo), _ends(moving))
+        for check in chain(*checks):
+            if options.only in check.name:
+                failed += not passes(check, harness)
+        for picture in Path(out).glob("*.png") if options.keep else ():
+            shutil.copy(picture, options.keep)
     return 1 if failed else 0
+
+
+def passes(check: Check, harness: Path) -> bool:
+    """Run a check, say what came of it, and return whether all is well."""
+    start = time.monotonic()
+    result = run(check, harness)
+    try:
+        verdict = f"ok    {check.name}: {check.judge(result)}"
+    except (CheckError, IndexError, ValueError) as error:
+        verdict = f"FAIL  {check.name}: {error}\n{result.stdout}{result.stderr}"
+    print(f"{verdict} [{time.monotonic() - start:.0f} s]", flush=True)
+    return verdict.startswith("ok")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ class FakeSource(Closing):
 
     name = "fake"
     description = "64×48 at 30 fps"
+    trouble = None
 
     def __init__(
         self,

@@ -26,6 +26,15 @@ class Picture(NamedTuple):
     """Seconds, of the clock that `Frame.timestamp` tells."""
 
 
+class Trouble(NamedTuple):
+    """What is wrong with a source."""
+
+    brief: str
+    """In a few words, for the picture: `camera seems frozen`."""
+    sentence: str
+    """With the remedy, for the terminal."""
+
+
 class BaseSource(Closing):
     """A source that is a context manager and has the names that the user sees.
 
@@ -40,6 +49,11 @@ class BaseSource(Closing):
     def __init__(self, name: str) -> None:
         self.name = name
         self.description = ""
+
+    @property
+    def trouble(self) -> str | None:
+        """See `Source.trouble`."""
+        return None
 
     @abstractmethod
     def read(self) -> Frame | None:

@@ -1,47 +1,36 @@
-"""Cameras, by OpenCV: the driver's best format, the picture's real time, and the way back."""
+"""Cameras of this machine: pictures from the driver's process, and the way back when it is lost."""
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
-from live_cam.capture.base import Picture
-from live_cam.capture.devices import camera_problem
-from live_cam.capture.live import GRACE, LiveSource
+from live_cam.capture.base import Picture, Trouble
+from live_cam.capture.camera_process import CameraProcess
+from live_cam.capture.devices import camera_problem, is_plugged_in
+from live_cam.capture.driver import Report, Request, Shot
+from live_cam.capture.jpeg import WholeJPEGs
+from live_cam.capture.live import LiveSource
 from live_cam.errors import CaptureError
 from live_cam.opencv import cv2
+from live_cam.settings import RECONNECT_SECONDS
 
 if TYPE_CHECKING:
     from cv2.typing import MatLike
     from numpy.typing import NDArray
 
-_BACKENDS: Final = {
-    # No CAP_ANY on Linux: it "opens" a webcam's second device node, which holds no pictures.
-    "linux": (cv2.CAP_V4L2,),
-    "darwin": (cv2.CAP_AVFOUNDATION, cv2.CAP_ANY),
-    "win32": (cv2.CAP_MSMF, cv2.CAP_DSHOW, cv2.CAP_ANY),
-}
-_CHOOSES_FORMAT: Final = {cv2.CAP_AVFOUNDATION, cv2.CAP_MSMF}
-"""Backends that find the pixel format for the size that was asked for by themselves."""
-_MJPG: Final = cv2.VideoWriter_fourcc(*"MJPG")  # type: ignore[attr-defined]
-_COMPRESSED_SIZE: Final = (1280, 720)
-_RAW_SIZE: Final = (640, 480)
-"""More than this, uncompressed, does not get through USB 2 thirty times a second."""
-_FPS: Final = 30.0
-_BUFFERS: Final = 2
-"""One is filled while the other one is decoded. With a single one the driver drops every second
-picture; with more, a slow decoder gets old ones."""
-_FIRST_PICTURE_WAIT: Final = 5.0
-"""Seconds; a camera may need some to start, and its first reads may fail."""
-_DAMAGED_IN_A_ROW: Final = 30
-"""So many undecodable pictures, one after another, and the camera counts as lost."""
+_OPENING: Final = 15.0
+"""Seconds in which a driver opens its camera, or does not answer."""
+_LOOK: Final = 0.1
 
 
 class Camera(LiveSource):
     """A camera of this machine."""
+
+    kind = "camera"
+    patience = 6.0
 
     def __init__(
         self,
@@ -49,7 +38,7 @@ class Camera(LiveSource):
         *,
         size: tuple[int, int] | None = None,
         fps: float | None = None,
-        grace: float = GRACE,
+        reconnect: float = RECONNECT_SECONDS,
     ) -> None:
         """Open the camera and take its first picture.
 
@@ -58,93 +47,119 @@ class Camera(LiveSource):
             size: Width and height to ask for, in pixels; None: 1280×720 from cameras that can
                 compress, 640×480 from others.
             fps: Frames per second to ask for; None: 30.
-            grace: Seconds in which a lost camera may come back.
+            reconnect: Seconds in which a lost camera may come back; 0: none.
 
         Raises:
             CaptureError: There is no such camera, it may not be used, another program uses it, or
                 it sends no picture.
         """
-        super().__init__(f"camera {device}" if isinstance(device, int) else device, grace=grace)
-        self._device = device
-        self._size = size
-        self._fps = fps
-        self._capture: cv2.VideoCapture | None = None
-        answered = False
-        for backend in _BACKENDS.get(sys.platform, (cv2.CAP_ANY,)):
-            self._backend = backend
-            self._reopen()
-            answered |= self._capture is not None
-            first = self._first_picture()
-            if first is not None:
-                self.description = self._describe(first.image)
-                self._start(first)
-                return
+        name = f"camera {device}" if isinstance(device, int) else device
+        super().__init__(name, reconnect=reconnect)
+        self._request = Request(device, name, size, fps)
+        self._process: CameraProcess | None = None
+        self._held: CameraProcess | None = None
+        self._report: Report | None = None
+        self._given: Shot | None = None
+        self._jpegs = WholeJPEGs()
+        self._reopen()
+        first = self._grab()
+        if first is None:
             self._release()
-        raise CaptureError(camera_problem(device, self.name, answered=answered))
-
-    def _first_picture(self) -> Picture | None:
-        deadline = time.monotonic() + _FIRST_PICTURE_WAIT
-        while self._capture is not None and time.monotonic() < deadline:
-            picture = self._grab()
-            if picture is not None:
-                return picture
-            time.sleep(0.05)
-        return None
+            reason = self._reason or camera_problem(device, name, answered=False)
+            raise CaptureError(reason.sentence)
+        self.description = self._describe(first.image)
+        self._start(first)
 
     def _grab(self) -> Picture | None:
-        if self._capture is None:
-            return None
-        for _ in range(_DAMAGED_IN_A_ROW):
-            if not self._capture.grab():
+        process, heard = self._process, time.monotonic()
+        while process is not None and not self._stop.is_set():
+            report = process.newer(self._report, _LOOK)
+            if report is not None:
+                self._report = report
+                picture = self._picture(report.shot)
+                if picture is not None:
+                    return picture
+                if report.ended:
+                    self._reason = report.problem
+                    return None
+                # Before the first picture the driver itself says when it gives up.
+                heard = heard if self._given else time.monotonic()
+            if time.monotonic() - heard > (self.patience if self._given else _OPENING):
+                self._reason = self._silence()
                 return None
-            timestamp = time.monotonic()
-            decoded, image = self._capture.retrieve()
-            if decoded and image.size:
-                return Picture(_to_bgr(image), timestamp)
         return None
 
+    def _picture(self, shot: Shot | None) -> Picture | None:
+        if shot is None:
+            return None
+        self._given = shot
+        image = self._decoded(shot)
+        if image is None:
+            self._watch.see_damaged()
+            return None
+        return Picture(image, shot.timestamp)
+
+    def _decoded(self, shot: Shot) -> NDArray[np.uint8] | None:
+        if shot.data is None or not shot.compressed:
+            return None if shot.data is None else _to_bgr(shot.data)
+        data = self._jpegs.mended(shot.data.tobytes())
+        if data is None:
+            return None
+        try:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        except cv2.error:  # of a damaged header, which may claim any size
+            return None
+        return cast("NDArray[np.uint8] | None", image)
+
     def _reopen(self) -> None:
-        capture = cv2.VideoCapture(self._device, self._backend)
-        if not capture.isOpened():
-            capture.release()
+        if self._held is not None and not self._held.ended:
+            self._reason = self._silence()
             return
-        # The pixel format first: it decides which sizes and rates there are.
-        capture.set(cv2.CAP_PROP_FOURCC, _MJPG)
-        compresses = _fourcc(capture) == "MJPG" or self._backend in _CHOOSES_FORMAT
-        width, height = self._size or (_COMPRESSED_SIZE if compresses else _RAW_SIZE)
-        capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
-        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
-        capture.set(cv2.CAP_PROP_FPS, self._fps or _FPS)
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, _BUFFERS)
-        self._capture = capture
+        self._held = self._given = self._report = None
+        if not is_plugged_in(self._request.device):
+            self._reason = None
+            return
+        try:
+            self._process = CameraProcess(self._request)
+        except OSError as error:
+            self._reason = Trouble(
+                "the camera's process cannot be started",
+                f"{self.name} needs a process of its own, which cannot be started "
+                f"({error.strerror or error}); end other programs.",
+            )
 
     def _release(self) -> None:
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
+        if self._process is None:
+            return
+        self._process.end()
+        # A new process would find the camera in use, and be held as well.
+        if not self._process.ended:
+            self._held = self._process
+        self._process = None
+
+    def _silence(self) -> Trouble:
+        """Say in which way the camera sends nothing that can be shown."""
+        if self._given is None or self._held is not None:
+            brief, remedy = "does not answer", "unplug it and plug it in again"
+        elif self._watch.damaged:
+            brief = "sends only damaged pictures"
+            remedy = "try another cable or port, or a smaller picture with --camera-size"
+        else:
+            brief = "sends no pictures"
+            remedy = "unplug it and plug it in again, or end other programs that use it"
+        return Trouble(f"{self.kind} {brief}", f"{self.name} {brief}; {remedy}.")
 
     def _describe(self, image: NDArray[np.uint8]) -> str:
-        assert self._capture is not None
         height, width = image.shape[:2]
-        pixels = _fourcc(self._capture)
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
         description = f"{width}×{height}"
-        if pixels:
-            description += f" {pixels}"
-        return description + (f" at {rate:.4g} fps" if rate > 0 else "")
+        if self._given is None:
+            return description
+        if self._given.pixels:
+            description += f" {self._given.pixels}"
+        return description + (f" at {self._given.rate:.4g} fps" if self._given.rate > 0 else "")
 
-    def _lost(self) -> str:
-        return (
-            f"{self.name} was lost and did not come back within {self.grace:g} s; check its cable "
-            "and start again."
-        )
-
-
-def _fourcc(capture: cv2.VideoCapture) -> str:
-    """Return the name of the pixel format that the camera really sends; empty if unknown."""
-    code = int(capture.get(cv2.CAP_PROP_FOURCC))
-    name = code.to_bytes(4, "little", signed=True).decode("latin-1").strip()
-    return name if code > 0 and name.isascii() and name.isprintable() else ""
+    def _remedy(self) -> str:
+        return "check its cable and start again."
 
 
 def _to_bgr(image: MatLike) -> NDArray[np.uint8]:

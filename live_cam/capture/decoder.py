@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, cast
 
@@ -15,7 +16,7 @@ from live_cam.errors import UsageError
 from live_cam.opencv import cv2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
     from av.packet import Packet
@@ -44,6 +45,7 @@ class Decoder:
             or it comes in segments of seconds at once. Otherwise each is shown once it is here.
         rate: Pictures per second, as far as the container knows.
         codec: The codec's name, such as `h264`.
+        independent: Whether each picture can be decoded without those before it.
     """
 
     def __init__(
@@ -78,6 +80,8 @@ class Decoder:
             raise
         context = self._stream.codec_context
         self.codec = context.name
+        self.independent = context.codec.intra_only
+        self._reformatter = VideoReformatter()
         known = (self._stream.average_rate, self._stream.guessed_rate, self._stream.base_rate)
         self.rate = next((rate for rate in known if rate), _USUAL_RATE)
         has_end = self._container.duration is not None
@@ -112,8 +116,13 @@ class Decoder:
         name = self._container.format.name
         return name in {"mpjpeg", "mjpeg"} or name.endswith("_pipe")
 
-    def pictures(self) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
+    def pictures(
+        self, packets: Iterable[Packet[VideoStream]]
+    ) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
         """Decode picture after picture; broken ones are passed over.
+
+        Args:
+            packets: All that `packets` yields, in its order.
 
         Yields:
             The picture, H×W×3 BGR and upright, and the time at which it is shown, in seconds of
@@ -122,13 +131,16 @@ class Decoder:
         Raises:
             av.error.FFmpegError: No more can be read, and it is not the end.
         """
-        reformatter = VideoReformatter()
-        for packet in self._packets():
-            for frame in self._decode(packet):
-                bgr = reformatter.reformat(frame, format="bgr24").to_ndarray()
-                yield _upright(cast("NDArray[np.uint8]", bgr), frame.rotation), self._time(frame)
+        for packet in packets:
+            with contextlib.suppress(av.error.FFmpegError):
+                yield from self.decode(packet)
 
-    def _packets(self) -> Iterator[Packet[VideoStream]]:
+    def packets(self) -> Iterator[Packet[VideoStream]]:
+        """Read packet after packet, not decoded; broken ones are passed over.
+
+        Raises:
+            av.error.FFmpegError: No more can be read, and it is not the end.
+        """
         packets = self._container.demux(self._stream)
         broken = 0
         while True:
@@ -145,11 +157,17 @@ class Decoder:
             broken = 0
             yield packet
 
-    def _decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
-        try:
-            return self._stream.decode(packet)
-        except av.error.FFmpegError:
-            return []
+    def decode(
+        self, packet: Packet[VideoStream]
+    ) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
+        """Yield the pictures that a packet completes, as `pictures` does.
+
+        Raises:
+            av.error.FFmpegError: The packet is broken; the next one may be whole.
+        """
+        for frame in self._stream.decode(packet):
+            bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
+            yield _upright(cast("NDArray[np.uint8]", bgr), frame.rotation), self._time(frame)
 
     def _time(self, frame: VideoFrame) -> Fraction | None:
         base = frame.time_base or self._stream.time_base

@@ -9,6 +9,8 @@ import struct
 from pathlib import Path
 from typing import Final
 
+from live_cam.capture.base import Trouble
+
 _SYSTEM: Final = platform.system()
 _DEV: Final = Path("/dev")
 _SYSFS: Final = Path("/sys/class/video4linux")
@@ -48,48 +50,64 @@ def list_cameras() -> list[tuple[str, str]]:
     return found
 
 
-def camera_problem(device: int | str, name: str, *, answered: bool) -> str:
+def is_plugged_in(device: int | str) -> bool:
+    """Return whether a camera may be there, by its index or path, without touching it."""
+    return _SYSTEM != "Linux" or _path(device).exists()
+
+
+def camera_problem(device: int | str, name: str, *, answered: bool) -> Trouble:
     """Find out why a camera cannot be used.
 
     Args:
         device: Its index or path.
         name: What the user knows it as.
         answered: Whether it could be opened and then sent no picture.
-
-    Returns:
-        A sentence with the reason and the remedy.
     """
     problem = _linux_problem(device, name) if _SYSTEM == "Linux" else None
     if problem is not None:
         return problem
     if answered:
-        return (
+        return Trouble(
+            "camera sends no pictures",
             f"{name} was opened but sends no picture; unplug it and plug it in again, or end other "
-            "programs that use it."
+            "programs that use it.",
         )
     advice = "check that it is plugged in and that no other program uses it"
     if _SYSTEM == "Darwin":
         advice += ", and allow your terminal in System Settings, Privacy & Security, Camera"
     elif _SYSTEM == "Windows":
         advice += ", and allow desktop apps in Settings, Privacy & security, Camera"
-    return f"{name} could not be opened; {advice}; live-cam doctor lists the cameras."
+    return Trouble(
+        "camera cannot be opened",
+        f"{name} could not be opened; {advice}; live-cam doctor lists the cameras.",
+    )
 
 
-def _linux_problem(device: int | str, name: str) -> str | None:
-    path = _DEV / f"video{device}" if isinstance(device, int) else Path(device)
+def _path(device: int | str) -> Path:
+    return _DEV / f"video{device}" if isinstance(device, int) else Path(device)
+
+
+def _linux_problem(device: int | str, name: str) -> Trouble | None:
+    path = _path(device)
     if isinstance(device, int):
         name = f"{name} ({path})"
     if not path.exists():
-        return f"There is no {name}; {_alternatives()}."
+        return Trouble("there is no such camera", f"There is no {name}; {_alternatives()}.")
     if not os.access(path, os.R_OK | os.W_OK):
-        return (
+        return Trouble(
+            "no permission to use the camera",
             f"{name} may not be used by you; join its group with: "
-            "sudo usermod -aG video $USER, and log in again."
+            "sudo usermod -aG video $USER, and log in again.",
         )
     if not _captures(path):
-        return f"{name} is no camera that gives pictures; {_alternatives()}."
+        return Trouble(
+            "this is no camera", f"{name} is no camera that gives pictures; {_alternatives()}."
+        )
     if _is_busy(path):
-        return f"{name} is in use; end the other program that uses it."
+        return Trouble(
+            "camera in use by another program",
+            f"{name} is in use; end the other program that uses it.",
+        )
     return None
 
 

@@ -1,14 +1,19 @@
-"""Finds out what a source's name means, and opens it."""
+"""Finds out what a source's name means, and opens it while others go on."""
 
 from __future__ import annotations
 
 import stat
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from live_cam.capture.masking import masked
 from live_cam.errors import UsageError
+from live_cam.settings import RECONNECT_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from live_cam.capture.source import Source
 
 _LAST_CAMERA: Final = 99
@@ -18,11 +23,64 @@ _WHAT_IS_RIGHT: Final = (
 )
 
 
+class Opening:
+    """A source that is being opened, by a thread: a camera or a server may take its time."""
+
+    def __init__(self, opened: Callable[[], Source]) -> None:
+        """Begin to open it.
+
+        Args:
+            opened: Opens it and returns it.
+        """
+        self._opened = opened
+        self._source: Source | None = None
+        self._error: BaseException | None = None
+        self._abandoned = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="live_cam opening", daemon=True)
+        self._thread.start()
+
+    def wait(self, timeout: float) -> Source | None:
+        """Return the source as soon as it is open; None if it is not open in time.
+
+        Args:
+            timeout: Seconds.
+
+        Raises:
+            LiveCamError: It cannot be opened.
+        """
+        self._thread.join(timeout)
+        if self._error is not None:
+            raise self._error
+        return self._source
+
+    def abandon(self) -> None:
+        """Close the source as soon as it is open."""
+        with self._lock:
+            self._abandoned = True
+            source = self._source
+        if source is not None:
+            source.close()
+
+    def _run(self) -> None:
+        try:
+            source = self._opened()
+        except BaseException as error:  # every failure is the one's who waits
+            self._error = error
+            return
+        with self._lock:
+            self._source = source
+            abandoned = self._abandoned
+        if abandoned:
+            source.close()
+
+
 def open_source(
     source: str,
     *,
     camera_size: tuple[int, int] | None = None,
     camera_fps: float | None = None,
+    reconnect: float = RECONNECT_SECONDS,
     loop: bool = False,
     hold: float = 2.0,
 ) -> Source:
@@ -34,6 +92,7 @@ def open_source(
         camera_size: Width and height to ask a camera for, in pixels, and those of the demo scene;
             None: what the camera does best, and 1280×720.
         camera_fps: Frames per second to ask a camera for, and those of the demo scene; None: 30.
+        reconnect: Seconds in which a lost camera or stream may come back; 0: none.
         loop: Whether pictures begin anew after the last one. Videos end in any case.
         hold: Seconds for which each picture is shown, at 30 frames per second; 0: one frame each.
 
@@ -54,7 +113,7 @@ def open_source(
             )
         from live_cam.capture.camera import Camera
 
-        return Camera(int(source), size=camera_size, fps=camera_fps)
+        return Camera(int(source), size=camera_size, fps=camera_fps, reconnect=reconnect)
     if source == "demo":
         from live_cam.capture import demo
 
@@ -62,12 +121,12 @@ def open_source(
     if "://" in source:
         from live_cam.capture.stream import open_stream
 
-        return open_stream(source)
+        return open_stream(source, reconnect=reconnect)
     path = Path(source).expanduser()
     if _is_device(path):
         from live_cam.capture.camera import Camera
 
-        return Camera(str(path), size=camera_size, fps=camera_fps)
+        return Camera(str(path), size=camera_size, fps=camera_fps, reconnect=reconnect)
     return _open_path(path, source, loop=loop, hold=hold)
 
 
@@ -82,7 +141,7 @@ def _is_device(path: Path) -> bool:
 def _open_path(path: Path, source: str, *, loop: bool, hold: float) -> Source:
     mode = _mode(path)
     if not source.strip() or mode is None:
-        raise UsageError(f"There is no file or folder {source!r}; {_WHAT_IS_RIGHT}.")
+        raise UsageError(f"There is no file or folder {masked(source)!r}; {_WHAT_IS_RIGHT}.")
     from live_cam.capture import stills
 
     if stat.S_ISDIR(mode):

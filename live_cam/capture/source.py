@@ -72,6 +72,10 @@ class Source(Protocol):
         Otherwise `read` returns as fast as it can, and the caller paces by the timestamps.
         """
 
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with it just now, in a few words for the picture; None: nothing."""
+
     def read(self) -> Frame | None:
         """Return the next frame, or None at the end or after `close`.
 

@@ -12,7 +12,11 @@ from live_cam.capture.decoder import Decoder
 from live_cam.errors import CaptureError, LiveCamError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from av.packet import Packet
+    from av.video.stream import VideoStream
 
 
 class Video(PacedSource):
@@ -31,7 +35,7 @@ class Video(PacedSource):
         """
         super().__init__(name)
         self._decoder = decoder
-        self._pictures = decoder.pictures()
+        self._pictures = decoder.pictures(self._packets())
         self._step = 1 / Fraction(decoder.rate)
         self._start: Fraction | None = None
         self._last = -self._step
@@ -43,10 +47,14 @@ class Video(PacedSource):
                     "whether another program plays it."
                 )
         except LiveCamError:
-            decoder.close()
+            self._release()
             raise
         height, width = self._first.image.shape[:2]
         self.description = f"{width}×{height} {decoder.codec} at {float(decoder.rate):.4g} fps"
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        """Yield what is to be decoded."""
+        return self._decoder.packets()
 
     def _next(self) -> Picture | None:
         if self._first is not None:
@@ -55,13 +63,16 @@ class Video(PacedSource):
         return self._decode()
 
     def _decode(self) -> Picture | None:
+        reason = None
         try:
             decoded = next(self._pictures, None)
         except av.error.FFmpegError as error:
+            reason = error.strerror or type(error).__name__
+        if reason is not None:  # not in the context of FFmpeg's error, which holds the URL
             raise CaptureError(
-                f"{self.name} was lost while it was read ({error.strerror}); check the disk or the "
-                "network and start again."
-            ) from None  # FFmpeg's error would show a URL's password
+                f"{self.name} was lost while it was read ({reason}); check the disk or the network "
+                "and start again."
+            )
         if decoded is None:
             return None
         image, time = decoded

@@ -59,6 +59,12 @@ SOURCE = option(
 
 NETWORK = (
     option(
+        "reconnect_seconds",
+        "--reconnect-seconds",
+        type=click.FloatRange(*settings.RECONNECT),
+        help="How long to look for a camera or stream that was lost; 0: end at once.",
+    ),
+    option(
         "model",
         "--model",
         "-m",

@@ -1,26 +1,30 @@
-"""What the capture tests read: videos, a server and a camera that do as they are told."""
+"""What the capture tests read: pictures, videos and a camera that does as it is told."""
 
 from __future__ import annotations
 
 import math
 import struct
+import sys
 import threading
 import time
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 
 import av
 import numpy as np
 
+from live_cam.capture import camera, driver
+from live_cam.latest import Latest
 from live_cam.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import pytest
     from numpy.typing import NDArray
-    from typing_extensions import Self
+
+    from live_cam.capture.driver import Report, Request
 
 RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)
 WIDTH, HEIGHT = 64, 48
@@ -85,80 +89,6 @@ def _rotate(path: Path, rotation: int) -> None:
     path.write_bytes(data)
 
 
-class Server:
-    """An HTTP server on this machine: an MJPEG camera at /video, and files at their names.
-
-    Attributes:
-        image: What the camera shows.
-        paused: While set, the camera says nothing.
-        files: What else there is, by its path.
-    """
-
-    def __init__(self, port: int = 0) -> None:
-        self.image: NDArray[np.uint8] = marked(RED)
-        self.paused = threading.Event()
-        self.files: dict[str, bytes] = {}
-        self._stopped = threading.Event()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        ThreadingHTTPServer.allow_reuse_address = True
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._http.daemon_threads = True
-        self.port: int = self._http.server_address[1]
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        try:
-            path = request.path.partition("?")[0]
-            if path == "/video":
-                self._stream(request)
-            elif path == "/private":
-                request.send_error(401)
-            elif path in self.files:
-                data = self.files[path]
-                request.send_response(200)
-                request.send_header("Content-Length", str(len(data)))
-                request.end_headers()
-                request.wfile.write(data)
-            else:
-                request.send_error(404)
-        except OSError:
-            pass  # the client has gone
-
-    def _stream(self, request: BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
-        request.end_headers()
-        while not self._stopped.wait(0.02):
-            if self.paused.is_set():
-                continue
-            jpeg = cv2.imencode(".jpg", self.image)[1].tobytes()
-            head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-            request.wfile.write(head.encode() + jpeg + b"\r\n")
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._http.shutdown()
-        self._http.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-
 class FakeCamera:
     """A USB camera as Linux has it: if it comes back while it is open, it gets a new number.
 
@@ -166,7 +96,9 @@ class FakeCamera:
         image: What it shows, in whatever form a driver may give it.
         compresses: Whether it offers MJPG.
         frozen: Plugged in, but sends nothing: each read blocks for 20 ms, then fails.
-        damaged: So many of the next pictures cannot be decoded.
+        damaged: So many of the next pictures the driver says are damaged.
+        cut: So many of the next pictures, where they are JPEGs, lack their second half.
+        blocked: While set, whoever calls the driver does not come back.
         asked: The properties that were set on it, in their order.
     """
 
@@ -175,6 +107,8 @@ class FakeCamera:
         self.compresses = True
         self.frozen = False
         self.damaged = 0
+        self.cut = 0
+        self.blocked = threading.Event()
         self.asked: list[tuple[int, float]] = []
         self._plugged = True
         self._number = 0
@@ -230,6 +164,8 @@ class _FakeCapture:
         return self._values.get(key, 0.0)
 
     def grab(self) -> bool:
+        while self._camera.blocked.is_set():
+            time.sleep(0.01)
         if not self.dead:
             time.sleep(0.02 if self._camera.frozen else 0.005)
         return self._opens and not (self.dead or self._camera.frozen)
@@ -238,11 +174,59 @@ class _FakeCapture:
         if self._camera.damaged:
             self._camera.damaged -= 1
             return False, None
-        return True, self._camera.image.copy()
+        image = self._camera.image
+        raw = self._values.get(cv2.CAP_PROP_CONVERT_RGB) == 0
+        if not raw or self._values[cv2.CAP_PROP_FOURCC] != _code("MJPG") or image.shape[2:] != (3,):
+            return True, image.copy()
+        jpeg = cv2.imencode(".jpg", image)[1].reshape(1, -1)
+        if self._camera.cut:
+            self._camera.cut -= 1
+            jpeg = jpeg[:, : jpeg.size // 2]
+        return True, jpeg
 
     def release(self) -> None:
         self._opens = False
         self._camera.forget(self)
+
+
+def install(device: FakeCamera, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a fake camera the one of this machine."""
+    monkeypatch.setattr(cv2, "VideoCapture", device.capture)
+    monkeypatch.setattr(driver, "BACKENDS", {sys.platform: (cv2.CAP_V4L2,)})
+    monkeypatch.setattr(camera, "CameraProcess", DriverThread)
+    monkeypatch.setattr(camera, "is_plugged_in", lambda _: True)
+
+
+class DriverThread:
+    """Stands in for the camera's process: the same driver, with a fake camera, in a thread."""
+
+    def __init__(self, request: Request) -> None:
+        self._reports: Latest[Report] = Latest()
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(request,), daemon=True)
+        self._thread.start()
+
+    def _run(self, request: Request) -> None:
+        def send(report: Report) -> None:
+            if self._left.is_set():
+                raise BrokenPipeError
+            self._reports.put(report)
+
+        try:
+            driver.serve(request, send)
+        except BrokenPipeError:
+            return
+
+    def newer(self, than: Report | None, timeout: float) -> Report | None:
+        return self._reports.newer(than, timeout)
+
+    def end(self) -> None:
+        self._left.set()
+        self._thread.join(0.3)
+
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
 
 
 def _code(name: str) -> float:

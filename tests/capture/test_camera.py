@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+import errno
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,21 +10,34 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame, Source, camera, open_source
+from live_cam.capture import Frame, Source, camera, driver, open_source
+from live_cam.capture.base import Trouble
 from live_cam.capture.camera import Camera
 from live_cam.errors import CaptureError, UsageError
 from live_cam.opencv import cv2
-from tests.capture.media import BLUE, GREEN, RED, FakeCamera, colour_of, marked
+from tests.capture.media import (
+    BLUE,
+    GREEN,
+    RED,
+    DriverThread,
+    FakeCamera,
+    colour_of,
+    install,
+    marked,
+)
 
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> FakeCamera:
     fake = FakeCamera()
-    monkeypatch.setattr(cv2, "VideoCapture", fake.capture)
-    monkeypatch.setattr(camera, "_BACKENDS", {sys.platform: (cv2.CAP_V4L2,)})
-    monkeypatch.setattr(camera, "_FIRST_PICTURE_WAIT", 0.2)
-    monkeypatch.setattr(camera, "camera_problem", lambda *_, answered: f"answered: {answered}")
+    install(fake, monkeypatch)
+    monkeypatch.setattr(driver, "FIRST_PICTURE_WAIT", 0.2)
+    monkeypatch.setattr(driver, "camera_problem", _problem)
     return fake
+
+
+def _problem(*_: object, answered: bool) -> Trouble:
+    return Trouble("camera cannot be used", f"answered: {answered}.")
 
 
 def _until(source: Source, wanted: Callable[[Frame], bool]) -> list[Frame]:
@@ -118,6 +131,112 @@ def test_damaged_pictures_are_passed_over(device: FakeCamera) -> None:
     assert [frame.index for frame in frames] == list(range(1, len(frames) + 1))
 
 
+def test_jpegs_that_are_cut_off_are_left_out_and_named(device: FakeCamera) -> None:
+    with open_source("0") as source:
+        _until(source, lambda frame: frame.index == 3)
+        device.image = marked(BLUE)
+        device.cut = 40
+        while source.trouble != "camera sends damaged pictures":
+            assert device.cut
+        _until(source, _shows("blue"))
+    assert not device.cut
+
+
+@pytest.mark.usefixtures("device")
+def test_a_camera_that_never_ends_its_jpegs_is_none_the_worse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encode = cv2.imencode
+
+    def endless(ending: str, image: NDArray[Any]) -> tuple[bool, NDArray[np.uint8]]:
+        done, data = encode(ending, image)
+        return done, np.asarray(data[:-2], np.uint8)
+
+    monkeypatch.setattr(cv2, "imencode", endless)
+    with open_source("0") as source:
+        _until(source, lambda frame: frame.index == 5)
+        assert source.trouble is None
+
+
+def test_a_header_that_claims_any_size_is_a_damaged_picture(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jpeg = bytearray(cv2.imencode(".jpg", marked(BLUE))[1].tobytes())
+    size = jpeg.index(b"\xff\xc0") + 5
+    jpeg[size : size + 4] = b"\xff\xff\xff\xff"
+    claims = np.frombuffer(bytes(jpeg), np.uint8)
+    encode = cv2.imencode
+    with open_source("0") as source:
+        _until(source, lambda frame: frame.index == 3)
+        monkeypatch.setattr(cv2, "imencode", lambda *_: (True, claims))
+        while source.trouble != "camera sends damaged pictures":
+            time.sleep(0.01)
+        device.image = marked(BLUE)
+        monkeypatch.setattr(cv2, "imencode", encode)
+        _until(source, _shows("blue"))
+
+
+def test_a_process_that_cannot_be_started_is_said_and_tried_again(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with open_source("0") as source:
+        monkeypatch.setattr(camera, "CameraProcess", refused)
+        device.unplug()
+        while not (source.trouble or "").startswith("the camera's process cannot be started…"):
+            time.sleep(0.01)
+        device.plug()
+        monkeypatch.setattr(camera, "CameraProcess", DriverThread)
+        while source.trouble is not None:
+            time.sleep(0.01)
+    monkeypatch.setattr(camera, "CameraProcess", refused)
+    with pytest.raises(CaptureError, match="Resource temporarily unavailable"):
+        open_source("0")
+
+
+def test_nothing_but_damaged_pictures_is_a_loss_that_says_so(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Camera, "patience", 0.3)
+    with Camera(0, reconnect=1) as source:
+        _until(source, lambda frame: frame.index == 3)
+        device.cut = 100_000
+        with pytest.raises(CaptureError, match="sends only damaged pictures; try another cable"):
+            _until(source, lambda _: False)
+
+
+def test_another_size_in_the_middle_is_taken_and_described(device: FakeCamera) -> None:
+    with open_source("0") as source:
+        device.image = marked(GREEN, 96, 80)
+        frame = _until(source, _shows("green"))[-1]
+        assert frame.image.shape == (80, 96, 3)
+        assert source.description == "96×80 MJPG at 30 fps"
+        assert source.trouble == "camera now sends 96×80"
+
+
+def test_a_camera_that_is_taken_meanwhile_is_waited_for_by_its_reason(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Trouble("camera in use by another program", "camera 0 is in use; end the other.")
+    monkeypatch.setattr(driver, "camera_problem", lambda *_, **__: taken)
+    with open_source("0") as source:
+        device.unplug()
+        _wait_until_released(device)
+        other = device.capture(0)
+        device.plug()
+        thief = device.capture(0)
+        assert thief.isOpened()
+        while not (source.trouble or "").startswith("camera in use by another program…"):
+            time.sleep(0.01)
+        other.release()
+        thief.release()
+        while source.trouble is not None:
+            time.sleep(0.01)
+        assert source.read() is not None
+
+
 @pytest.mark.parametrize("name", ["0", "/dev/video0"])
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no device paths")
 def test_an_unplugged_camera_that_comes_back_goes_on(device: FakeCamera, name: str) -> None:
@@ -144,8 +263,8 @@ def test_a_frozen_camera_goes_on_when_it_thaws(device: FakeCamera) -> None:
         _until(source, _shows("green"))
 
 
-def test_each_loss_has_a_grace_time_of_its_own(device: FakeCamera) -> None:
-    with Camera(0, grace=1.5) as source:
+def test_each_loss_has_a_time_of_its_own_to_come_back(device: FakeCamera) -> None:
+    with Camera(0, reconnect=1.5) as source:
         for _ in range(2):
             start = time.monotonic()
             device.frozen = True
@@ -156,7 +275,7 @@ def test_each_loss_has_a_grace_time_of_its_own(device: FakeCamera) -> None:
 
 @pytest.mark.parametrize("how", ["unplugged", "frozen"])
 def test_a_camera_that_stays_away_is_an_error(device: FakeCamera, how: str) -> None:
-    source = Camera(0, grace=0.4)
+    source = Camera(0, reconnect=0.4)
     with source:
         if how == "unplugged":
             device.unplug()
@@ -170,28 +289,35 @@ def test_a_camera_that_stays_away_is_an_error(device: FakeCamera, how: str) -> N
     assert not device.in_use
 
 
-def test_a_driver_that_blocks_holds_up_neither_the_error_nor_close(
+def test_a_driver_that_blocks_holds_up_nobody(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocked, free = threading.Event(), threading.Event()
-    reopen = Camera._reopen
-
-    def block(self: Camera) -> None:
-        blocked.set()
-        free.wait(30)
-        reopen(self)
-
-    source = Camera(0, grace=0.4)
-    monkeypatch.setattr(Camera, "_reopen", block)
-    device.frozen = True
-    with pytest.raises(CaptureError, match="was lost"):
+    monkeypatch.setattr(Camera, "patience", 0.2)
+    source = Camera(0, reconnect=1)
+    device.blocked.set()
+    with pytest.raises(CaptureError, match=r"was lost .* camera 0 does not answer"):
         _until(source, lambda _: False)
-    assert blocked.is_set()
     source.close()
     assert source.read() is None
-    free.set()
-    source._thread.join(10)
-    assert not device.in_use
+    assert device.in_use  # by the driver that nobody waits for
+    device.blocked.clear()
+    _wait_until_released(device)
+
+
+def test_a_driver_that_lets_go_again_is_asked_anew(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Camera, "patience", 0.2)
+    with Camera(0) as source:
+        _until(source, lambda frame: frame.index == 3)
+        device.blocked.set()
+        time.sleep(1)
+        assert source.trouble is not None
+        assert source.trouble.startswith("camera does not answer…")
+        device.image = marked(GREEN)
+        device.blocked.clear()
+        _until(source, _shows("green"))
+        assert source.trouble is None
 
 
 def test_a_failure_in_the_cameras_thread_reaches_the_reader(
@@ -229,7 +355,7 @@ def test_the_next_backend_is_tried(device: FakeCamera, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(cv2, "VideoCapture", capture)
     backends = (cv2.CAP_MSMF, cv2.CAP_DSHOW, cv2.CAP_ANY)
-    monkeypatch.setattr(camera, "_BACKENDS", {sys.platform: backends})
+    monkeypatch.setattr(driver, "BACKENDS", {sys.platform: backends})
 
     with open_source("0") as source:
         assert source.read() is not None

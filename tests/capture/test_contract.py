@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from live_cam.capture import Frame, Source, camera, open_source
+from live_cam.capture import Frame, Source, open_source
 from live_cam.opencv import cv2
-from tests.capture.media import BLUE, GREEN, RED, FakeCamera, Server, marked, write_video
+from tests.capture.media import BLUE, GREEN, RED, FakeCamera, install, marked, write_video
+from tests.capture.server import Server
 
 
 class Case(NamedTuple):
@@ -42,8 +42,7 @@ def case(
         pictures.mkdir()
         for number, colour in enumerate((RED, GREEN)):
             cv2.imwrite(str(pictures / f"{number}.png"), marked(colour))
-        monkeypatch.setattr(cv2, "VideoCapture", device.capture)
-        monkeypatch.setattr(camera, "_BACKENDS", {sys.platform: (cv2.CAP_V4L2,)})
+        install(device, monkeypatch)
 
         cases = {
             "video": (str(video), False, _nothing),

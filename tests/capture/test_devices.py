@@ -72,9 +72,9 @@ def test_elsewhere_indices_are_probed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_camera_names_those_that_there_are(nodes: FakeNodes) -> None:
-    assert "no camera was found" in camera_problem(0, "camera 0", answered=False)
+    assert "no camera was found" in camera_problem(0, "camera 0", answered=False).sentence
     nodes.add("video2", "Webcam")
-    problem = camera_problem(0, "camera 0", answered=False)
+    problem = camera_problem(0, "camera 0", answered=False).sentence
     assert problem.startswith(f"There is no camera 0 ({nodes.folder / 'video0'})")
     assert "2: Webcam" in problem
 
@@ -82,29 +82,29 @@ def test_a_missing_camera_names_those_that_there_are(nodes: FakeNodes) -> None:
 def test_a_camera_in_use(nodes: FakeNodes) -> None:
     nodes.add("video0", "Webcam")
     nodes.busy = True
-    assert "is in use" in camera_problem(0, "camera 0", answered=False)
+    assert "is in use" in camera_problem(0, "camera 0", answered=False).sentence
 
 
 def test_a_camera_without_permission(nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch) -> None:
     nodes.add("video0", "Webcam")
     nodes.denied = True
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert "usermod -aG video" in camera_problem(0, "camera 0", answered=False)
+    assert "usermod -aG video" in camera_problem(0, "camera 0", answered=False).sentence
     assert [name for name, _ in list_cameras()] == ["0"]
 
 
 def test_a_node_without_pictures(nodes: FakeNodes) -> None:
     nodes.add("video0", "Webcam")
     nodes.add("video1", "metadata")
-    problem = camera_problem(1, "camera 1", answered=True)
+    problem = camera_problem(1, "camera 1", answered=True).sentence
     assert "is no camera that gives pictures" in problem
     assert "0: Webcam" in problem
 
 
 def test_a_camera_that_sends_nothing(nodes: FakeNodes) -> None:
     nodes.add("video0", "Webcam")
-    assert "sends no picture" in camera_problem(0, "camera 0", answered=True)
-    assert "could not be opened" in camera_problem(0, "camera 0", answered=False)
+    assert "sends no picture" in camera_problem(0, "camera 0", answered=True).sentence
+    assert "could not be opened" in camera_problem(0, "camera 0", answered=False).sentence
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_elsewhere_the_permission_is_hinted_at(
     monkeypatch: pytest.MonkeyPatch, system: str, hint: str
 ) -> None:
     monkeypatch.setattr(devices, "_SYSTEM", system)
-    assert hint in camera_problem(0, "camera 0", answered=False)
+    assert hint in camera_problem(0, "camera 0", answered=False).sentence
 
 
 @linux

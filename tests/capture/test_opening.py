@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from live_cam.capture import open_source
+from live_cam.capture import Opening, Source, open_source
 from live_cam.capture.demo import DemoScene
 from live_cam.capture.stills import Stills
 from live_cam.capture.video import Video
 from live_cam.errors import UsageError
 from live_cam.opencv import cv2
 from tests.capture.media import RED, marked, write_video
+from tests.sources import FakeSource
 
 
 def test_a_name_means_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,3 +58,45 @@ def test_what_is_nothing_is_refused_with_what_would_be_right(name: str) -> None:
     assert "camera's index" in message
     assert "\n" not in message
     assert "\0" not in message
+
+
+def test_whoever_opens_can_do_something_else_meanwhile() -> None:
+    go = threading.Event()
+
+    def slowly() -> Source:
+        go.wait(30)
+        return open_source("demo")
+
+    opening = Opening(slowly)
+    assert opening.wait(0.01) is None
+    go.set()
+    source = opening.wait(30)
+    assert source is not None
+    source.close()
+
+
+def test_what_cannot_be_opened_is_said_to_the_one_who_waits() -> None:
+    opening = Opening(lambda: open_source("nowhere.mp4"))
+    with pytest.raises(UsageError, match=r"nowhere\.mp4"):
+        opening.wait(30)
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_what_nobody_waits_for_any_more_is_closed(early: bool) -> None:
+    go, opened = threading.Event(), threading.Event()
+    source = FakeSource([0.0])
+
+    def slowly() -> Source:
+        go.wait(30)
+        opened.set()
+        return source
+
+    opening = Opening(slowly)
+    if early:
+        opening.abandon()
+        go.set()
+    else:
+        go.set()
+        assert opening.wait(30) is source
+        opening.abandon()
+    assert source.closed.wait(30)

@@ -6,16 +6,19 @@ import traceback
 
 import pytest
 
-from live_cam.capture import open_source, stream
-from live_cam.capture.stream import Stream, masked, open_stream
+from live_cam.capture import feed, open_source, stream
+from live_cam.capture.stream import Stream, open_stream
 from live_cam.errors import CaptureError, UsageError
-from tests.capture.media import BLUE, RED, Server, colour_of, marked
+from tests.capture.media import BLUE, RED, colour_of, marked
+from tests.capture.server import Server
 
 SECRET = "top:secret"
 
 
-def _open(server: Server, *, grace: float = 0.5) -> Stream:
-    source = open_stream(f"http://user:{SECRET}@{server.address}/video?key=abc", grace=grace)
+def _open(server: Server, *, reconnect: float = 0.5) -> Stream:
+    source = open_stream(
+        f"http://user:{SECRET}@{server.address}/video?key=abc", reconnect=reconnect
+    )
     assert isinstance(source, Stream)
     return source
 
@@ -48,7 +51,7 @@ def test_what_was_not_read_is_lost() -> None:
 
 def test_a_stream_that_comes_back_goes_on() -> None:
     with Server() as server:
-        source = _open(server, grace=20)
+        source = _open(server, reconnect=20)
         frames = [source.read()]
     with source, Server(server.port) as again:
         again.image = marked(BLUE)
@@ -60,7 +63,7 @@ def test_a_stream_that_comes_back_goes_on() -> None:
     assert read[-1].timestamp > read[0].timestamp
 
 
-def test_a_lost_stream_is_an_error_after_the_grace_time() -> None:
+def test_a_lost_stream_is_an_error_after_a_while() -> None:
     with Server() as server:
         source = _open(server)
     with source:
@@ -74,7 +77,7 @@ def test_a_lost_stream_is_an_error_after_the_grace_time() -> None:
 
 def test_close_ends_the_wait_for_a_lost_stream() -> None:
     with Server() as server:
-        source = _open(server, grace=1000)
+        source = _open(server, reconnect=1000)
     thread = threading.Thread(target=_read_all, args=(source,), daemon=True)
     thread.start()
     time.sleep(0.5)  # by now the stream is lost
@@ -117,7 +120,8 @@ def test_a_server_that_is_not_there_is_named_without_its_password(scheme: str) -
 
 
 def test_a_server_that_says_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "_TIMEOUT", 0.5)
+    for module in (feed, stream):
+        monkeypatch.setattr(module, "TIMEOUT", 0.5)
     with Server() as server:
         server.paused.set()
         with pytest.raises(CaptureError, match=r"no answer within 0\.5 s"):
@@ -127,19 +131,6 @@ def test_a_server_that_says_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch)
 def test_an_unknown_scheme_is_wrong_usage() -> None:
     with pytest.raises(UsageError, match="rtsp://"):
         open_source("htp://example.org/video")
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("rtsp://cam.local/live", "rtsp://cam.local/live"),
-        ("rtsp://admin:pa55@cam.local:554/live", "rtsp://***@cam.local:554/live"),
-        ("rtsp://admin:pa/55?@cam.local/live", "rtsp://***@cam.local/live"),
-        ("http://cam.local/video.cgi?user=a&pwd=b", "http://cam.local/video.cgi?…"),
-    ],
-)
-def test_secrets_in_urls_are_masked(url: str, shown: str) -> None:
-    assert masked(url) == shown
 
 
 def test_the_first_picture_is_the_newest_one_after_a_pause() -> None:

@@ -14,7 +14,8 @@ from live_cam.capture.decoder import Decoder
 from live_cam.capture.video import Video
 from live_cam.errors import UsageError
 from live_cam.opencv import cv2
-from tests.capture.media import BLUE, GREEN, RED, Server, colour_of, marked, write_video
+from tests.capture.media import BLUE, GREEN, RED, colour_of, marked, write_video
+from tests.capture.server import Server
 
 
 def _all(source: Source) -> list[Frame]:
@@ -183,7 +184,10 @@ class _Scripted:
         self._times = times
         self.closed = False
 
-    def pictures(self) -> Iterator[tuple[Any, Fraction | None]]:
+    def packets(self) -> Iterator[object]:
+        return iter(())
+
+    def pictures(self, _: object) -> Iterator[tuple[Any, Fraction | None]]:
         for time in self._times:
             yield np.zeros((4, 6, 3), np.uint8), time
 

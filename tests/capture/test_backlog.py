@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import Any, cast
+
+import av
+
+from live_cam.capture.backlog import Arrival, Backlog
+
+
+def _arrival(number: int, *, key: bool = False) -> Arrival:
+    packet = av.Packet(b"x")
+    packet.is_keyframe = key
+    return Arrival(cast("Any", packet), float(number))
+
+
+def _taken(backlog: Backlog) -> list[float]:
+    return [arrival.timestamp for arrival in iter(backlog.take, None)]
+
+
+def _filled(count: int, keys: set[int], *, independent: bool = False) -> Backlog:
+    backlog = Backlog(independent=independent)
+    for number in range(count):
+        backlog.put(_arrival(number, key=number in keys))
+    return backlog
+
+
+def test_of_pictures_that_stand_by_themselves_only_the_newest_waits() -> None:
+    assert _taken(_filled(50, set(range(50)), independent=True)) == [49]
+
+
+def test_a_decoder_that_keeps_up_gets_everything_in_its_order() -> None:
+    backlog = Backlog(independent=False)
+    taken = []
+    for number in range(100):
+        backlog.put(_arrival(number, key=number % 10 == 0))
+        taken += _taken(backlog)
+    assert taken == list(range(100))
+
+
+def test_a_few_that_wait_are_kept_over_a_key_picture() -> None:
+    assert _taken(_filled(12, {0, 10})) == list(range(12))
+
+
+def test_a_decoder_that_is_behind_goes_on_at_the_newest_key_picture() -> None:
+    assert _taken(_filled(105, {0, 50, 100})) == [100, 101, 102, 103, 104]
+
+
+def test_between_two_key_pictures_nothing_is_left_out() -> None:
+    assert _taken(_filled(300, {0})) == list(range(300))
+
+
+def test_without_key_pictures_it_does_not_grow_for_ever() -> None:
+    backlog = _filled(10_000, {0})
+    assert len(backlog) == 0
+    backlog.put(_arrival(10_000, key=True))
+    backlog.put(_arrival(10_001))
+    assert _taken(backlog) == [10_000, 10_001]
+
+
+def test_of_a_video_with_an_end_nothing_is_left_out() -> None:
+    backlog = Backlog(independent=True, live=False)
+    for number in range(2000):
+        backlog.put(_arrival(number, key=number % 2 == 0))
+    assert _taken(backlog) == list(range(2000))

@@ -1,0 +1,196 @@
+"""Passwords in URLs: nobody sees them, whatever happens to the stream."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+
+import pytest
+
+from live_cam.capture import feed, open_source, stream
+from live_cam.capture.masking import masked
+from live_cam.capture.source import Source
+from live_cam.errors import CaptureError, LiveCamError
+from tests.capture.media import RED, marked, write_video
+from tests.capture.server import Server
+
+SECRETS = ("s3cret", "t0ken", "wh0")
+"""A password, what a query holds, and a user's name."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (feed, stream):
+        monkeypatch.setattr(module, "TIMEOUT", 0.5)
+
+
+def _url(address: str, path: str = "/video", scheme: str = "http") -> str:
+    return f"{scheme}://wh0:s3cret@{address}{path}?key=t0ken"
+
+
+def _assert_hidden(*texts: object) -> None:
+    for text in texts:
+        for secret in SECRETS:
+            assert secret not in str(text)
+
+
+def _everything_of(error: BaseException) -> Iterator[str]:
+    """What a traceback shows of an error, and what a debugger shows beyond it."""
+    yield "".join(traceback.format_exception(error))
+    yield "".join(traceback.TracebackException.from_exception(error).format())
+    while error is not None:
+        yield repr(error)
+        yield repr(error.args)
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+
+
+def _drain(source: Source) -> None:
+    while source.read() is not None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("rtsp://cam.local/live", "rtsp://cam.local/live"),
+        ("rtsp://admin:pa55@cam.local:554/live", "rtsp://***@cam.local:554/live"),
+        ("rtsp://admin:pa/55?@cam.local/live", "rtsp://***@cam.local/live"),
+        ("rtsp://admin:pa://55@cam.local/live", "rtsp://***@cam.local/live"),
+        ("http://cam.local/video.cgi?user=a&pwd=b", "http://cam.local/video.cgi?…"),
+        ("http:/admin:pa55@cam.local/video", "***@cam.local/video"),
+        ("admin:pa55@cam.local/video", "***@cam.local/video"),
+        ("me@home.mp4", "me@home.mp4"),
+        ("C:\\clip.mp4", "C:\\clip.mp4"),
+    ],
+)
+def test_secrets_are_masked(source: str, shown: str) -> None:
+    assert masked(source) == shown
+
+
+@pytest.mark.parametrize("path", ["/private", "/nowhere", "/text", "/moved", "/empty"])
+def test_a_server_that_refuses(server: Server, path: str) -> None:
+    server.files["/text"] = b"Hello\n" * 1000
+    server.files["/empty"] = b""
+    server.redirects["/moved"] = _url(server.address, "/nowhere")
+    with pytest.raises(LiveCamError) as caught:
+        open_source(_url(server.address, path))
+    _assert_hidden(*_everything_of(caught.value))
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "rtsp", "rtmp", "htp", "tcp"])
+def test_nobody_who_answers(scheme: str) -> None:
+    with Server() as server:
+        address = server.address
+    with pytest.raises(LiveCamError) as caught:
+        open_source(_url(address, scheme=scheme))
+    _assert_hidden(*_everything_of(caught.value))
+
+
+def test_a_server_that_never_answers(server: Server) -> None:
+    server.silent.set()
+    with pytest.raises(CaptureError, match="no answer") as caught:
+        open_source(_url(server.address))
+    _assert_hidden(*_everything_of(caught.value))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "http://wh0:s3cret@127.0.0.1:port/video?key=t0ken",
+        "http://wh0:s3cret@[127.0.0.1/video?key=t0ken",
+        "http://wh0:s3cret@/video?key=t0ken",
+        "http://wh0:s3cret\udcff@127.0.0.1:9/video?key=t0ken",
+        "http:/wh0:s3cret@127.0.0.1/video",
+        "wh0:s3cret@127.0.0.1/video",
+    ],
+)
+def test_what_is_no_url(source: str) -> None:
+    with pytest.raises(LiveCamError) as caught:
+        open_source(source)
+    _assert_hidden(*_everything_of(caught.value))
+
+
+def test_all_that_is_said_while_a_stream_is_lost_and_back(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(0)
+    with Server() as server:
+        server.login = "wh0:s3cret"
+        source = open_source(_url(server.address))
+        _assert_hidden(source.name, source.description)
+    with source:
+        limit = time.monotonic() + 10
+        while not (source.trouble or "").startswith("stream lost"):
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        _assert_hidden(source.trouble, *(thread.name for thread in threading.enumerate()))
+        with Server(server.port) as again:
+            again.login = "wh0:s3cret"
+            while source.trouble:
+                time.sleep(0.01)
+            source.read()
+            source.read()
+        _assert_hidden(source.description, repr(source), str(source))
+    assert any("is back" in record.getMessage() for record in caplog.records)
+    _assert_hidden(caplog.text)
+
+
+def test_a_stream_that_does_not_come_back() -> None:
+    with Server() as server:
+        source = open_source(_url(server.address), reconnect=0.6)
+    with source, pytest.raises(CaptureError) as caught:
+        _drain(source)
+    _assert_hidden(*_everything_of(caught.value))
+
+
+def test_a_video_on_a_server_that_breaks_off(
+    server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("videos") / "clip.mkv"
+    data = write_video(path, [marked(RED)] * 300).read_bytes()
+    server.files["/clip.mkv"] = data
+    server.cut_files_at = len(data) // 2
+    with open_source(_url(server.address, "/clip.mkv")) as source:
+        _assert_hidden(source.name, source.description)
+        with pytest.raises(CaptureError) as caught:
+            _drain(source)
+    _assert_hidden(*_everything_of(caught.value))
+
+
+def test_a_redirect_takes_its_own_password_and_shows_neither(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(0)
+    with Server() as other:
+        server.login, other.login = "wh0:s3cret", "wh0:t0ken"
+        server.redirects["/moved"] = f"http://wh0:t0ken@{other.address}/video"
+        server.redirects["/plain"] = f"http://{other.address}/video"
+        with open_source(_url(server.address, "/moved")) as source:
+            assert source.read() is not None
+            assert source.name == f"http://***@{server.address}/moved?…"
+        other.asked.clear()
+        with pytest.raises(CaptureError, match="asks for a name and a password") as caught:
+            open_source(_url(server.address, "/plain"))
+        assert set(other.asked) == {None}, "one server's password was given to another"
+    _assert_hidden(caplog.text, *_everything_of(caught.value))
+
+
+def test_nothing_is_left_that_would_be_printed_later(
+    server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.silent.set()
+    with pytest.raises(CaptureError):
+        open_source(_url(server.address))
+    server.silent.clear()
+    with open_source(_url(server.address)) as source:
+        source.read()
+    gc.collect()
+    captured = capfd.readouterr()
+    _assert_hidden(captured.out, captured.err)

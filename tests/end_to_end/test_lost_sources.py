@@ -1,0 +1,201 @@
+"""A source that is lost and comes back, in the whole program: what is said, logged and recorded."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.capture.media import GREEN, marked
+from tests.capture.server import Server
+from tests.end_to_end.session import desktop, needs_a_desktop
+from tests.program import TIME_LIMIT, command, environment, live_cam, read_log, read_video
+
+SECRETS = (b"s3cret", b"t0ken", b"wh0")
+NETWORK = ("--model", "efficientnet_lite0", "--engine", "hook")
+
+
+class _Moving(Server):
+    """Its picture moves, so that each is worth an explanation.
+
+    Attributes:
+        size: Width and height in pixels.
+    """
+
+    size = 320, 240
+
+    def _part(self) -> bytes:
+        self.image = np.roll(marked(GREEN, *self.size), 4 * self.sent, axis=1)
+        return super()._part()
+
+
+@pytest.fixture
+def server() -> Iterator[_Moving]:
+    with _Moving() as running:
+        yield running
+
+
+def _url(server: Server) -> str:
+    return f"http://wh0:s3cret@{server.address}/video?key=t0ken"
+
+
+class _Run:
+    """`live-cam run --headless` on a stream, until it is asked to end."""
+
+    def __init__(self, folder: Path, server: Server, *arguments: str) -> None:
+        self.folder = folder
+        files = ("--record", "out.mp4", "--predictions", "p.jsonl")
+        self.process = subprocess.Popen(
+            command("run", "--headless", "--source", _url(server), *NETWORK, *files, *arguments),
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def explained(self) -> int:
+        log = self.folder / "p.jsonl"
+        return len(log.read_bytes().splitlines()) if log.exists() else 0
+
+    def wait(self, reached: Callable[[], bool]) -> None:
+        limit = time.monotonic() + TIME_LIMIT
+        while not reached():
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+
+    def end(self) -> str:
+        output, errors = self.process.communicate(timeout=TIME_LIMIT)
+        written = output.encode() + errors.encode()
+        for path in self.folder.iterdir():
+            written += path.name.encode() + path.read_bytes()
+        for secret in SECRETS:
+            assert secret not in written
+        assert "Traceback" not in errors
+        return errors
+
+
+def test_a_stream_that_comes_back_in_another_size_goes_on_in_the_same_files(
+    tmp_path: Path, server: _Moving
+) -> None:
+    server.login = "wh0:s3cret"
+    run = _Run(tmp_path, server)
+    run.wait(lambda: run.explained >= 3)
+    server.stop()
+    time.sleep(2)
+    before = run.explained
+    with _Moving(server.port) as again:
+        again.login = "wh0:s3cret"
+        again.size = 240, 320
+        run.wait(lambda: run.explained >= before + 3)
+        run.process.send_signal(signal.SIGTERM)
+        errors = run.end()
+    assert run.process.returncode == 0
+    opened, lost, back = [line for line in errors.splitlines() if line.startswith("http://***@")]
+    assert opened.endswith("/video?…: 320×240 mjpeg")
+    assert lost.endswith("/video?… was lost; it is looked for, for up to 60 s.")
+    assert re.search(r"/video\?… is back after \d+\.\d s: 240×320 mjpeg\.$", back)
+
+    lines = read_log(tmp_path / "p.jsonl")
+    indices = [line["frame"] for line in lines]
+    assert indices == sorted(set(indices))
+    gaps = [after["timestamp"] - before["timestamp"] for before, after in pairwise(lines)]
+    assert max(gaps) > 2
+
+    pictures = read_video(tmp_path / "out.mp4")
+    times = [at for at, _ in pictures]
+    steps = [after - before for before, after in pairwise(times)]
+    assert max(steps) > 2, "the gap is missing in the recording"
+    assert sum(step > 1.5 for step in steps) == 1
+    gap = steps.index(max(steps))
+    assert pictures[gap][1].shape == pictures[gap + 1][1].shape == (240, 320, 3)
+    # What is upright now is fitted into what was lying, with black beside it.
+    black = [(picture[:, :60].max() < 20) for _, picture in pictures]
+    assert not any(black[: gap + 1])
+    assert all(black[gap + 1 :])
+
+
+def test_a_stream_that_stays_away_ends_the_run_with_a_sentence_and_what_was_recorded(
+    tmp_path: Path, server: _Moving
+) -> None:
+    run = _Run(tmp_path, server, "--reconnect-seconds", "1.5")
+    run.wait(lambda: run.explained >= 3)
+    server.stop()
+    errors = run.end()
+    assert run.process.returncode == 1
+    assert "did not come back within 1.5 s" in errors.splitlines()[-1]
+    assert len(read_video(tmp_path / "out.mp4")) > 3
+
+
+def test_without_time_to_come_back_a_loss_ends_the_run(tmp_path: Path, server: Server) -> None:
+    run = _Run(tmp_path, server, "--reconnect-seconds", "0")
+    run.wait(lambda: run.explained >= 1)
+    server.stop()
+    errors = run.end()
+    assert run.process.returncode == 1
+    assert re.search(r"was lost: .*; check the server", errors.splitlines()[-1])
+    assert "it is looked for" not in errors
+
+
+def test_the_time_limit_holds_while_a_source_is_lost(tmp_path: Path, server: Server) -> None:
+    run = _Run(tmp_path, server, "--seconds", "4")
+    run.wait(lambda: server.sent > 5)
+    server.stop()
+    run.end()
+    assert run.process.returncode == 0
+
+
+@pytest.mark.parametrize("value", ["-1", "100000", "soon"])
+def test_a_time_to_come_back_that_is_none_is_wrong_usage(value: str) -> None:
+    done = live_cam("run", "--source", "demo", "--headless", "--reconnect-seconds", value)
+    assert done.returncode == 2
+    assert "--reconnect-seconds" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_ctrl_c_is_heard_while_a_server_does_not_answer(tmp_path: Path, server: Server) -> None:
+    server.silent.set()
+    run = _Run(tmp_path, server)
+    run.wait(lambda: bool(server.asked))
+    run.process.send_signal(signal.SIGINT)
+    run.end()
+    assert run.process.returncode == 0
+
+
+@needs_a_desktop
+def test_the_picture_says_that_its_source_is_lost_and_q_works(
+    tmp_path: Path, server: _Moving
+) -> None:
+    server.size = 640, 480
+    arguments = ("--source", _url(server), *NETWORK)
+    with desktop(tmp_path, *arguments) as session:
+        calm = session.snapshot()
+        server.stop()
+        session.until(lambda picture: _notice(picture, calm))
+        with _Moving(server.port) as again:
+            again.size = 640, 480
+            session.until(lambda picture: not _notice(picture, calm))
+        session.until(lambda picture: _notice(picture, calm))
+        errors = session.end("q")
+    assert session.process.returncode == 0
+    assert "Traceback" not in errors
+    for secret in SECRETS:
+        assert secret.decode() not in errors
+
+
+def _notice(picture: np.ndarray, calm: np.ndarray) -> bool:
+    """Whether there is a pill of text in the middle, of which there was none before."""
+    height, width = calm.shape[:2]
+    middle = slice(height * 7 // 10, height * 8 // 10), slice(width // 3, width * 2 // 3)
+    bright = (picture[middle].min(axis=-1) > 200).sum() - (calm[middle].min(axis=-1) > 200).sum()
+    return bool(bright > 40)
