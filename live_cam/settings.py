@@ -59,7 +59,7 @@ CHECK_EVERY: Final = 10
 """One explanation in how many is checked, where the user says no number."""
 DEFAULT_SMOOTHING: Final = 1.0
 SMOOTHING: Final = Range(0.0, 60.0)
-VIDEO_ENDINGS: Final = (".mp4", ".mkv", ".avi")
+VIDEO_ENDINGS: Final = (".mp4", ".mov", ".mkv", ".avi")
 ANIMATIONS: Final = ("gif", "mp4")
 MAP_ORDERS: Final = ("weight", "index")
 TOP_K: Final = 5

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TICK = {".mp4": 1e-4, ".mkv": 1e-3, ".avi": 1 / 120}
+TICK = {".mp4": 1e-4, ".mov": 1e-4, ".mkv": 1e-3, ".avi": 1 / 120}
 """Seconds by which a timestamp may be off."""
 
 COLOURS = {
@@ -385,7 +385,7 @@ def test_every_ending_of_the_settings_has_a_format() -> None:
 
 @pytest.mark.parametrize("name", ["out.webm", "out", "mp4", ".mp4"])
 def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"\.mp4, \.mkv, \.avi"):
+    with pytest.raises(UsageError, match=r"\.mp4, \.mov, \.mkv, \.avi"):
         Recorder(tmp_path / name)
     assert not list(tmp_path.iterdir())
 

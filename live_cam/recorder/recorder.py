@@ -48,7 +48,7 @@ class Recorder:
         """Create the file; without a single picture it is removed again on closing.
 
         Args:
-            path: The video file: `.mp4`, `.mkv` or `.avi`.
+            path: The video file: `.mp4`, `.mov`, `.mkv` or `.avi`.
             overwrite: Whether an existing file may be written over. It keeps its contents until
                 the first picture is encoded.
             wait: Whether `write` waits for a slow encoder instead of dropping the picture.

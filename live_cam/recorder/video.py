@@ -42,17 +42,17 @@ class VideoFormat(NamedTuple):
     """The most ticks between two pictures, if there is such a limit."""
 
 
+# Fragments of half a second while recording; on closing, one ordinary index over all of them,
+# since some players and editors do not like fragments. The header is written with the first
+# fragment: an earlier one could not say when each stream begins.
+_FRAGMENTS: Final = {
+    "movflags": "+hybrid_fragmented+frag_keyframe+delay_moov+default_base_moof",
+    "frag_duration": "500000",
+}
+
 FORMATS: Final[Mapping[str, VideoFormat]] = {
-    # Fragments of half a second while recording; on closing, one ordinary index over all of them,
-    # since some players and editors do not like fragments.
-    ".mp4": VideoFormat(
-        "mp4",
-        90_000,
-        {
-            "movflags": "+hybrid_fragmented+frag_keyframe+empty_moov+default_base_moof",
-            "frag_duration": "500000",
-        },
-    ),
+    ".mp4": VideoFormat("mp4", 90_000, _FRAGMENTS),
+    ".mov": VideoFormat("mov", 90_000, _FRAGMENTS),
     ".mkv": VideoFormat("matroska", 1_000, {"cluster_time_limit": "500"}),
     # AVI knows no timestamps, only a frame rate: between two pictures there are empty ones, of
     # which the muxer writes 60000 at the most at a time.
@@ -87,6 +87,7 @@ class VideoFile:
         self._ticks = 0
         self._duration = video_format.rate // encoders.NOMINAL_FPS
         self._keyframe_at = 0
+        self._header_bytes = 0
 
     @property
     def seconds(self) -> float:
@@ -148,6 +149,7 @@ class VideoFile:
                 continue
             self._container, self._stream, self.codec = container, stream, encoder.name
             container.start_encoding()
+            self._header_bytes = self._file.tell()
             return packets
         tried = ", ".join(encoder.name for encoder in encoders.CANDIDATES)
         raise RecordingError(
@@ -185,7 +187,8 @@ class VideoFile:
             packet.duration = self._duration
             if self._container:
                 self._container.mux(packet)
-                self._file.commit()
+                if self._file.tell() > self._header_bytes:  # a header alone is no video
+                    self._file.commit()
 
 
 def video_size(picture: NDArray[np.uint8]) -> tuple[int, int]:
