@@ -589,10 +589,10 @@ def broken_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """An encoder that fails at its fifth picture."""
     add = VideoFile.add
 
-    def fail(self: VideoFile, image: NDArray[np.uint8], ticks: int) -> None:
+    def fail(self: VideoFile, image: NDArray[np.uint8], ticks: int, *rest: int) -> None:
         if self.frames == 4:
             raise av.error.ExternalError(1, "Generic error in an external library")
-        add(self, image, ticks)
+        add(self, image, ticks, *rest)
 
     monkeypatch.setattr(VideoFile, "add", fail)
 
@@ -694,9 +694,9 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     opened = threading.Event()
     add = VideoFile.add
 
-    def wait(self: VideoFile, image: NDArray[np.uint8], ticks: int) -> None:
+    def wait(self: VideoFile, image: NDArray[np.uint8], ticks: int, *rest: int) -> None:
         assert opened.wait(30)
-        add(self, image, ticks)
+        add(self, image, ticks, *rest)
 
     monkeypatch.setattr(VideoFile, "add", wait)
     monkeypatch.setattr(recorder, "_QUEUE_PICTURES", (2, 2))
