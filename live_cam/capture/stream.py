@@ -67,7 +67,7 @@ class Stream(LiveSource):
         if decoded is None:
             self._reason = "it ended"
             return None
-        return Picture(decoded[0], time.monotonic())
+        return Picture(decoded.image, time.monotonic())
 
     def _reopen(self) -> None:
         try:
