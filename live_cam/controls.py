@@ -1,35 +1,20 @@
-"""What the user changes while the program runs, and the one table of the keys that change it.
-
-Handlers change the state and nothing else, so that any front end can offer the same actions; the
-live loop looks at the state and acts on it.
-"""
+"""What the user changes while the program runs, and what it asks of the network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from live_cam.labels import matching_classes
-from live_cam.question import AGAINST, FOR, TOP_CLASS, VERSUS, Question
-from live_cam.settings import (
-    ALPHA,
-    ALPHA_STEP,
-    METHODS,
-    SHOWN_CLASSES,
-    SHOWN_FEATURE_MAPS,
-    TOP_K,
-)
+from live_cam.question import AGAINST, FOR, TOP_CLASS, Question
+from live_cam.settings import METHODS, SHOWN_CLASSES, SHOWN_FEATURE_MAPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from live_cam.explanation import Prediction
+    from live_cam.geometry import Region
     from live_cam.settings import Settings
 
 _SUGGESTIONS: Final = 6
-_LAYOUTS: Final = ("overlay", "heatmap", "camera", "split")
 
 
 @dataclass(slots=True)
@@ -52,8 +37,12 @@ class Controls:
     """Which of the feature maps is shown large, from 0, the strongest; None: their sum."""
     box: bool = False
     """Whether a box is drawn around where the evidence lies."""
+    target: Region | None = None
+    """The box in which the evidence's peak is wanted, in shares of the frame; None: no box."""
     bars: bool = True
     """Whether the most probable classes are shown as bars."""
+    theme: str = "dark"
+    """One of `settings.THEMES`."""
     full_screen: bool = False
     """Whether the window fills the screen."""
     entry: str | None = None
@@ -62,6 +51,12 @@ class Controls:
     """The names of the network's classes; set by the loop once they are known."""
     top: tuple[Prediction, ...] = ()
     """The most probable classes as they are shown; set by the loop."""
+    panes: tuple[Region, ...] = ()
+    """Where the feature maps are shown, in shares of the picture; set by the loop."""
+    pointer: tuple[float, float] = (0.0, 0.0)
+    """Where the mouse is, in shares of the picture's width and height."""
+    pressed: tuple[float, float] | None = None
+    """Where its button was pressed; None: it is not pressed."""
 
     alpha: float = 0.45
     """Weight of the heatmap's colours, in `settings.ALPHA`."""
@@ -89,6 +84,7 @@ class Controls:
             check=settings.check is not None,
             box=settings.box,
             bars=settings.bars,
+            theme=settings.theme,
             full_screen=settings.full_screen,
             alpha=settings.alpha,
             mirror=settings.mirror,
@@ -117,218 +113,3 @@ class Controls:
     def suggestions(self) -> tuple[int, ...]:
         """The classes that what was typed may mean, the likeliest first."""
         return matching_classes(self.labels, self.entry or "")[:_SUGGESTIONS]
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One thing that a key does."""
-
-    name: str
-    """A word for scripts and other front ends."""
-    keys: tuple[str, ...]
-    """Names of the keys, as `Window.poll` gives them; the first one is shown."""
-    help: str
-    """What it does, for the help card and the README."""
-    handler: Callable[[Controls], str | None]
-    """Changes the state; returns a confirmation to show for a moment, or None."""
-
-
-def _quit(controls: Controls) -> None:
-    controls.quit = True
-
-
-def _freeze(controls: Controls) -> str | None:
-    controls.frozen = not controls.frozen
-    return None if controls.frozen else "live again"
-
-
-def _snapshot(controls: Controls) -> None:
-    controls.snapshots += 1
-
-
-def _record(controls: Controls) -> None:
-    controls.recording = not controls.recording
-
-
-def _help(controls: Controls) -> None:
-    controls.help = not controls.help
-
-
-def _mirror(controls: Controls) -> str:
-    controls.mirror = not controls.mirror
-    return "mirrored" if controls.mirror else "not mirrored"
-
-
-def _stronger(controls: Controls) -> str:
-    return _change_alpha(controls, ALPHA_STEP)
-
-
-def _weaker(controls: Controls) -> str:
-    return _change_alpha(controls, -ALPHA_STEP)
-
-
-def _change_alpha(controls: Controls, step: float) -> str:
-    alpha = round(controls.alpha + step, 2)
-    controls.alpha = min(max(alpha, ALPHA.low), ALPHA.high)
-    return f"heatmap {controls.alpha:.0%}"
-
-
-def _next_method(controls: Controls) -> str:
-    place = METHODS.index(controls.method) + 1
-    controls.method = METHODS[place % len(METHODS)]
-    return f"method {controls.method}"
-
-
-def _next_layout(controls: Controls) -> str:
-    place = _LAYOUTS.index(controls.view) + 1 if controls.view in _LAYOUTS else 0
-    controls.view = _LAYOUTS[place % len(_LAYOUTS)]
-    return f"view {controls.view}"
-
-
-def _toggle_view(view: str, controls: Controls) -> str:
-    controls.view = "overlay" if controls.view == view else view
-    controls.focus = None
-    return f"view {controls.view}"
-
-
-def _toggle_evidence(evidence: str, controls: Controls) -> str:
-    controls.evidence = FOR if controls.evidence == evidence else evidence
-    return {
-        FOR: "evidence for the class",
-        AGAINST: "red speaks for the class, blue against it",
-        VERSUS: "red speaks for the class, blue for its rival",
-    }[controls.evidence]
-
-
-def _lock(rank: int, controls: Controls) -> str | None:
-    if rank >= len(controls.top):
-        return None
-    chosen = controls.top[rank]
-    if controls.view != "classes" or not controls.locked:
-        controls.locked = (chosen.class_index,)
-    elif chosen.class_index in controls.locked:
-        rest = tuple(each for each in controls.locked if each != chosen.class_index)
-        controls.locked = rest
-        return f"without {chosen.label}"
-    else:
-        controls.locked = (*controls.locked, chosen.class_index)
-    return f"why {chosen.label}?"
-
-
-def _follow_top(controls: Controls) -> str:
-    controls.locked = ()
-    return "the top class again"
-
-
-def _type_class(controls: Controls) -> str | None:
-    if not controls.labels:
-        return "the network is not loaded yet"
-    controls.entry = ""
-    return None
-
-
-def _toggle_check(controls: Controls) -> str:
-    controls.check = not controls.check
-    return "would it still say so?" if controls.check else "no more checks"
-
-
-def _shuffle(controls: Controls) -> str:
-    controls.shuffled = not controls.shuffled
-    return "shuffling the weights, last layer first" if controls.shuffled else "its own weights"
-
-
-def _toggle_box(controls: Controls) -> str:
-    controls.box = not controls.box
-    return "box" if controls.box else "no box"
-
-
-def _toggle_bars(controls: Controls) -> str:
-    controls.bars = not controls.bars
-    return "bars" if controls.bars else "no bars"
-
-
-def _full_screen(controls: Controls) -> None:
-    controls.full_screen = not controls.full_screen
-
-
-def _move_focus(step: int, controls: Controls) -> str | None:
-    if controls.view != "maps":
-        return None
-    place = step - 1 if controls.focus is None and step > 0 else (controls.focus or 0) + step
-    controls.focus = place if 0 <= place < SHOWN_FEATURE_MAPS else None
-    return None if controls.focus is not None else "all feature maps together"
-
-
-def _help_text(action: Action) -> str:
-    return action.help
-
-
-ACTIONS: Final = (
-    Action("quit", ("q", "esc"), "quit (or Esc)", _quit),
-    Action("freeze", ("space",), "freeze the picture", _freeze),
-    Action("snapshot", ("s",), "save a snapshot", _snapshot),
-    Action("record", ("r",), "start or stop a recording", _record),
-    Action("mirror", ("m",), "mirror the picture", _mirror),
-    Action("stronger", ("+",), "stronger heatmap", _stronger),
-    Action("weaker", ("-",), "weaker heatmap", _weaker),
-    Action("method", ("c",), "next method", _next_method),
-    Action("grid", ("g",), "all methods side by side", partial(_toggle_view, "grid")),
-    Action("classes", ("x",), "classes side by side", partial(_toggle_view, "classes")),
-    Action("maps", ("k",), "the strongest feature maps", partial(_toggle_view, "maps")),
-    Action("next-map", ("right", "down"), "enlarge the next map", partial(_move_focus, 1)),
-    Action("last-map", ("left", "up"), "enlarge the one before", partial(_move_focus, -1)),
-    Action("layout", ("l",), "overlay, heatmap, camera, split", _next_layout),
-    *(
-        Action(f"lock-{rank}", (str(rank),), "why this one of the top?", partial(_lock, rank - 1))
-        for rank in range(1, TOP_K + 1)
-    ),
-    Action("follow", ("0",), "follow the top class", _follow_top),
-    Action("type", ("/",), "type a class", _type_class),
-    Action("against", ("n",), "what speaks against it", partial(_toggle_evidence, AGAINST)),
-    Action("versus", ("v",), "why not the runner-up", partial(_toggle_evidence, VERSUS)),
-    Action("check", ("f",), "would it still say so?", _toggle_check),
-    Action("shuffle", ("w",), "shuffle the weights, and back", _shuffle),
-    Action("box", ("b",), "a box around the evidence", _toggle_box),
-    Action("bars", ("p",), "probability bars", _toggle_bars),
-    Action("full-screen", ("F", "f11"), "full screen (or F11)", _full_screen),
-    Action("help", ("h",), "show or hide the keys", _help),
-)
-"""Every action, in the order of the help card."""
-
-KEY_HELP: Final = tuple(
-    ("…".join(dict.fromkeys((same[0].keys[0], same[-1].keys[0]))), meaning)
-    for meaning, same in ((each, list(actions)) for each, actions in groupby(ACTIONS, _help_text))
-)
-"""Pairs of key and meaning, for the help card and the README."""
-
-_BY_KEY: Final = {key: action for action in ACTIONS for key in action.keys}
-
-
-def press(controls: Controls, key: str) -> str | None:
-    """Do what a key does, and return the confirmation to show; other keys do nothing."""
-    if controls.entry is not None:
-        return _type(controls, key)
-    action = _BY_KEY.get(key) or _BY_KEY.get(key.lower())
-    return action.handler(controls) if action else None
-
-
-def _type(controls: Controls, key: str) -> str | None:
-    """Add a key to the class's name that is being typed, or end the typing."""
-    entry = controls.entry or ""
-    if key == "esc":
-        controls.entry = None
-    elif key == "backspace":
-        controls.entry = entry[:-1]
-    elif key in ("tab", "enter"):
-        found = controls.suggestions
-        if not found:
-            return f"no class is called {entry!r}"
-        if key == "enter":
-            controls.locked, controls.entry = (found[0],), None
-            return f"why {controls.labels[found[0]]}?"
-        controls.entry = controls.labels[found[0]].casefold()
-    elif key == "space":
-        controls.entry = entry + " "
-    elif len(key) == 1:
-        controls.entry = entry + key.lower()
-    return None

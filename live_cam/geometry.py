@@ -38,6 +38,15 @@ class Rectangle(NamedTuple):
         """
         return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
 
+    def shares(self, width: int, height: int) -> Region:
+        """Return it in shares of a picture.
+
+        Args:
+            width: The picture's width in pixels.
+            height: Its height in pixels.
+        """
+        return Region(self.x / width, self.y / height, self.width / width, self.height / height)
+
 
 class Region(NamedTuple):
     """A rectangle in shares of a picture's width and height: its left, top, width and height.
@@ -49,6 +58,25 @@ class Region(NamedTuple):
     y: float
     width: float
     height: float
+
+    @classmethod
+    def between(cls, one: tuple[float, float], other: tuple[float, float]) -> Region:
+        """Return the rectangle that has two opposite corners at these places."""
+        left, top = min(one[0], other[0]), min(one[1], other[1])
+        return cls(left, top, abs(one[0] - other[0]), abs(one[1] - other[1]))
+
+    def mirrored(self) -> Region:
+        """Return where it lies once left and right are swapped."""
+        return self._replace(x=1.0 - self.x - self.width)
+
+    def contains(self, x: float, y: float) -> bool:
+        """Whether a place lies in it.
+
+        Args:
+            x: As a share of the picture's width.
+            y: As a share of its height.
+        """
+        return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
 
     def pixels(self, width: int, height: int) -> Rectangle:
         """Return the pixels of it that lie in a picture.

@@ -5,22 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from live_cam.actions import point, press, status_of
 from live_cam.calm import Calm
 from live_cam.capture import open_source
-from live_cam.controls import KEY_HELP, Controls, press
+from live_cam.controls import Controls
 from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
 from live_cam.labels import find_classes
 from live_cam.opencv import cv2
 from live_cam.outputs import free_path, timed_path
 from live_cam.overlay import Overlay, peak
+from live_cam.pointing import PointingGame
 from live_cam.predictions import PredictionLog
 from live_cam.recorder import Recorder
 from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from live_cam.snapshot import save_snapshot
-from live_cam.status import Status
+from live_cam.status import KEY_SECONDS, Confirmation
 from live_cam.timing import FPSMeter
 from live_cam.tracking import Tracker
 from live_cam.window import Window
@@ -36,10 +39,10 @@ if TYPE_CHECKING:
     from live_cam.explanation import Explanation
     from live_cam.question import Question
     from live_cam.settings import Settings
+    from live_cam.status import Status
 
 _KEY_INTERVAL = 0.015
 _REFRESH_INTERVAL = 0.2
-_CONFIRMATION_SECONDS = 1.5
 _STALLED_AFTER = 1.5
 
 
@@ -82,6 +85,7 @@ class LivePipeline:
         follows = settings.track and not settings.every_frame
         self._tracker = Tracker() if follows else None
         self._calm = Calm(settings.smoothing) if settings.smoothing > 0 else None
+        self._game = PointingGame()
         self._shown_meter = FPSMeter()
         self._explained_meter = FPSMeter()
         self._window: Window | None = None
@@ -94,8 +98,7 @@ class LivePipeline:
         self._frozen = False
         self._picture_at = time.monotonic()
         self._drawn_at = 0.0
-        self._confirmation = ""
-        self._confirmed_at = float("-inf")
+        self._confirmation = Confirmation()
 
     def stop(self) -> None:
         """End `run` soon and in good order. May be called from any thread or signal handler."""
@@ -170,13 +173,13 @@ class LivePipeline:
         self._explained_meter.tick()
         if self.observer:
             self.observer.explained(frame, explanation)
+        if not self._log and self.controls.target is None:
+            return
+        height, width = frame.image.shape[:2]
+        x, y = peak(explanation.heatmap, width, height, region=explanation.region)
+        self._game.note(self.controls.target, (x + 0.5) / width, (y + 0.5) / height)
         if self._log:
-            height, width = frame.image.shape[:2]
-            mirror = self.controls.mirror
-            place = peak(
-                explanation.heatmap, width, height, mirror=mirror, region=explanation.region
-            )
-            self._log.write(explanation, place)
+            self._log.write(explanation, (width - 1 - x if self.controls.mirror else x, y))
 
     # ---- pictures ------------------------------------------------------------------------------
 
@@ -224,18 +227,20 @@ class LivePipeline:
             explanation = self._tracker.follow(shown.frame, explanation)
         picture = self._overlay.draw(shown.frame, explanation, self._status(source, shown))
         self._drawn_at = time.monotonic()
+        height, width = picture.shape[:2]
+        self.controls.panes = tuple(pane.shares(width, height) for pane in self._overlay.panes)
         if self._window:
             self._window.show(picture)
         while self.controls.snapshots:
             self.controls.snapshots -= 1
-            self._try(lambda: self._confirm(f"saved {save_snapshot(picture)}"))
+            self._try(lambda: self._confirmation.say(f"saved {save_snapshot(picture)}"))
         return picture
 
     def _status(self, source: Source, shown: Shown) -> Status:
         explanation = shown.explanation
         now = time.monotonic()
-        confirmed = now - self._confirmed_at < _CONFIRMATION_SECONDS
-        return Status(
+        return replace(
+            status_of(self.controls),
             network=self._explainer.network,
             engine=self._explainer.engine,
             source=f"{source.name} · {source.description}",
@@ -244,27 +249,11 @@ class LivePipeline:
             age=shown.frame.timestamp - explanation.timestamp if explanation else None,
             still=self._schedule is not None and self._schedule.still,
             saved=self._schedule.saved if self._schedule else 0,
-            view=self.controls.view,
-            locked=bool(self.controls.locked),
-            focus=self.controls.focus,
-            box=self.controls.box,
-            bars=self.controls.bars,
-            alpha=self.controls.alpha,
-            mirror=self.controls.mirror,
-            frozen=self.controls.frozen,
+            pointing=self._game.score(self.controls.target),
             recording=self._recorder.seconds if self._recorder else None,
             notice=self._notice(source, now),
-            confirmation=self._confirmation if confirmed else None,
-            keys=self._card(),
+            confirmation=self._confirmation.text,
         )
-
-    def _card(self) -> tuple[tuple[str, str], ...]:
-        controls = self.controls
-        if controls.entry is None:
-            return KEY_HELP if controls.help else ()
-        found = [controls.labels[index] for index in controls.suggestions]
-        keys = ("enter", *[" "] * len(found))
-        return (("/", controls.entry + "_"), *zip(keys, found or ["no class yet"], strict=False))
 
     def _notice(self, source: Source, now: float) -> str | None:
         stalled = now - self._picture_at
@@ -280,12 +269,13 @@ class LivePipeline:
         key = self._window.poll()
         if self._window.closed:
             self.controls.quit = True
-        elif key is not None:
-            confirmation = press(self.controls, key)
-            if confirmation:
-                self._confirm(confirmation)
-            if self._shown:
-                self._draw(source, self._shown)
+            return
+        done = [press(self.controls, key)] if key is not None else []
+        done += [point(self.controls, event) for event in self._window.pointer_events()]
+        for confirmation in filter(None, done):
+            self._confirmation.say(confirmation, KEY_SECONDS)
+        if done and self._shown:
+            self._draw(source, self._shown)
 
     def _apply_controls(self, schedule: Schedule) -> None:
         """Make the loop do what the controls say."""
@@ -308,16 +298,12 @@ class LivePipeline:
         self.controls.labels = labels
         return self.controls.question()
 
-    def _confirm(self, text: str) -> None:
-        self._confirmation = text
-        self._confirmed_at = time.monotonic()
-
     def _try(self, action: Callable[[], None]) -> None:
         """Do what a key asked for; if it can't be done, say so on the picture and go on."""
         try:
             action()
         except LiveCamError as error:
-            self._confirm(str(error))
+            self._confirmation.say(str(error))
 
     # ---- recording -----------------------------------------------------------------------------
 
@@ -326,7 +312,7 @@ class LivePipeline:
         if path is None:
             path = free_path(settings.record) if settings.record else timed_path(".mp4")
         self._recorder = Recorder(path, overwrite=settings.overwrite, wait=settings.every_frame)
-        self._confirm(f"recording {path.name}")
+        self._confirmation.say(f"recording {path.name}")
 
     def _stop_recording(self) -> None:
         recorder, self._recorder = self._recorder, None
@@ -337,4 +323,4 @@ class LivePipeline:
         if recorder.dropped:
             text += f" ({recorder.dropped} more were dropped: the encoder was too slow)"
         self._say(text if recorder.frames else f"nothing was recorded to {recorder.path}")
-        self._confirm(f"saved {recorder.path.name}")
+        self._confirmation.say(f"saved {recorder.path.name}")

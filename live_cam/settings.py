@@ -51,9 +51,12 @@ METHODS: Final = (
     "eigencam",
 )
 VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
+FULL_FRAME_VIEWS: Final = ("overlay", "heatmap", "camera")
+"""Those of one picture, over which the label and the bars are laid."""
+THEMES: Final = ("dark", "light", "none")
 SHOWN_CLASSES: Final = 4
 """How many classes the view `classes` shows side by side, unless more were named."""
-SHOWN_FEATURE_MAPS: Final = 15
+SHOWN_FEATURE_MAPS: Final = 16
 FITS: Final = ("squash", "crop", "pad")
 CHECK_EVERY: Final = 10
 """One explanation in how many is checked, where the user says no number."""
@@ -107,6 +110,8 @@ class ExplanationSettings(NetworkSettings):
     """Whether the most probable classes are shown as bars."""
     box: bool = False
     """Whether a box is drawn around where the evidence lies."""
+    theme: str = "dark"
+    """One of `THEMES`."""
     alpha: float = 0.45
     """Weight of the heatmap's colours in the blended picture, in `ALPHA`."""
     colormap: str = "jet"

@@ -5,6 +5,7 @@ OpenCV's windows belong to the main thread; macOS ends programs that use them in
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ from live_cam.closing import Closing
 from live_cam.display import connected_display, display_problem, prefer_bundled_platform
 from live_cam.errors import WindowError
 from live_cam.opencv import cv2
+from live_cam.pointing import MOVE, PRESS, RELEASE, PointerEvent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +69,15 @@ _COCOA_KEY_NAMES: Final = {
 }
 
 
+_POINTER_KINDS: Final = {
+    cv2.EVENT_LBUTTONDOWN: PRESS,
+    cv2.EVENT_MOUSEMOVE: MOVE,
+    cv2.EVENT_LBUTTONUP: RELEASE,
+}
+_REMEMBERED_EVENTS: Final = 256
+"""More than come between two looks; a program that hangs for long forgets the oldest."""
+
+
 class Window(Closing):
     """A window on the desktop. Made, used and closed in the main thread.
 
@@ -88,11 +99,14 @@ class Window(Closing):
             except cv2.error as error:
                 reason = error.err or str(error)
                 raise WindowError(_sentence(f"OpenCV says {reason!r}")) from error
+            cv2.setMouseCallback(title, self._note_pointer)
         self._title = title
         self._closed = False
         self._sized = False
         self._full_screen = False
         self._alive: set[int] = set()
+        self._picture_size = (1, 1)
+        self._pointer: deque[PointerEvent] = deque(maxlen=_REMEMBERED_EVENTS)
 
     def show(self, picture: NDArray[np.uint8]) -> None:
         """Show a picture; the first one sets the window's size. Nothing happens once closed.
@@ -106,6 +120,7 @@ class Window(Closing):
         if not self._sized:
             cv2.resizeWindow(self._title, *_fitted(picture.shape[1], picture.shape[0]))
             self._sized = True
+        self._picture_size = picture.shape[1], picture.shape[0]
         cv2.imshow(self._title, picture)
 
     def poll(self, timeout_ms: int = 1) -> str | None:
@@ -125,6 +140,20 @@ class Window(Closing):
         # Not `waitKey`, which keeps eight bits and so takes the left arrow for a Q. A timeout
         # of 0 would wait for ever.
         return key_name(cv2.waitKeyEx(max(1, timeout_ms)))
+
+    def pointer_events(self) -> list[PointerEvent]:
+        """Take what the mouse did over the picture since the last call, in its order."""
+        return [self._pointer.popleft() for _ in range(len(self._pointer))]
+
+    def _note_pointer(self, event: int, x: int, y: int, _flags: int, _data: object) -> None:
+        # Places come in pixels of the picture, however large the window is.
+        kind = _POINTER_KINDS.get(event)
+        if kind:
+            width, height = self._picture_size
+            across, down = (x + 0.5) / width, (y + 0.5) / height
+            self._pointer.append(
+                PointerEvent(kind, min(max(across, 0.0), 1.0), min(max(down, 0.0), 1.0))
+            )
 
     @property
     def full_screen(self) -> bool:

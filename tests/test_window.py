@@ -248,6 +248,28 @@ class TestRealWindow:
         """
         assert lines(script, DISPLAY=display) == [shown, shown]
 
+    def test_the_mouse_is_told_in_shares_of_the_picture(self, display: str) -> None:
+        script = """
+            with Window() as window:
+                number = str(focus(window))
+                for size in ((320, 240), (640, 480), (900, 480)):
+                    cv2.resizeWindow("live-cam", *size)
+                    settle(window)
+                    left = (size[0] - size[1] * 4 // 3) // 2  # the picture is in the middle
+                    place = left + (size[0] - 2 * left) // 4, size[1] // 2
+                    xdotool("mousemove", "--window", number, "--sync", *map(str, place))
+                    settle(window)
+                    window.pointer_events()
+                    xdotool("mousedown", "1")
+                    xdotool("mousemove_relative", "--sync", str(size[1] // 3), "0")
+                    xdotool("mouseup", "1")
+                    settle(window)
+                    events = [each for each in window.pointer_events()]
+                    kinds = list(dict.fromkeys(each.kind for each in events))
+                    print(*kinds, *(f"{each:.2f}" for each in events[0][1:] + events[-1][1:]))
+        """
+        assert lines(script, DISPLAY=display) == ["press move release 0.25 0.50 0.50 0.50"] * 3
+
     def test_wheel_and_mouse_print_nothing(self, display: str) -> None:
         script = """
             with Window() as window:
@@ -375,6 +397,7 @@ class FakeWindows:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("namedWindow", "resizeWindow", "imshow", "destroyWindow"):
             monkeypatch.setattr(cv2, name, lambda *_, name=name: self.calls.append(name))
+        monkeypatch.setattr(cv2, "setMouseCallback", lambda *_: None)
         monkeypatch.setattr(cv2, "waitKeyEx", lambda _: ord("q"))
         monkeypatch.setattr(cv2, "getWindowProperty", self.get)
         monkeypatch.setattr(cv2, "currentUIFramework", lambda: "GTK3")

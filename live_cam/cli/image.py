@@ -83,7 +83,7 @@ def image(**chosen: Any) -> int:
             progress.say(f"Stopped after {pipeline.explained} of {pipeline.total} pictures.")
             return 0
     if pipeline.total > 1:
-        unread = f"; {pipeline.failed} could not be read" if pipeline.failed else ""
+        unread = f"; {pipeline.failed} could not be explained" if pipeline.failed else ""
         say(f"Explained {pipeline.explained} of {pipeline.total} pictures{unread}.")
     return 1 if pipeline.failed else 0
 
@@ -114,10 +114,10 @@ class _Progress(Closing):
     def explained(
         self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
     ) -> None:
-        from live_cam.overlay.layout import percent
+        from live_cam.overlay.words import headline
 
         self._clear()
-        classes = ", ".join(f"{said.label} {percent(said.score)}" for said in explanations)
+        classes = ", ".join(map(headline, explanations))
         click.echo(f"{source}: {classes} → {', '.join(map(str, overlays))}")
 
     def _clear(self) -> None:

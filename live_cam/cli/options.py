@@ -138,6 +138,13 @@ EXPLANATION = (
     option("box", "--box", is_flag=True, help="Draw a box around where the evidence lies."),
     option("bars", "--bars/--no-bars", help="Whether the most probable classes are shown as bars."),
     option(
+        "theme",
+        "--theme",
+        type=click.Choice(settings.THEMES),
+        help="What is written lies on dark or light glass; none: straight on the picture, and "
+        "without the figures at the bottom.",
+    ),
+    option(
         "alpha",
         "--alpha",
         type=click.FloatRange(*settings.ALPHA),

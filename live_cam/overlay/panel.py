@@ -9,10 +9,10 @@ import numpy as np
 
 from live_cam.geometry import Rectangle
 from live_cam.opencv import cv2
-from live_cam.overlay.cards import Scale, bars_card
-from live_cam.overlay.layout import entries, percent
-from live_cam.overlay.paint import GLASS
+from live_cam.overlay.cards import bars_card
 from live_cam.overlay.panes import Painter, caption, place
+from live_cam.overlay.theme import Style
+from live_cam.overlay.words import entries, headline
 from live_cam.resizing import shrunk
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ _SIDE: Final = 640
 """Pixels along the longer side of each pane, however small or large the picture is."""
 _ASPECTS: Final = (0.5, 2.0)
 """A pane's width by its height: what is longer is centred in it, so that the bars stay readable."""
-_SCALE: Final = Scale.of(2 * _SIDE, round(1.5 * _SIDE))
-"""The same sizes of text in all panels: those of two panes of 4:3 above each other."""
 _CHART_TEXT: Final = 1.5
 """How much larger than the captions, where there is room."""
 _CHART_LETTERS: Final = 18
@@ -40,11 +38,14 @@ class Panel:
     Args:
         colormap: One of `settings.COLORMAPS`.
         alpha: Weight of the heatmap's colours in the overlay, in [0, 1].
+        theme: One of `settings.THEMES`.
     """
 
-    def __init__(self, colormap: str, alpha: float) -> None:
+    def __init__(self, colormap: str, alpha: float, theme: str) -> None:
         self._painter = Painter(colormap)
         self._alpha = alpha
+        # The same sizes of text in all panels: those of two panes of 4:3 above each other.
+        self._style = Style.of(2 * _SIDE, round(1.5 * _SIDE), theme)
 
     def draw(
         self, image: NDArray[np.uint8], explanations: Sequence[Explanation], network: str
@@ -63,41 +64,49 @@ class Panel:
             A new H×W×3 uint8 picture, BGR.
         """
         small, pane = _fitted(image)
+        gap, style = self._style.gap, self._style
         columns = 1 + len(explanations)
-        gap = round(_SIDE / 80)
-        size = columns * (pane[0] + gap) - gap, 2 * (pane[1] + gap) - gap
-        picture = np.full((size[1], size[0], 3), GLASS, np.uint8)
-        for number, said in enumerate([None, *explanations]):
-            upper = Rectangle(number * (pane[0] + gap), 0, *pane)
-            lower = upper._replace(y=pane[1] + gap)
-            if said is None:
-                _place(picture, small, upper, "picture")
-                _chart(picture, explanations[0], network, lower)
-                continue
-            label = f"{said.label} {percent(said.score)}"
-            for alpha, where, title in ((1.0, upper, said.title), (self._alpha, lower, label)):
-                drawn = self._painter.paint(
-                    small,
-                    said.heatmap,
-                    alpha,
-                    signed=said.signed,
-                    region=said.region,
-                    seen=said.seen,
-                )
-                _place(picture, drawn, where, title)
+        size = columns * (pane[0] + gap) + gap, 2 * (pane[1] + gap) + gap
+        picture = np.full((size[1], size[0], 3), style.theme.glass, np.uint8)
+        upper = Rectangle(gap, gap, *pane)
+        lower = upper._replace(y=pane[1] + 2 * gap)
+        _place(picture, small, upper, "picture", style)
+        _chart(picture, explanations[0], network, lower, style)
+        for said in explanations:
+            upper, lower = (each._replace(x=each.x + pane[0] + gap) for each in (upper, lower))
+            heatmap, overlay = (self._painted(small, said, each) for each in (1.0, self._alpha))
+            _place(picture, heatmap, upper, said.title, style)
+            _place(picture, overlay, lower, headline(said), style)
         self._painter.forget_unused()
         return picture
 
+    def _painted(
+        self, image: NDArray[np.uint8], said: Explanation, alpha: float
+    ) -> NDArray[np.uint8]:
+        return self._painter.paint(
+            image,
+            said.heatmap,
+            alpha,
+            signed=said.signed,
+            region=said.region,
+            seen=said.seen,
+            theme=self._style.theme,
+        )
+
 
 def _place(
-    picture: NDArray[np.uint8], drawn: NDArray[np.uint8], where: Rectangle, title: str
+    picture: NDArray[np.uint8],
+    drawn: NDArray[np.uint8],
+    where: Rectangle,
+    title: str,
+    style: Style,
 ) -> None:
     """Copy a picture into the middle of its pane, and write what it is into a corner."""
     height, width = drawn.shape[:2]
     x = where.x + (where.width - width) // 2
     y = where.y + (where.height - height) // 2
     place(picture, drawn, Rectangle(x, y, width, height))
-    caption(picture, title, where, _SCALE)
+    caption(picture, title, where, style)
 
 
 def _fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
@@ -113,12 +122,13 @@ def _fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int
     return np.asarray(enlarged, np.uint8), pane
 
 
-def _chart(picture: NDArray[np.uint8], said: Explanation, network: str, where: Rectangle) -> None:
+def _chart(
+    picture: NDArray[np.uint8], said: Explanation, network: str, where: Rectangle, style: Style
+) -> None:
     """Draw the probabilities of the top classes as bars."""
-    size = round(min(_CHART_TEXT * _SCALE.small, where.width / _CHART_LETTERS))
-    scale = replace(_SCALE, small=size)
-    card = bars_card(entries(said), scale, where.width - 2 * scale.margin)
+    size = round(min(_CHART_TEXT * style.small, where.width / _CHART_LETTERS))
+    card = bars_card(entries(said), replace(style, small=size), where.width - 2 * style.margin)
     if card is not None:
         y = where.y + (where.height - card.height) // 2
-        card.paste(picture, where.x + scale.margin, y)
-    caption(picture, network, where, _SCALE)
+        card.paste(picture, where.x + style.margin, y)
+    caption(picture, network, where, style)

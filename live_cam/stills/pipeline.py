@@ -14,11 +14,14 @@ from live_cam.question import AGAINST, FOR, TOP_CLASS, Question
 from live_cam.stills.inputs import find_pictures
 from live_cam.stills.naming import OVERLAY, check_free, class_parts, is_output, name_stills
 from live_cam.stills.reading import read_ahead
-from live_cam.stills.writing import Writer, outputs
+from live_cam.stills.writing import LONGEST_SIDE, Writer, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from live_cam.explanation import Explanation
     from live_cam.settings import StillsSettings
@@ -30,8 +33,8 @@ class StillsPipeline:
     """Explains pictures in batches, and writes about each of them.
 
     Attributes:
-        explained: How many pictures were, so far.
-        failed: How many could not be read.
+        explained: How many pictures were explained so far.
+        failed: How many could not be explained.
         total: How many there are.
     """
 
@@ -128,14 +131,16 @@ class StillsPipeline:
         question: Question,
         writer: Writer,
     ) -> None:
-        readable = [(still, image) for still, image in batch if image is not None]
+        fine: list[tuple[Still, NDArray[np.uint8]]] = []
         for still, image in batch:
-            if image is None:
-                self.failed += 1
-                self._observer.say(f"{unreadable([still.source])} It is passed over.")
-                self._observer.step(self._steps_each)
-        said = explainer.explain([image for _, image in readable], question)
-        for (still, image), explanation in zip(readable, said, strict=True):
+            if image is not None and max(image.shape) <= LONGEST_SIDE:
+                fine.append((still, image))
+                continue
+            self.failed += 1
+            self._observer.say(f"{_problem(still.source, image)} It is passed over.")
+            self._observer.step(self._steps_each)
+        said = explainer.explain([image for _, image in fine], question)
+        for (still, image), explanation in zip(fine, said, strict=True):
             self._steps_left = self._steps_each
             each = explanation.of_each_class()
             writer.write(still, image, each, self._parts)
@@ -153,3 +158,14 @@ class StillsPipeline:
     def _step(self, count: int = 1) -> None:
         self._steps_left -= count
         self._observer.step(count)
+
+
+def _problem(source: Path, image: NDArray[np.uint8] | None) -> str:
+    """Say why a picture cannot be explained."""
+    if image is None:
+        return unreadable([source])
+    height, width = image.shape[:2]
+    return (
+        f"{source} has {width}×{height} pixels, and a JPEG, which its overlay is, at most "
+        f"{LONGEST_SIDE} a side; make it smaller."
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from live_cam.capture import Frame
-from live_cam.errors import RecordingError
 from live_cam.opencv import cv2
 from live_cam.outputs import whole_file
 from live_cam.overlay import Overlay, to_frame
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from live_cam.stills.naming import Still
 
 _JPEG_QUALITY = 95
-_LONGEST_JPEG = 65500
+LONGEST_SIDE: Final = 65500
+"""Pixels: a JPEG's limit."""
 _DEEPEST_GREY = 65535
 
 
@@ -58,8 +59,10 @@ class Writer:
         self._question = question
         self._step = step
         self._overlay = Overlay(settings.colormap)
-        self._panel = Panel(settings.colormap, settings.alpha)
-        self._status = Status(alpha=settings.alpha, bars=settings.bars, box=settings.box)
+        self._panel = Panel(settings.colormap, settings.alpha, settings.theme)
+        self._status = Status(
+            alpha=settings.alpha, bars=settings.bars, box=settings.box, theme=settings.theme
+        )
 
     def write(
         self,
@@ -105,7 +108,7 @@ class Writer:
         maps = FeatureMaps(
             self._explainer, image, class_index, count=settings.maps, order=settings.order
         )
-        status = Status(alpha=settings.alpha, bars=False)
+        status = replace(self._status, bars=False, box=False)
         with whole_file(still.output(naming.FEATURE_MAPS + form, part)) as draft:
             pictures = self._counted(maps.draw(self._overlay, status, form))
             write_animation(draft, pictures, len(maps))
@@ -136,12 +139,6 @@ def outputs(settings: StillsSettings, still: Still, parts: Sequence[str]) -> lis
 
 
 def _write_picture(path: Path, picture: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
-    height, width = picture.shape[:2]
-    if path.suffix == ".jpg" and max(height, width) > _LONGEST_JPEG:
-        raise RecordingError(
-            f"cannot write {path}: a JPEG has at most {_LONGEST_JPEG} pixels a side, not "
-            f"{width}×{height}; make the picture smaller."
-        )
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
     # Not `imwrite`: on Windows it does not find names outside of the system's code page.
     _, encoded = cv2.imencode(path.suffix, picture, options)

@@ -1,101 +1,30 @@
-"""The real window under Xvfb, with real key presses, and each key's effect."""
+"""The demo in a real window, with real key presses."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from live_cam.opencv import cv2
-from tests.program import TIME_LIMIT, command, environment, read_video
-from tests.test_window import virtual_display
+from tests.end_to_end.session import Session, desktop, needs_a_desktop
+from tests.program import read_video
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("Xvfb") is None or shutil.which("xdotool") is None,
-    reason="Xvfb or xdotool is not installed",
-)
-
-
-class Session:
-    """The program in a window, and somebody at the keyboard."""
-
-    def __init__(self, folder: Path, display: str) -> None:
-        self.folder = folder
-        self._environment = environment(DISPLAY=display)
-        self.process = subprocess.Popen(
-            command(
-                *("run", "--source", "demo", "--camera-size", "640x360"),
-                *("--model", "efficientnet_lite0", "--predictions", "p.jsonl", "--no-bars"),
-            ),
-            cwd=folder,
-            env=self._environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.wait(lambda: (folder / "p.jsonl").exists() and self.explained() > 3)
-        self._window = self._xdotool("search", "--name", "^live-cam$")[-1]
-        self._xdotool("windowfocus", "--sync", self._window)
-
-    def _xdotool(self, *arguments: str) -> list[str]:
-        done = subprocess.run(
-            ["xdotool", *arguments],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        )
-        return done.stdout.split()
-
-    def explained(self) -> int:
-        return len((self.folder / "p.jsonl").read_bytes().splitlines())
-
-    def press(self, key: str) -> None:
-        self._xdotool("key", "--window", self._window, key)
-        time.sleep(0.4)
-
-    def wait(self, reached: Callable[[], bool]) -> None:
-        limit = time.monotonic() + TIME_LIMIT
-        while not reached():
-            assert self.process.poll() is None, "the program has ended"
-            assert time.monotonic() < limit
-            time.sleep(0.05)
-
-    def snapshot(self) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        """Press s and read what it saved."""
-        before = set(self.folder.glob("live-cam-*.png"))
-        self.press("s")
-        self.wait(lambda: bool(set(self.folder.glob("live-cam-*.png")) - before))
-        time.sleep(0.2)
-        (path,) = set(self.folder.glob("live-cam-*.png")) - before
-        image = cv2.imread(str(path))
-        assert image is not None
-        return image.astype(np.uint8)
-
-    def end(self, key: str) -> str:
-        self._xdotool("key", "--window", self._window, key)
-        _, errors = self.process.communicate(timeout=60)
-        return errors
+pytestmark = needs_a_desktop
+DEMO = ("--source", "demo", "--camera-size", "640x360", "--model", "efficientnet_lite0")
 
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    with virtual_display() as display:
-        running = Session(tmp_path, display)
+    with desktop(tmp_path, *DEMO, "--no-bars") as running:
+        running.wait(lambda: running.explained() > 3)
         yield running
-        running.process.kill()
-        running.process.wait(30)
 
 
-def middle(
-    image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+def middle(image: NDArray[np.uint8]) -> NDArray[np.int32]:
     """The part of the picture between the cards."""
     return image[80:280, 60:-60].astype(np.int32)
 

@@ -1,0 +1,63 @@
+"""The mouse on the picture, and the game that is played with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from live_cam.geometry import Region
+
+PRESS: Final = "press"
+MOVE: Final = "move"
+RELEASE: Final = "release"
+
+
+class PointerEvent(NamedTuple):
+    """Something that the mouse did."""
+
+    kind: str
+    """`PRESS` or `RELEASE` of the main button, or `MOVE`."""
+    x: float
+    """Where, as a share of the picture's width, in [0, 1]."""
+    y: float
+    """As a share of its height, in [0, 1]."""
+
+
+class Score(NamedTuple):
+    """How a pointing game stands."""
+
+    hits: int
+    rounds: int
+
+
+class PointingGame:
+    """Counts how often the peak of the evidence lies in a box: the pointing game.
+
+    Zhang et al., "Top-Down Neural Attention by Excitation Backprop", IJCV 2018, section 4.1,
+    without its tolerance of 15 pixels: the user draws the box as wide as it is meant.
+    """
+
+    def __init__(self) -> None:
+        """Start without a box."""
+        self._target: Region | None = None
+        self._score = Score(0, 0)
+
+    def note(self, target: Region | None, x: float, y: float) -> None:
+        """Count one explanation; another box begins another game.
+
+        Args:
+            target: The box, in shares of the frame; None: no game is played.
+            x: Where the evidence has its peak, as a share of the frame's width.
+            y: As a share of its height.
+        """
+        if target != self._target:
+            self._target, self._score = target, Score(0, 0)
+        if target is not None:
+            hits, rounds = self._score
+            self._score = Score(hits + target.contains(x, y), rounds + 1)
+
+    def score(self, target: Region | None) -> Score | None:
+        """Return how the game of a box stands; None where none is played."""
+        if target is None:
+            return None
+        return self._score if target == self._target else Score(0, 0)

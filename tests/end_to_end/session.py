@@ -1,0 +1,123 @@
+"""The program in a real window on a virtual display, and somebody at the keyboard and the mouse."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from live_cam.opencv import cv2
+from tests.program import TIME_LIMIT, command, environment
+from tests.test_window import virtual_display
+
+needs_a_desktop = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("Xvfb") is None or shutil.which("xdotool") is None,
+    reason="Xvfb or xdotool is not installed",
+)
+WINDOW_MANAGER = shutil.which("openbox")
+"""Without one no window can fill the screen."""
+
+
+class Session:
+    """`live-cam run` with a window, in a folder of its own."""
+
+    def __init__(self, folder: Path, display: str, *arguments: str | Path) -> None:
+        self.folder = folder
+        self._environment = environment(DISPLAY=display)
+        self.process = subprocess.Popen(
+            command("run", "--predictions", "p.jsonl", *arguments),
+            cwd=folder,
+            env=self._environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.wait(lambda: (folder / "p.jsonl").exists() and self.explained() > 0)
+        self.window = self.xdotool("search", "--name", "^live-cam$")[-1]
+        self.xdotool("windowfocus", "--sync", self.window)
+
+    def xdotool(self, *arguments: str) -> list[str]:
+        done = subprocess.run(
+            ["xdotool", *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+        return done.stdout.split()
+
+    def explained(self) -> int:
+        return len((self.folder / "p.jsonl").read_bytes().splitlines())
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.xdotool("key", "--window", self.window, key)
+            time.sleep(0.4)
+
+    def size(self) -> tuple[int, int]:
+        """Width and height of the window in pixels of the screen."""
+        geometry = self.xdotool("getwindowgeometry", self.window)[-1]
+        width, _, height = geometry.partition("x")
+        return int(width), int(height)
+
+    def move(self, x: int, y: int) -> None:
+        """Move the mouse to a place in the window."""
+        self.xdotool("mousemove", "--window", self.window, "--sync", str(x), str(y))
+        time.sleep(0.2)
+
+    def wait(self, reached: Callable[[], bool]) -> None:
+        limit = time.monotonic() + TIME_LIMIT
+        while not reached():
+            assert self.process.poll() is None, "the program has ended"
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+
+    def snapshot(self) -> NDArray[np.uint8]:
+        """Press s and read what it saved."""
+        before = set(self.folder.glob("live-cam-*.png"))
+        self.press("s")
+        self.wait(lambda: bool(set(self.folder.glob("live-cam-*.png")) - before))
+        time.sleep(0.2)
+        (path,) = set(self.folder.glob("live-cam-*.png")) - before
+        image = cv2.imread(str(path))
+        assert image is not None
+        return image.astype(np.uint8)
+
+    def until(self, reached: Callable[[NDArray[np.uint8]], bool], seconds: float = 30.0) -> None:
+        """Take snapshots until one is as it should be."""
+        limit = time.monotonic() + seconds
+        while not reached(self.snapshot()):
+            assert time.monotonic() < limit, "the picture did not become what it should be"
+
+    def end(self, key: str) -> str:
+        """Press a key that quits, and return what the program said."""
+        self.xdotool("key", "--window", self.window, key)
+        _, errors = self.process.communicate(timeout=60)
+        return errors
+
+
+@contextmanager
+def desktop(folder: Path, *arguments: str | Path) -> Iterator[Session]:
+    """A session on a virtual display, with a window manager where there is one."""
+    with virtual_display() as display:
+        manager = None
+        if WINDOW_MANAGER:
+            manager = subprocess.Popen(
+                [WINDOW_MANAGER], env=environment(DISPLAY=display), stderr=subprocess.DEVNULL
+            )
+        session = Session(folder, display, *arguments)
+        try:
+            yield session
+        finally:
+            for process in (session.process, manager):
+                if process:
+                    process.kill()
+                    process.wait(30)

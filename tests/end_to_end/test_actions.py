@@ -1,0 +1,313 @@
+"""Every action of the table, by real keys and the real mouse, on a network that sees colours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from live_cam.actions import ACTIONS
+from live_cam.opencv import cv2
+from live_cam.overlay.theme import THEMES
+from tests.end_to_end.session import WINDOW_MANAGER, Session, desktop, needs_a_desktop
+from tests.program import read_video
+
+pytestmark = needs_a_desktop
+
+Picture = NDArray[np.uint8]
+Check = Callable[[Session], None]
+ALPHA = 0.45
+DARK = THEMES["dark"]
+RED_PATCH, GREEN_PATCH, GREY = (170, 240), (480, 240), (340, 380)
+_CHECKS: dict[str, Check] = {}
+
+
+def two_colours() -> Picture:
+    """A large red patch on the left, a smaller green one on the right."""
+    image = np.full((480, 640, 3), 128, np.uint8)
+    image[150:330, 80:260] = (0, 0, 255)
+    image[180:300, 420:540] = (0, 255, 0)
+    return image
+
+
+@pytest.fixture(scope="module")
+def session(colour_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    folder = tmp_path_factory.mktemp("actions")
+    cv2.imwrite(str(folder / "colours.png"), two_colours())
+    arguments = ("--source", "colours.png", "--weights", colour_weights, "--no-bars")
+    with desktop(folder, *arguments, "--engine", "hook", "--alpha", str(ALPHA)) as running:
+        running.until(lambda picture: hot(picture, RED_PATCH))
+        yield running
+
+
+def laid_over(picture: Picture, place: tuple[int, int]) -> tuple[int, int]:
+    """How much blue and how much red the heatmap adds at a place."""
+    x, y = place
+    colours = picture[y, x].astype(int) - (1 - ALPHA) * two_colours()[y, x]
+    return round(colours[0]), round(colours[2])
+
+
+def hot(picture: Picture, place: tuple[int, int]) -> bool:
+    blue, red = laid_over(picture, place)
+    return red > blue + 20
+
+
+def count(picture: Picture, colour: tuple[int, int, int], top: int = 110) -> int:
+    """How many pixels below the label's card and above the status bar have exactly this colour."""
+    return int((picture[top:400] == colour).all(axis=-1).sum())
+
+
+def changed(before: Picture, rows: slice, columns: slice) -> Callable[[Picture], bool]:
+    def differs(picture: Picture) -> bool:
+        return bool(cv2.absdiff(picture[rows, columns], before[rows, columns]).max() > 40)
+
+    return differs
+
+
+def unchanged(before: Picture) -> Callable[[Picture], bool]:
+    """The picture is as it was, but for the rates at the bottom and what a key confirms there."""
+
+    def same(picture: Picture) -> bool:
+        return bool(cv2.absdiff(picture[:380], before[:380]).max() < 12)
+
+    return same
+
+
+WHOLE, LABEL = slice(None), slice(0, 130)
+
+
+def shows(*names: str) -> Callable[[Check], Check]:
+    """Say which actions a check is of."""
+
+    def note(check: Check) -> Check:
+        _CHECKS.update(dict.fromkeys(names, check))
+        return check
+
+    return note
+
+
+def toggled(session: Session, key: str, reached: Callable[[Picture], bool]) -> None:
+    """A key brings something about, and takes it back."""
+    before = session.snapshot()
+    assert not reached(before)
+    session.press(key)
+    session.until(reached)
+    session.press(key)
+    session.until(unchanged(before))
+
+
+@shows("freeze")
+def freeze(session: Session) -> None:
+    badges = slice(0, 60), slice(480, 640)
+    toggled(session, "space", changed(session.snapshot(), *badges))
+
+
+@shows("snapshot")
+def snapshot(session: Session) -> None:
+    assert session.snapshot().shape == (480, 640, 3)
+
+
+@shows("record")
+def record(session: Session) -> None:
+    session.press("r")
+    session.wait(lambda: bool(list(session.folder.glob("live-cam-*.mp4"))))
+    time.sleep(1.0)
+    session.press("r")
+    (recording,) = session.folder.glob("live-cam-*.mp4")
+    assert len(read_video(recording)) >= 1
+
+
+@shows("mirror")
+def mirror(session: Session) -> None:
+    def mirrored(picture: Picture) -> bool:
+        x, y = RED_PATCH
+        return int(picture[y, 639 - x, 2]) > 150 and int(picture[y, x, 1]) < 150
+
+    toggled(session, "m", lambda picture: hot(picture[:, ::-1], RED_PATCH) and mirrored(picture))
+
+
+@shows("stronger", "weaker")
+def strength(session: Session) -> None:
+    def blue(picture: Picture) -> int:
+        return int(picture[GREY[1], GREY[0], 0]) - int(picture[GREY[1], GREY[0], 2])
+
+    before = session.snapshot()
+    session.press("plus", "plus")
+    session.until(lambda picture: blue(picture) > blue(before) + 5)
+    session.press("minus", "minus", "minus", "minus")
+    session.until(lambda picture: blue(picture) < blue(before) - 5)
+    session.press("plus", "plus")
+    session.until(unchanged(before))
+
+
+@shows("method")
+def method(session: Session) -> None:
+    before = session.snapshot()
+    session.press("c")
+    session.until(changed(before, LABEL, slice(0, 300)))  # its name is in the label's card
+    session.press(*"ccccccc")
+    session.until(unchanged(before))
+
+
+@shows("grid", "classes", "maps")
+def mosaics(session: Session) -> None:
+    for key in "gxk":
+        toggled(session, key, lambda picture: count(picture, DARK.glass) > 2000)
+
+
+@shows("next-map", "last-map", "point")
+def single_maps(session: Session) -> None:
+    before = session.snapshot()
+    session.press("k")
+    session.until(
+        lambda picture: count(picture, DARK.glass) > 2000 and not count(picture, DARK.accent, top=0)
+    )
+    session.press("Right", "Right")
+    session.until(lambda picture: count(picture, DARK.accent, top=0) > 50)
+    session.press("Left", "Left")
+    session.until(lambda picture: not count(picture, DARK.accent, top=0))
+    session.move(480, 200)
+    session.until(lambda picture: count(picture, DARK.accent, top=0) > 50)
+    session.move(100, 440)
+    session.until(lambda picture: not count(picture, DARK.accent, top=0))
+    session.press("k")
+    session.until(unchanged(before))
+
+
+@shows("layout")
+def layout(session: Session) -> None:
+    before = session.snapshot()
+    session.press("l")
+    session.until(lambda picture: int(picture[GREY[1], GREY[0], 1]) < 20)  # the colours alone
+    session.press("l")
+    session.until(lambda picture: bool((picture[140:340] == two_colours()[140:340]).all()))
+    session.press("l")
+    session.until(lambda picture: count(picture, DARK.glass) > 2000)
+    session.press("l")
+    session.until(unchanged(before))
+
+
+@shows("lock-1", "lock-2", "lock-3", "lock-4", "lock-5", "follow")
+def locks(session: Session) -> None:
+    before = session.snapshot()
+    session.press("2")
+    session.until(lambda picture: hot(picture, GREEN_PATCH) and not hot(picture, RED_PATCH))
+    session.press("1")
+    session.until(lambda picture: hot(picture, RED_PATCH) and not hot(picture, GREEN_PATCH))
+    for key in "345":
+        session.press(key)
+        session.until(lambda picture: not hot(picture, RED_PATCH) and not hot(picture, GREEN_PATCH))
+    session.press("0")
+    session.until(unchanged(before))
+
+
+@shows("type")
+def type_a_class(session: Session) -> None:
+    before = session.snapshot()
+    session.press("slash", *"grannq", "BackSpace", "y", "Return")
+    session.until(lambda picture: hot(picture, GREEN_PATCH) and not hot(picture, RED_PATCH))
+    session.press("0")
+    session.until(unchanged(before))
+
+
+@shows("against", "versus")
+def counterfactual(session: Session) -> None:
+    def neutral(picture: Picture) -> bool:
+        blue, red = laid_over(picture, GREY)
+        return abs(red - blue) < 25
+
+    toggled(session, "n", lambda picture: neutral(picture) and hot(picture, RED_PATCH))
+
+    def rival_is_blue(picture: Picture) -> bool:
+        blue, red = laid_over(picture, GREEN_PATCH)
+        return neutral(picture) and hot(picture, RED_PATCH) and blue > red + 15
+
+    toggled(session, "v", rival_is_blue)
+
+
+@shows("check")
+def check(session: Session) -> None:
+    toggled(session, "f", changed(session.snapshot(), LABEL, slice(0, 300)))
+
+
+@shows("shuffle")
+def shuffle(session: Session) -> None:
+    toggled(session, "w", lambda picture: not hot(picture, RED_PATCH))
+
+
+@shows("box")
+def box(session: Session) -> None:
+    toggled(session, "b", lambda picture: count(picture, DARK.accent) > 100)
+
+
+@shows("aim", "forget")
+def aim(session: Session) -> None:
+    before = session.snapshot()
+    session.move(60, 130)
+    session.xdotool("mousedown", "1")
+    session.move(150, 200)
+    session.move(280, 350)
+    session.xdotool("mouseup", "1")
+    session.until(
+        lambda picture: count(picture, DARK.ink) > 300 and count(picture, DARK.accent) > 3
+    )
+    session.move(400, 400)
+    session.xdotool("click", "1")
+    session.until(unchanged(before))
+
+
+@shows("theme")
+def theme(session: Session) -> None:
+    """Darker or lighter glass under the label, and then none."""
+
+    def glass(picture: Picture) -> int:
+        return int(picture[12:60, 20:240].min(axis=-1).mean())
+
+    before = session.snapshot()
+    session.press("t")
+    session.until(lambda picture: glass(picture) > 150)
+    session.press("t")
+    session.until(lambda picture: glass(before) < glass(picture) < 150)
+    session.press("t")
+    session.until(unchanged(before))
+
+
+@shows("bars")
+def bars(session: Session) -> None:
+    toggled(session, "p", changed(session.snapshot(), slice(110, 200), slice(20, 120)))
+
+
+@shows("full-screen")
+def full_screen(session: Session) -> None:
+    if WINDOW_MANAGER is None:
+        pytest.skip("openbox is not installed: without a window manager nothing fills the screen")
+    assert session.size() == (640, 480)
+    session.press("F11")
+    session.wait(lambda: session.size() == (1600, 1000))
+    session.press("F11")
+    session.wait(lambda: session.size() == (640, 480))
+
+
+@shows("help")
+def the_keys(session: Session) -> None:
+    toggled(session, "h", changed(session.snapshot(), slice(200, 280), slice(280, 360)))
+
+
+@shows("quit")
+def leave(session: Session) -> None:
+    errors = session.end("q")
+    assert session.process.returncode == 0, errors
+    assert "Traceback" not in errors
+
+
+def test_no_action_goes_unchecked() -> None:
+    assert set(_CHECKS) == {action.name for action in ACTIONS}
+
+
+@pytest.mark.parametrize("check", dict.fromkeys(_CHECKS.values()), ids=lambda check: check.__name__)
+def test_each_action_does_what_the_help_says(session: Session, check: Check) -> None:
+    check(session)
