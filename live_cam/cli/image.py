@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,8 @@ import click
 
 from live_cam import settings
 from live_cam.cli.options import EXPLANATION, NETWORK, option, options, say
+from live_cam.cli.progress import Progress
 from live_cam.cli.signals import stopped_by_signals
-from live_cam.closing import Closing
 from live_cam.settings import StillsSettings
 
 if TYPE_CHECKING:
@@ -92,40 +91,18 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
-class _Progress(Closing):
+class _Progress(Progress):
     """Tells what happens: a line for each picture, and a bar below where someone looks on."""
 
-    def __init__(self) -> None:
-        self._bar: Any = None  # click does not name its progress bar's type in public
-
-    def say(self, text: str) -> None:
-        self._clear()
-        say(text)
-
     def begin(self, steps: int) -> None:
-        if steps > 1 and sys.stderr.isatty():
-            self._bar = click.progressbar(length=steps, file=sys.stderr, show_pos=True)
-            self._bar.__enter__()
-
-    def step(self, count: int = 1) -> None:
-        if self._bar:
-            self._bar.update(count)
+        if steps > 1:
+            self.show(steps)
 
     def explained(
         self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
     ) -> None:
         from live_cam.overlay.words import headline
 
-        self._clear()
+        self.clear()
         classes = ", ".join(map(headline, explanations))
         click.echo(f"{source}: {classes} → {', '.join(map(str, overlays))}")
-
-    def _clear(self) -> None:
-        """Take the bar off the line on which something else is going to stand."""
-        if self._bar:
-            click.echo("\r\033[K", nl=False, err=True)
-
-    def close(self) -> None:
-        bar, self._bar = self._bar, None
-        if bar:
-            bar.__exit__(None, None, None)
