@@ -11,7 +11,7 @@ import click
 from live_cam import settings
 from live_cam.cli.options import EXPLANATION, NETWORK, option, options, say
 from live_cam.cli.progress import Progress
-from live_cam.cli.signals import stopped_by_signals
+from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import StillsSettings
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def image(**chosen: Any) -> int:
     """
     from live_cam.stills import StillsPipeline
 
-    with _Progress() as progress, stopped_by_signals(_interrupt):
+    with _Progress() as progress, stopped_by_signals(interrupt):
         pipeline = StillsPipeline(StillsSettings(**chosen), progress)
         try:
             pipeline.run()
@@ -85,10 +85,6 @@ def image(**chosen: Any) -> int:
         unread = f"; {pipeline.failed} could not be explained" if pipeline.failed else ""
         say(f"Explained {pipeline.explained} of {pipeline.total} pictures{unread}.")
     return 1 if pipeline.failed else 0
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
 
 
 class _Progress(Progress):

@@ -3,60 +3,64 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from live_cam.cli.options import say
 from live_cam.closing import Closing
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 class Progress(Closing):
-    """A bar with the time left, on which sentences do not get mixed up."""
+    """A bar with the time left, with which sentences do not get mixed up."""
 
     def __init__(self) -> None:
         self._bar: Any = None  # click does not name its progress bar's type in public
+        self._line = False
 
     def say(self, text: str) -> None:
         """Tell the user something, on a line of its own."""
         self.clear()
         say(text)
 
-    def show(
-        self, steps: int, *, position: bool = True, note: Callable[[Any], str | None] | None = None
-    ) -> None:
-        """Show the bar, where standard error is a terminal.
+    def show(self, steps: int | None, *, noted: bool = False) -> None:
+        """Show how far it is from now on, where standard error is a terminal.
 
         Args:
-            steps: How many there are.
-            position: Whether the steps are counted on it.
-            note: Says from an item what stands at its end.
+            steps: How many there are; None: nobody knows, and there is no bar but only notes.
+            noted: Whether a note stands beside the bar; otherwise the steps are counted there.
         """
-        if sys.stderr.isatty():
-            self._bar = click.progressbar(
-                length=steps,
-                file=sys.stderr,
-                show_pos=position,
-                show_percent=not position,
-                item_show_func=note,
-            )
-            self._bar.__enter__()
+        if not sys.stderr.isatty():
+            return
+        if steps is None:
+            self._line = True
+            return
+        self._bar = click.progressbar(
+            length=steps,
+            file=sys.stderr,
+            show_pos=not noted,
+            item_show_func=(lambda note: note or "") if noted else None,
+        )
+        self._bar.__enter__()
 
-    def step(self, count: int = 1, item: object = None) -> None:
-        """Take note that some of the steps are done, and of an item for the bar's note."""
+    def step(self, count: int = 1, note: str = "") -> None:
+        """Take note that some of the steps are done, and show a note."""
         if self._bar:
-            self._bar.update(count, item)
+            self._bar.update(count, note)
+        elif self._line:
+            self.clear()
+            click.echo(note, nl=False, err=True)
 
     def clear(self) -> None:
-        """Take the bar off the line on which something else is going to stand."""
-        if self._bar:
+        """Free the line on which something else is going to stand."""
+        if self._bar or self._line:
             click.echo("\r\033[K", nl=False, err=True)
 
     def close(self) -> None:
-        """Leave the bar as it is. May be called twice."""
+        """Leave what is shown as it is. May be called twice."""
         bar, self._bar = self._bar, None
+        line, self._line = self._line, False
         if bar:
             bar.__exit__(None, None, None)
+        elif line:
+            click.echo(err=True)
