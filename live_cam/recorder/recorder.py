@@ -13,7 +13,7 @@ import numpy as np
 
 from live_cam.errors import RecordingError, UsageError
 from live_cam.outputs import OutputFile, recording_error
-from live_cam.recorder.template import check_sound
+from live_cam.recorder.template import codec_of, holds
 from live_cam.recorder.video import FORMATS, VideoFile
 from live_cam.worker import Worker
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from live_cam.recorder.template import SoundPacket, Template
+    from live_cam.recorder.video import VideoFormat
 
 _POLL = 0.1
 _CLOSING_PATIENCE = 60.0
@@ -68,14 +69,7 @@ class Recorder:
                 template's times or sound; the file exists and `overwrite` is not set, its folder
                 is missing, or it cannot be created.
         """
-        endings = [end for end, each in FORMATS.items() if each.timed or template is None]
-        if path.suffix.lower() not in endings:
-            raise UsageError(
-                f"cannot record to {path}: the name of a video must end in {', '.join(endings)}."
-            )
-        video_format = FORMATS[path.suffix.lower()]
-        if template:
-            check_sound(path, video_format.name, template.sound)
+        video_format = _format_of(path, template)
         self.path = path
         self.dropped = 0
         self._wait = wait
@@ -238,6 +232,25 @@ class Recorder:
             raise
         except Exception as error:
             raise recording_error(self.path, error) from error
+
+
+def _format_of(path: Path, template: Template | None) -> VideoFormat:
+    """Return the format that a file's name asks for, if it can hold what the template has."""
+    ending = path.suffix.lower()
+    formats = {end: each for end, each in FORMATS.items() if each.timed or template is None}
+    if ending not in formats:
+        raise UsageError(
+            f"cannot record to {path}: the name of a video must end in {', '.join(formats)}."
+        )
+    for stream in template.sound if template else ():
+        fitting = [end for end, each in formats.items() if holds(each.name, stream)]
+        if ending not in fitting:
+            others = f"write to {' or '.join(fitting)}, or " if fitting else ""
+            raise UsageError(
+                f"the sound ({codec_of(stream)}) cannot be copied to {path}; {others}leave it out "
+                "with --no-audio."
+            )
+    return formats[ending]
 
 
 def _check(picture: object, timestamp: float | Fraction) -> None:

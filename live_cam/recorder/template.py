@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import av
 
-from live_cam.errors import UsageError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from fractions import Fraction
-    from pathlib import Path
 
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
@@ -56,30 +53,26 @@ def add_sound(container: OutputContainer, sound: Iterable[AudioStream]) -> list[
     return added
 
 
-def check_sound(path: Path, muxer: str, sound: Sequence[AudioStream]) -> None:
-    """Check, by writing a header, that a file can hold sound as it is.
+def holds(muxer: str, stream: AudioStream) -> bool:
+    """Return, by writing a header, whether a container can hold sound as it is.
 
     Args:
-        path: The file.
-        muxer: FFmpeg's name of its format.
-        sound: The streams.
-
-    Raises:
-        UsageError: It cannot.
+        muxer: FFmpeg's name of the container's format.
+        stream: The sound.
     """
-    for stream in sound:
-        container = av.open(io.BytesIO(), "w", format=muxer)
-        try:
-            add_sound(container, [stream])
-            container.start_encoding()
-        except (av.FFmpegError, ValueError):
-            # A codec that this FFmpeg does not know has no context, whatever the stub says.
-            context = getattr(stream, "codec_context", None)
-            codec = context.name if context else "of an unknown codec"
-            others = "" if path.suffix.lower() == ".mkv" else "name the output .mkv instead, or "
-            raise UsageError(
-                f"the sound ({codec}) cannot be copied to a {path.suffix.lower()} file; {others}"
-                "leave it out with --no-audio."
-            ) from None
-        with contextlib.suppress(av.FFmpegError):
-            container.close()
+    container = av.open(io.BytesIO(), "w", format=muxer)
+    try:
+        add_sound(container, [stream])
+        container.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    with contextlib.suppress(av.FFmpegError):
+        container.close()
+    return True
+
+
+def codec_of(stream: AudioStream) -> str:
+    """Return FFmpeg's name of the codec that sound is encoded by."""
+    # A codec that this FFmpeg does not know has no context, whatever the stub says.
+    context = getattr(stream, "codec_context", None)
+    return context.name if context else "of an unknown codec"

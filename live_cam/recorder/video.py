@@ -167,14 +167,16 @@ class VideoFile:
 
     def _open(self, frame: av.VideoFrame) -> list[Packet[VideoStream]]:
         """Find the encoder that takes the first picture, write the header, return the packets."""
+        time_base, pixel_aspect, sound = self._template
+        # MP4 says in its own ticks when a stream begins later than the others.
+        options = {"movie_timescale": str(time_base.denominator)}
         for encoder in encoders.CANDIDATES:
             container = av.open(
                 self._file,
                 "w",
                 format=self._format.name,
-                container_options={**self._format.options, **_OPTIONS},
+                container_options={**self._format.options, **_OPTIONS, **options},
             )
-            time_base, pixel_aspect, sound = self._template
             try:
                 stream = encoders.add_stream(
                     container, encoder, *self._size, time_base, pixel_aspect

@@ -132,7 +132,11 @@ class TranscodePipeline:
         else:
             self._shift = start = begin
         sound = resources.enter_context(
-            Sound(settings.input, Cut(reader.origin, start, settings.end, self._shift))
+            Sound(
+                settings.input,
+                Cut(reader.origin, start, settings.end, self._shift),
+                wanted=settings.audio,
+            )
         )
         template = Template(reader.time_base, reader.pixel_aspect, sound.streams)
         recorder = Recorder(

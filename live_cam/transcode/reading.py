@@ -111,10 +111,12 @@ class Reader(Closing):
         if self._failure:
             return self._failure
         said, came = self._ends(sound_end)
-        if self._all_read and said is not None and said - came > _TOLERANCE + self._longest_gap:
+        early = said is not None and said - came > _TOLERANCE + self._longest_gap
+        if self._all_read and (early or _is_short_riff(self._path)):
+            whole = f" of {float(said):.1f}" if early and said is not None else ""
             return (
-                f"{self._path.name} stops after {float(came):.1f} of {float(said):.1f} seconds: it "
-                "is cut off or broken; what came before was explained."
+                f"{self._path.name} stops after {float(came):.1f}{whole} seconds: it is cut off or "
+                "broken; what came before was explained."
             )
         broken = self._decoder.broken
         if broken:
@@ -199,3 +201,11 @@ class Reader(Closing):
         self._decoder = open_decoder(self._path)
         pictures = self._decoder.pictures()
         return next(pictures, None), pictures
+
+
+def _is_short_riff(path: Path) -> bool:
+    """Whether an AVI is shorter than it says; FFmpeg believes what is left of it."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    says = int.from_bytes(head[4:8], "little") + 8
+    return head[:4] == b"RIFF" and head[8:] == b"AVI " and says > path.stat().st_size

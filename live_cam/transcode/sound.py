@@ -49,12 +49,13 @@ class Sound(Closing):
         broken: Whether it could not be read to the end.
     """
 
-    def __init__(self, path: Path, cut: Cut) -> None:
+    def __init__(self, path: Path, cut: Cut, *, wanted: bool = True) -> None:
         """Open the file.
 
         Args:
             path: A video file.
             cut: Which part of it is wanted.
+            wanted: Whether there is to be any sound.
 
         Raises:
             av.error.FFmpegError: It cannot be opened.
@@ -64,7 +65,9 @@ class Sound(Closing):
         self._cut = cut
         self._container = av.open(f"file:{path}", metadata_errors="replace")
         self.streams: tuple[AudioStream, ...] = tuple(
-            stream for stream in self._container.streams.audio if _reaches_into(stream, cut)
+            stream
+            for stream in self._container.streams.audio
+            if wanted and _reaches_into(stream, cut)
         )
         self._lines = {
             stream.index: _Line(stream, track, cut) for track, stream in enumerate(self.streams)

@@ -69,11 +69,13 @@ def write_clip(
         stream.codec_context.gop_size = key_every
         if codec == "libx264":
             stream.options = {"crf": "12", "preset": "veryfast", "bf": "2"}
+        elif codec == "libvpx":
+            stream.options = {"deadline": "realtime", "cpu-used": "8"}
         if pixel_aspect:
             stream.codec_context.sample_aspect_ratio = pixel_aspect
         tracks: list[Any] = [container.add_stream(name, rate=SAMPLE_RATE) for name in sound]
         for number, track in enumerate(tracks):
-            track.layout = "mono"
+            track.layout, track.bit_rate = "mono", 96_000
             track.metadata["language"] = ("eng", "fra", "deu")[number]
         for picture, time in zip(pictures, times, strict=True):
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable
 from fractions import Fraction
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from live_cam.errors import CaptureError, RecordingError, UsageError
@@ -44,6 +46,16 @@ def _cut(path: Path, share: float) -> Path:
     return path
 
 
+def _readable(path: Path) -> list[tuple[Fraction, int]]:
+    """Return the times and numbers of all frames up to where FFmpeg gives up."""
+    found: list[tuple[Fraction, int]] = []
+    with av.open(str(path)) as container, contextlib.suppress(av.FFmpegError):
+        for frame in container.decode(video=0):
+            time = (frame.pts or 0) * (frame.time_base or Fraction(0))
+            found.append((time, number_of(frame.to_ndarray(format="bgr24"))))
+    return found
+
+
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.webm", "clip.avi"])
 @pytest.mark.parametrize("track", [True, False], ids=["sound", "silent"])
 def test_of_a_video_that_is_cut_off_all_that_is_there_is_explained(
@@ -51,23 +63,25 @@ def test_of_a_video_that_is_cut_off_all_that_is_there_is_explained(
 ) -> None:
     codec = {"clip.webm": "libvpx", "clip.avi": "mpeg4"}.get(name, "libx264")
     tone = {"clip.webm": "libopus", "clip.avi": "mp3"}.get(name, "aac")
-    source = _clip(tmp_path / name, codec=codec, sound=[tone] if track else [])
+    noise = np.random.default_rng(0).integers(-20, 20, (75, 120, 160, 1))
+    pictures = [np.asarray((shade(n) + noise[n]).clip(0, 255), np.uint8) for n in range(len(noise))]
+    source = write_clip(tmp_path / name, pictures, codec=codec, sound=[tone] if track else [])
     if name == "clip.mp4":
         source = _with_index_in_front(source)
-    _cut(source, 0.6)
-    there = times(source)
-    assert 20 < len(there) < 70
+    _cut(source, 0.4 if name == "clip.avi" else 0.6)
+    there = _readable(source)
+    assert 10 < len(there) < 75
     target = tmp_path / "out.mp4"
 
-    with pytest.raises(CaptureError, match=r"stops after \d\.\d of 3\.\d seconds") as caught:
+    with pytest.raises(CaptureError, match=r"stops after \d\.\d( of 3\.\d)? seconds") as caught:
         run(source, target)
 
     assert "\n" not in str(caught.value)
-    assert [number_of(picture) for _, picture in frames(target)] == [
-        n % 18 for n in range(len(there))
-    ]
+    found = frames(target)
+    assert [number_of(picture) for _, picture in found] == [number for _, number in there]
+    assert [time for time, _ in found] == [time for time, _ in there]
     if track:
-        assert sound(target)[-1].time > float(there[-1]) / 2
+        assert sound(target)[-1].time > there[-1][0] / 2
 
 
 def test_a_whole_video_is_not_taken_for_one_that_is_cut_off(tmp_path: Path) -> None:
@@ -79,8 +93,8 @@ def test_a_whole_video_is_not_taken_for_one_that_is_cut_off(tmp_path: Path) -> N
         ("a.ts", "libx264", "aac"),
         ("a.mov", "mpeg4", "alac"),
     ):
-        for span in ((0, 1000), (0, 3000), (2000, 5000)):
-            source = _clip(tmp_path / name, codec=codec, sound=[tone], sound_span=span)
+        for span in ((0, 400), (0, 1600), (800, 3000)):
+            source = _clip(tmp_path / name, 40, codec=codec, sound=[tone], sound_span=span)
             run(source, tmp_path / "out.mkv", overwrite=True)
     still = write_clip(tmp_path / "talk.mkv", [shade(n) for n in range(3)], [0, 9000, 9040])
     run(still, tmp_path / "out.mkv", overwrite=True)
