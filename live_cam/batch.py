@@ -6,19 +6,19 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 
 from live_cam.closing import Closing
 from live_cam.errors import EngineError, first_line
-from live_cam.findings import ask
 from live_cam.loading import load_network, share_threads
-from live_cam.settings import ACCELERATORS
+from live_cam.respondent import Respondent, perturbs
+from live_cam.target_layer import get_layer
 from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -47,7 +47,13 @@ class BatchExplainer(Closing):
     """
 
     def __init__(
-        self, settings: NetworkSettings, say: Callable[[str], None], *, batch: int | None = None
+        self,
+        settings: NetworkSettings,
+        say: Callable[[str], None],
+        *,
+        batch: int | None = None,
+        more_layers: tuple[str, ...] = (),
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         """Take the settings; nothing is loaded yet.
 
@@ -55,13 +61,17 @@ class BatchExplainer(Closing):
             settings: Which network, weights, layer, device and precision.
             say: Told what the user must know, a sentence a call.
             batch: How many pictures to explain at once; None: by the device and its memory.
+            more_layers: Target layers beside the settings' own: the maps of all are averaged.
+            progress: Told what share of a picture that takes long is done, in [0, 1].
         """
         self.batch_size = batch or 1
         self._automatic = batch is None
         self._settings = settings
         self._say = say
+        self._more_layers = more_layers
+        self._progress = progress
         self._loaded: Loaded | None = None
-        self._engine: Engine | None = None
+        self._respondent: Respondent | None = None
 
     def load(self) -> None:
         """Choose the device, load the network and open the engine on it.
@@ -72,27 +82,14 @@ class BatchExplainer(Closing):
             EngineError: The engine that was asked for is not installed or cannot run the network.
         """
         share_threads(self._settings.threads, spare=0)
-        self._loaded = load_network(self._settings, self._say, self._say)
-        self._engine = self._open_engine(self._loaded)
+        self._loaded = loaded = load_network(self._settings, self._say, self._say)
+        for layer in self._more_layers:
+            get_layer(loaded.classifier.module, layer)
+        self._respondent = Respondent(loaded, self._settings, self._more_layers, self._progress)
+        self._respondent.engine()  # what cannot be had is said now
         if self._automatic:
-            height, width = self._loaded.classifier.input_size
-            self.batch_size = room_for(height * width, self._loaded.device)
-
-    def _open_engine(self, loaded: Loaded) -> Engine:
-        from live_cam.engines import open_engine
-
-        settings = self._settings
-        accelerator = settings.device if settings.device in ACCELERATORS else None
-        name = "hook" if settings.engine == "auto" else settings.engine
-        if accelerator or settings.precision == "int8":
-            name = "openvino"
-        return open_engine(
-            name,
-            loaded.classifier,
-            precision=settings.precision,
-            device=loaded.device,
-            accelerator=accelerator or "cpu",
-        )
+            height, width = loaded.classifier.input_size
+            self.batch_size = room_for(height * width, loaded.device)
 
     @property
     def classifier(self) -> Classifier:
@@ -105,15 +102,20 @@ class BatchExplainer(Closing):
         return self.classifier.labels
 
     @property
-    def engine(self) -> Engine:
-        """What computes, once loaded."""
-        return self._ready[1]
+    def layers(self) -> tuple[str, ...]:
+        """The names of the target layers, once loaded."""
+        return self._ready[1].layers
 
     @property
-    def _ready(self) -> tuple[Loaded, Engine]:
-        if self._loaded is None or self._engine is None:
+    def engine(self) -> Engine:
+        """What computes gradients and scores, once loaded."""
+        return self._ready[1].engine()
+
+    @property
+    def _ready(self) -> tuple[Loaded, Respondent]:
+        if self._loaded is None or self._respondent is None:
             raise RuntimeError("a BatchExplainer explains only between load() and close()")
-        return self._loaded, self._engine
+        return self._loaded, self._respondent
 
     def prepare(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         """Make pictures into the network's input.
@@ -129,7 +131,8 @@ class BatchExplainer(Closing):
     def explain(self, images: Sequence[NDArray[np.uint8]], question: Question) -> list[Explanation]:
         """Say what the network sees in each picture and which part of it made it say so.
 
-        Every `batch_size` of them take one forward pass and one batched gradient.
+        Every `batch_size` of them take one forward pass and one batched gradient. A method that
+        perturbs pictures takes one picture after another, and `batch_size` of its changed ones.
 
         Args:
             images: N of H×W×3, BGR, each of any size.
@@ -147,22 +150,43 @@ class BatchExplainer(Closing):
         """
         found: list[Explanation] = []
         while len(found) < len(images):
-            batch = images[len(found) : len(found) + self.batch_size]
+            count = 1 if perturbs(question) else self.batch_size
+            batch = images[len(found) : len(found) + count]
             explained = self._explained(batch, question, first=len(found))
             found += explained or ()
         return found
+
+    def guided(self, image: NDArray[np.uint8], said: Explanation) -> NDArray[np.float32]:
+        """Return Guided Grad-CAM of a picture (Selvaraju et al. 2017, figure 1).
+
+        Args:
+            image: H×W×3, BGR.
+            said: What was explained of it; of its heatmap counts what is above 0.
+
+        Returns:
+            h×w×3 float32, of either sign, in the size of the network's input; red, green and blue.
+
+        Raises:
+            UsageError: The network has no ReLU.
+            NonFiniteError: The network's scores or gradients are not finite.
+            RuntimeError: Called before `load` or after `close`.
+        """
+        cam = torch.from_numpy(said.heatmap).clamp_min(0)[None]
+        found = self._ready[1].guided(self.prepare([image]), said.class_index, cam)
+        return np.asarray(found[0].permute(1, 2, 0).cpu().numpy())
 
     def _explained(
         self, images: Sequence[NDArray[np.uint8]], question: Question, first: int
     ) -> list[Explanation] | None:
         """Explain a batch; None where there was no memory for it, and the next one is smaller."""
-        loaded, engine = self._ready
+        loaded, respondent = self._ready
+        at_once = self.batch_size if perturbs(question) else len(images)
         timer = StageTimer()
         try:
             with timer.stage("total"):
                 with timer.stage("preprocess"):
                     x = self.prepare(images)
-                found = ask(engine, x, question, self.labels, timer)
+                found = respondent.ask(x, question, timer, self.batch_size)
                 return [
                     found.explanation(place, self._region(image), timer, index=first + place)
                     for place, image in enumerate(images)
@@ -170,13 +194,13 @@ class BatchExplainer(Closing):
         except RuntimeError as error:
             if not _NO_MEMORY.search(str(error)):
                 raise
-            if len(images) == 1:
+            if at_once == 1:
                 raise EngineError(
                     f"{loaded.device} has no memory for even one picture at once "
                     f"({first_line(error)}); use --device cpu, or a smaller network with --model."
                 ) from error
         # Only here is what the failed attempt held let go of.
-        self.batch_size = len(images) // 2
+        self.batch_size = at_once // 2
         if loaded.device.type != "cpu":
             getattr(torch, loaded.device.type).empty_cache()
         return None
@@ -186,10 +210,10 @@ class BatchExplainer(Closing):
         return self._ready[0].preprocess.region(width, height)
 
     def close(self) -> None:
-        """Close the engine. May be called twice."""
-        engine, self._engine, self._loaded = self._engine, None, None
-        if engine:
-            engine.close()
+        """Close what explains. May be called twice."""
+        respondent, self._respondent, self._loaded = self._respondent, None, None
+        if respondent:
+            respondent.close()
 
 
 def room_for(pixels: int, device: torch.device) -> int:

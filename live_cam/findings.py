@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from live_cam.answers import answer, answers, prediction, wanted_classes
+from live_cam.engines.engine import read_back
 from live_cam.explanation import Explanation
 from live_cam.question import TOP_CLASS
 from live_cam.settings import TOP_K
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from live_cam.explanation import Answer
     from live_cam.geometry import Region
-    from live_cam.gradcam import CAMResult, Evidence
+    from live_cam.gradcam import CAM, CAMResult, Evidence
     from live_cam.question import Question
     from live_cam.timing import StageTimer
 
@@ -124,6 +125,29 @@ def ask(
         return answers(evidence.of(picture), question, labels, leader)
 
     return Findings(evidence.logits, evidence.classes[:, 0].tolist(), maps, labels)
+
+
+def ask_each(
+    cam: CAM, x: Tensor, question: Question, labels: Sequence[str], timer: StageTimer
+) -> Findings:
+    """Ask for what speaks for each class, one after the other: for methods without a gradient.
+
+    Args:
+        cam: Who explains.
+        x: As above.
+        question: Of which only the classes, and the first method's name, count.
+        labels: As above.
+        timer: As above.
+
+    Raises:
+        UsageError: A class does not exist.
+        NonFiniteError: The network's scores are not finite.
+    """
+    wanted = [None if index == TOP_CLASS else index for index in question.classes]
+    results = [read_back(cam(x, index, timer)) for index in wanted]
+    each = [_plain(result, question.methods[0], labels) for result in results]
+    first = each[0]
+    return first._replace(answers=lambda picture: [one.answers(picture)[0] for one in each])
 
 
 def _plain(result: CAMResult, method: str, labels: Sequence[str]) -> Findings:

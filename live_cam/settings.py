@@ -51,6 +51,8 @@ METHODS: Final = (
     "eigengradcam",
     "eigencam",
 )
+STILL_METHODS: Final = (*METHODS, "scorecam", "ablationcam")
+"""These need a forward pass for each feature map."""
 VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
 FULL_FRAME_VIEWS: Final = ("overlay", "heatmap", "camera")
 """Those of one picture, over which the label and the bars are laid."""
@@ -76,13 +78,13 @@ class NetworkSettings:
     """Which network explains, what it sees, and where and how it computes."""
 
     model: str = "vgg19"
-    """The network's name in torchvision, or `efficientnet_lite0`."""
+    """The network's name in torchvision, `timm/` and its name in timm, or `efficientnet_lite0`."""
     fallback: bool = False
     """Whether the embedded network steps in, with a sentence, when weights cannot be had."""
     layer: str | None = None
     """Dotted name of the target layer; None: found from the network itself."""
     weights: Path | None = None
-    """A state dict, `.pth` or `.safetensors`; None: torchvision's pretrained weights."""
+    """A state dict, `.pth` or `.safetensors`; None: the library's pretrained weights."""
     labels: Path | None = None
     """One label a line, or a JSON list or index map; None: the names of ImageNet's classes."""
     fit: str = "squash"
@@ -179,6 +181,11 @@ class StillsSettings(ExplanationSettings):
     """Whether what the network says is written."""
     panel: bool = False
     """Whether picture, heatmap, overlay and probabilities are written in one picture."""
+    guided: bool = False
+    """Whether the heatmap, multiplied by guided backpropagation, is written as a picture."""
+    more_layers: tuple[str, ...] = ()
+    """Target layers beside `layer`: the maps of all are averaged. `method` is one of
+    `STILL_METHODS` here."""
     feature_maps: str | None = None
     """One of `ANIMATIONS`: in which form the feature maps are shown one by one; None: not."""
     maps: int = 32

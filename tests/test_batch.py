@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from live_cam.batch import BatchExplainer, room_for
+from live_cam.cams import open_cam
 from live_cam.capture import Frame
 from live_cam.engines.hook import HookEngine
-from live_cam.errors import EngineError
+from live_cam.errors import EngineError, UsageError
 from live_cam.explainer import Explainer
 from live_cam.explanation import Explanation
 from live_cam.gradcam import CAMResult
@@ -213,3 +214,63 @@ def test_there_is_an_explanation_of_each_class(colours: BatchExplainer) -> None:
     assert sum(one.score for one in each) == pytest.approx(1, abs=0.01)
     assert [peak(one.heatmap, 640, 240)[0] > 320 for one in each] == [True, False]
     assert all(one.others == () for one in each)
+
+
+LAYER, LOWER = "blocks.1", "blocks.0"
+"""Of 24 and of 16 feature maps: perturbed in no time."""
+
+
+@pytest.mark.parametrize(
+    ("method", "more_layers"),
+    [("scorecam", ()), ("ablationcam", ()), ("gradcam", (LOWER,)), ("scorecam", (LOWER,))],
+)
+def test_methods_and_layers_that_no_engine_knows(
+    photos: dict[str, NDArray[np.uint8]], method: str, more_layers: tuple[str, ...]
+) -> None:
+    settings = NetworkSettings(model="efficientnet_lite0", layer=LAYER)
+    images = [photos["coffee"], photos["chelsea"]]
+    shares: list[float] = []
+    with BatchExplainer(
+        settings, print, batch=8, more_layers=more_layers, progress=shares.append
+    ) as explainer:
+        explainer.load()
+        assert explainer.layers == (LAYER, *more_layers)
+        question = Question((967, 285), (method,))
+        said = explainer.explain(images, question)
+        plain = explainer.explain(images[:1], Question((967,), feature_maps=3))[0]
+        assert explainer.explain(images[:1], question)[0].score == said[0].score
+        module, x = explainer.classifier.module, explainer.prepare(images)
+        explainer.close()
+    with open_cam(module, (LAYER, *more_layers), method) as cam:
+        expected = {index: cam(x, index).cam.numpy() for index in (967, 285)}
+    assert [each.label for each in said] == ["espresso"] * 2
+    assert said[0].score == pytest.approx(plain.score, abs=1e-4)
+    for place, one in enumerate(said):
+        for each in one.of_each_class():
+            raw = expected[each.class_index][place]
+            np.testing.assert_allclose(each.heatmap, raw / raw.max(), atol=1e-3)
+            assert each.strength == pytest.approx(raw.max(), rel=1e-2)
+            assert each.title == method
+    assert [answer.title[0] for answer in plain.others] == ["#"] * 3, "of its gradient"
+    if method == "scorecam":
+        assert shares == sorted(shares[: len(shares) // 3]) * 3, "from 0 to 1 for each picture"
+        assert shares[-1] == 1
+
+
+def test_what_speaks_against_a_class_is_not_asked_of_those(
+    photos: dict[str, NDArray[np.uint8]],
+) -> None:
+    settings = NetworkSettings(model="efficientnet_lite0", layer=LAYER)
+    with BatchExplainer(settings, print) as explainer:
+        explainer.load()
+        with pytest.raises(UsageError, match="leave --counterfactual out"):
+            explainer.explain([photos["coffee"]], Question((967,), ("scorecam",), AGAINST))
+
+
+def test_a_second_layer_that_is_not_there_is_named_at_once() -> None:
+    settings = NetworkSettings(model="efficientnet_lite0")
+    with (
+        BatchExplainer(settings, print, more_layers=("blocks.9",)) as explainer,
+        pytest.raises(UsageError, match=r"'blocks\.9'"),
+    ):
+        explainer.load()

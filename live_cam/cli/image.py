@@ -21,6 +21,30 @@ if TYPE_CHECKING:
 
 _option = partial(option, of=StillsSettings)
 
+_STILLS = (
+    _option(
+        "method",
+        "--method",
+        type=click.Choice(settings.STILL_METHODS),
+        help="How the heatmap is made; scorecam and ablationcam look at as many changed pictures "
+        "as the layer has feature maps, and take their time.",
+    ),
+    click.option(
+        "layers",
+        "--layer",
+        multiple=True,
+        metavar="NAME",
+        help="Target layer, such as features.34; the maps of several are averaged.  "
+        "[default: the network's last feature map]",
+    ),
+    _option(
+        "batch",
+        "--batch",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="How many pictures to explain at once.  [default: by the device and its memory]",
+    ),
+)
 _OUTPUTS = (
     _option(
         "output",
@@ -44,6 +68,13 @@ _OUTPUTS = (
         help="Write picture, heatmap, overlay and the top five as bars in one: NAME.panel.jpg.",
     ),
     _option(
+        "guided",
+        "--guided",
+        is_flag=True,
+        help="Write Guided Grad-CAM, the heatmap times guided backpropagation, in which single "
+        "pixels are seen: NAME.guided.png.",
+    ),
+    _option(
         "feature_maps",
         "--feature-maps",
         type=click.Choice(settings.ANIMATIONS),
@@ -54,20 +85,13 @@ _OUTPUTS = (
         "maps", "--maps", type=click.IntRange(min=1), help="How many of them: the strongest ones."
     ),
     _option("order", "--order", type=click.Choice(settings.MAP_ORDERS), help="And in which order."),
-    _option(
-        "batch",
-        "--batch",
-        metavar="N",
-        type=click.IntRange(min=1),
-        help="How many pictures to explain at once.  [default: by the device and its memory]",
-    ),
 )
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@options(_OUTPUTS, EXPLANATION, NETWORK)
-def image(**chosen: Any) -> int:
+@options(_OUTPUTS, EXPLANATION, _STILLS, NETWORK)
+def image(layers: tuple[str, ...], **chosen: Any) -> int:
     """Explain pictures: files, folders, or patterns such as 'photos/**/*.jpg'.
 
     Writes NAME.cam.jpg, the picture with heatmap and label, and on request more.
@@ -75,7 +99,9 @@ def image(**chosen: Any) -> int:
     from live_cam.stills import StillsPipeline
 
     with _Progress() as progress, stopped_by_signals(interrupt):
-        pipeline = StillsPipeline(StillsSettings(**chosen), progress)
+        first, *more = dict.fromkeys(layers) or (None,)
+        stills = StillsSettings(layer=first, more_layers=tuple(filter(None, more)), **chosen)
+        pipeline = StillsPipeline(stills, progress)
         try:
             pipeline.run()
         except KeyboardInterrupt:

@@ -63,20 +63,14 @@ NETWORK = (
         "--model",
         "-m",
         metavar="NAME",
-        help="A classification network of torchvision by its name, or efficientnet_lite0, "
-        "whose weights come with live-cam[demo].",
-    ),
-    option(
-        "layer",
-        "--layer",
-        metavar="NAME",
-        help="Target layer, such as features.34.  [default: the network's last feature map]",
+        help="A classification network of torchvision by its name, one of timm as timm/NAME (with "
+        "live-cam[timm]), or efficientnet_lite0, whose weights come with live-cam[demo].",
     ),
     option(
         "weights",
         "--weights",
         type=FILE,
-        help="A state dict, .pth or .safetensors.  [default: torchvision's pretrained weights]",
+        help="A state dict, .pth or .safetensors.  [default: the library's pretrained weights]",
     ),
     option(
         "labels",
@@ -120,14 +114,8 @@ EXPLANATION = (
         "--class",
         multiple=True,
         metavar="NAME_OR_INDEX",
-        help="Explain this class; given several times, side by side.  "
+        help="Explain this class; given several times, each of them.  "
         "[default: each picture's top class]",
-    ),
-    option(
-        "method",
-        "--method",
-        type=click.Choice(settings.METHODS),
-        help="How the heatmap is made of activations and gradients.",
     ),
     option(
         "counterfactual",
@@ -161,6 +149,18 @@ EXPLANATION = (
 """What is asked of it, and how that is drawn: `settings.ExplanationSettings`."""
 
 LIVE = (
+    option(
+        "method",
+        "--method",
+        type=click.Choice(settings.METHODS),
+        help="How the heatmap is made of activations and gradients.",
+    ),
+    option(
+        "layer",
+        "--layer",
+        metavar="NAME",
+        help="Target layer, such as features.34.  [default: the network's last feature map]",
+    ),
     option("mirror", "--mirror", is_flag=True, help="Draw the picture as in a mirror."),
     option("camera_size", "--camera-size", type=_Size(), help="Size to ask the camera for."),
     option(

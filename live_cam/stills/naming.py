@@ -15,10 +15,11 @@ OVERLAY: Final = ".cam.jpg"
 PANEL: Final = ".panel.jpg"
 HEATMAP: Final = ".heatmap.png"
 ARRAY: Final = ".heatmap.npy"
+GUIDED: Final = ".guided.png"
 RECORD: Final = ".json"
 FEATURE_MAPS: Final = ".maps."
 """Followed by one of `settings.ANIMATIONS`."""
-_PICTURES: Final = (OVERLAY, PANEL, HEATMAP, f"{FEATURE_MAPS}gif")
+_PICTURES: Final = (OVERLAY, PANEL, HEATMAP, GUIDED, f"{FEATURE_MAPS}gif")
 _LISTED: Final = 3
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from live_cam.batch import BatchExplainer
 from live_cam.capture.stills import unreadable
@@ -11,6 +11,8 @@ from live_cam.errors import UsageError
 from live_cam.labels import find_classes
 from live_cam.outputs import make_folder
 from live_cam.question import AGAINST, FOR, TOP_CLASS, Question
+from live_cam.respondent import perturbs
+from live_cam.settings import METHODS
 from live_cam.stills.inputs import find_pictures
 from live_cam.stills.naming import OVERLAY, check_free, class_parts, is_output, name_stills
 from live_cam.stills.reading import read_ahead
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from live_cam.settings import StillsSettings
     from live_cam.stills.naming import Still
     from live_cam.stills.reading import Read
+
+
+_PERTURBATION_STEPS: Final = 100
 
 
 class StillsPipeline:
@@ -69,6 +74,7 @@ class StillsPipeline:
         self._observer = observer
         self._parts: list[str] = [""]
         self._steps_left = 0
+        self._perturbed = 0
 
     def run(self) -> None:
         """Explain all pictures.
@@ -82,7 +88,13 @@ class StillsPipeline:
         stills = self._find_stills()
         if len(settings.target_classes) < 2:
             self._check_outputs(stills)  # before the network is loaded
-        with BatchExplainer(settings, self._observer.say, batch=settings.batch) as explainer:
+        with BatchExplainer(
+            settings,
+            self._observer.say,
+            batch=settings.batch,
+            more_layers=settings.more_layers,
+            progress=self._note_perturbed,
+        ) as explainer:
             explainer.load()
             classes = find_classes(explainer.labels, settings.target_classes)
             self._parts = class_parts(explainer.labels, classes)
@@ -92,7 +104,8 @@ class StillsPipeline:
             self._observer.begin(self._steps_each * len(stills))
             question = self._question(classes)
             writer = Writer(settings, explainer, question, self._step)
-            with closing(read_ahead(stills, explainer.batch_size)) as batches:
+            at_once = 1 if perturbs(question) else explainer.batch_size
+            with closing(read_ahead(stills, at_once)) as batches:
                 for batch in batches:
                     self._explain(batch, explainer, question, writer)
 
@@ -139,21 +152,29 @@ class StillsPipeline:
             self.failed += 1
             self._observer.say(f"{_problem(still.source, image)} It is passed over.")
             self._observer.step(self._steps_each)
+        self._steps_left = len(fine) * self._steps_each
+        self._perturbed = 0
         said = explainer.explain([image for _, image in fine], question)
-        for (still, image), explanation in zip(fine, said, strict=True):
-            self._steps_left = self._steps_each
+        for place, ((still, image), explanation) in enumerate(zip(fine, said, strict=True), 1):
             each = explanation.of_each_class()
             writer.write(still, image, each, self._parts)
             self.explained += 1
             overlays = [still.output(OVERLAY, part) for part in self._parts]
             self._observer.explained(still.source, each, overlays)
-            self._step(self._steps_left)
+            self._step(self._steps_left - (len(fine) - place) * self._steps_each)
 
     @property
     def _steps_each(self) -> int:
-        """Steps for a picture: one, and one for each picture of its animations."""
+        """Steps for a picture: one, more where it takes long, and its animations' pictures."""
+        perturbed = 0 if self._settings.method in METHODS else _PERTURBATION_STEPS
         animated = self._settings.maps + 1 if self._settings.feature_maps else 0
-        return 1 + animated * len(self._parts)
+        return 1 + perturbed + animated * len(self._parts)
+
+    def _note_perturbed(self, share: float) -> None:
+        """Take note of what share of a picture's explanation is done."""
+        done = round(share * _PERTURBATION_STEPS)
+        self._step(done - self._perturbed)
+        self._perturbed = done
 
     def _step(self, count: int = 1) -> None:
         self._steps_left -= count

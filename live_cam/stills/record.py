@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from live_cam.classifier import Classifier
     from live_cam.explanation import Explanation
     from live_cam.question import Question
 
@@ -23,12 +22,13 @@ def write_record(
     source: Path,
     size: tuple[int, int],
     explanations: Sequence[Explanation],
-    classifier: Classifier,
+    network: tuple[str, Sequence[str]],
     question: Question,
 ) -> None:
     """Write an object with what is known of the first class, and a list of the others.
 
-    It holds `file`, `size` ([width, height] in pixels), `network`, `layer`, `method`, `evidence`
+    It holds `file`, `size` ([width, height] in pixels), `network`, `layer`
+    (several are joined by ` + `), `method`, `evidence`
     (`for`, or `against` where the heatmap is signed), `top` (as in the log of predictions),
     `region` (which part of the picture the network saw: left, top, width and height, in shares),
     and of the explained class `class_index`, `label`, `score` (in [0, 1]), `strength` (what the
@@ -41,15 +41,16 @@ def write_record(
         source: The picture.
         size: Its width and height in pixels.
         explanations: One for each class.
-        classifier: The network.
+        network: Its name, and its target layers'.
         question: What it was asked.
     """
     first, *others = explanations
+    name, layers = network
     record = {
         "file": str(source),
         "size": list(size),
-        "network": classifier.name,
-        "layer": classifier.layer,
+        "network": name,
+        "layer": " + ".join(layers),
         "method": question.methods[0],
         "evidence": question.evidence,
         **_explained(first, *size),

@@ -16,6 +16,7 @@ from live_cam.status import Status
 from live_cam.stills import naming
 from live_cam.stills.animation import write_animation
 from live_cam.stills.feature_maps import FeatureMaps
+from live_cam.stills.guided import guided_picture
 from live_cam.stills.record import write_record
 
 if TYPE_CHECKING:
@@ -82,9 +83,14 @@ class Writer:
         Raises:
             RecordingError: A file cannot be written.
         """
-        settings, classifier = self._settings, self._explainer.classifier
+        settings, layers = self._settings, self._explainer.layers
+        name = self._explainer.classifier.name
         height, width = image.shape[:2]
         for said, part in zip(explanations, parts, strict=True):
+            if settings.guided:  # first, since a network without ReLUs is refused here
+                guided = self._explainer.guided(image, said)
+                shown = guided_picture(guided, width, height, said.region)
+                _write_picture(still.output(naming.GUIDED, part), shown)
             drawn = self._overlay.draw(Frame(image, 0, 0.0), said, self._status)
             _write_picture(still.output(naming.OVERLAY, part), drawn)
             if settings.heatmap:
@@ -92,13 +98,14 @@ class Writer:
             if settings.feature_maps:
                 self._write_feature_maps(still, part, image, said.class_index)
         if settings.panel:
-            network = f"{classifier.name} · {classifier.layer}"
-            panel = self._panel.draw(image, explanations, network)
+            panel = self._panel.draw(image, explanations, f"{name} · {' + '.join(layers)}")
             _write_picture(still.output(naming.PANEL), panel)
         if settings.json:
             with whole_file(still.output(naming.RECORD)) as draft:
                 size = width, height
-                write_record(draft, still.source, size, explanations, classifier, self._question)
+                write_record(
+                    draft, still.source, size, explanations, (name, layers), self._question
+                )
 
     def _write_feature_maps(
         self, still: Still, part: str, image: NDArray[np.uint8], class_index: int
@@ -130,6 +137,8 @@ def outputs(settings: StillsSettings, still: Still, parts: Sequence[str]) -> lis
     each = [naming.OVERLAY]
     if settings.heatmap:
         each += [naming.HEATMAP, naming.ARRAY]
+    if settings.guided:
+        each.append(naming.GUIDED)
     if settings.feature_maps:
         each.append(naming.FEATURE_MAPS + settings.feature_maps)
     once = [naming.PANEL] * settings.panel + [naming.RECORD] * settings.json

@@ -64,6 +64,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
         ("a.espresso.CAM.JPG", True),
         ("a.panel.jpg", True),
         ("a.heatmap.png", True),
+        ("a.guided.png", True),
         ("a.maps.gif", True),
         ("a.jpg", False),
         ("cam.jpg", False),

@@ -13,7 +13,7 @@ from live_cam.errors import RecordingError, UsageError
 from live_cam.opencv import cv2
 from live_cam.outputs import whole_file
 from live_cam.overlay import to_frame
-from tests.networks import COLOUR_LABELS, COLOURS
+from tests.networks import COLOUR_LABELS, COLOURS, save_weights
 from tests.program import read_video
 from tests.stills.running import names, read, record, run
 
@@ -138,6 +138,58 @@ def test_several_classes_get_an_overlay_each_and_share_a_panel(coffee: Path) -> 
     assert cat["score"] < 0.01
     assert cat["peak"] != said["peak"]
     assert read(coffee.with_suffix(".panel.jpg")).shape[1] > 3 * 640
+
+
+@pytest.mark.parametrize("fit", ["squash", "crop", "pad"])
+def test_guided_gradcam_shows_single_pixels_where_the_evidence_is(coffee: Path, fit: str) -> None:
+    run(coffee, guided=True, fit=fit, json=True)
+    guided = read(coffee.with_suffix(".guided.png")).astype(int)
+    assert guided.shape == (400, 600, 3)
+    amounts = np.abs(guided - 127.5).max(axis=2)
+    left, _, width, _ = record(coffee.with_suffix(".json"))["region"]
+    unseen = np.ones((400, 600), bool)
+    unseen[:, max(0, round(600 * left)) : round(600 * (left + width))] = False
+    assert amounts[unseen].max(initial=0) <= 1, "nothing where the network saw nothing"
+    x, y = CUP
+    assert amounts[y - 60 : y + 60, x - 100 : x + 100].mean() > 3 * amounts[320:, :150].mean()
+    heatmap = cv2.GaussianBlur(amounts, (0, 0), 20)
+    assert amounts.std() > 2 * heatmap.std(), "finer than a map of the layer"
+
+
+def test_guided_gradcam_and_feature_maps_of_several_classes_together(coffee: Path) -> None:
+    run(coffee, guided=True, feature_maps="gif", maps=2, target_classes=("espresso", "cup"))
+    assert names(coffee.parent) == [
+        *(f"coffee.cup.{kind}" for kind in ("cam.jpg", "guided.png", "maps.gif")),
+        *(f"coffee.espresso.{kind}" for kind in ("cam.jpg", "guided.png", "maps.gif")),
+        "coffee.png",
+    ]
+    one, other = (read(coffee.with_suffix(f".{name}.guided.png")) for name in ("cup", "espresso"))
+    assert (one != other).any()
+
+
+def test_without_a_relu_there_is_no_guided_gradcam(coffee: Path, tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    network = timm.create_model("test_vit", pretrained=False)
+    weights = save_weights(network, tmp_path / "vit.pth")
+    before = names(tmp_path)
+    with pytest.raises(UsageError, match="none; choose a network with ReLUs"):
+        run(coffee, guided=True, model="timm/test_vit", weights=weights)
+    assert names(tmp_path) == before
+    run(coffee, model="timm/test_vit", weights=weights)
+
+
+@pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
+def test_a_method_that_takes_its_time(coffee: Path, method: str) -> None:
+    run(coffee, method=method, layer="blocks.0", json=True, heatmap=True)
+    said = record(coffee.with_suffix(".json"))
+    assert (said["label"], said["method"], said["layer"]) == ("espresso", method, "blocks.0")
+    assert np.load(coffee.with_suffix(".heatmap.npy")).shape == (112, 112)
+
+
+def test_several_layers_are_averaged(coffee: Path) -> None:
+    run(coffee, layer="bn2", more_layers=("blocks.4",), json=True, heatmap=True, panel=True)
+    assert record(coffee.with_suffix(".json"))["layer"] == "bn2 + blocks.4"
+    assert np.load(coffee.with_suffix(".heatmap.npy")).shape == (224, 224)
 
 
 @pytest.mark.parametrize("order", ["weight", "index"])
