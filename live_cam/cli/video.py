@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import click
 
-from live_cam import settings
-from live_cam.cli.options import EXPLANATION, FILE, NETWORK, option, options
+from live_cam.cli.options import EXPLANATION, FILE, MOVING, NETWORK, option, options
 from live_cam.cli.progress import Progress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import VideoSettings
@@ -42,7 +41,7 @@ class _Moment(click.ParamType[Fraction]):
         return 3600 * hours + 60 * minutes + seconds
 
 
-_PART = (
+_VIDEO = (
     _option(
         "start",
         "--start",
@@ -51,13 +50,6 @@ _PART = (
     ),
     _option("end", "--end", type=_Moment(), help="Leave out what is shown then or later."),
     _option("audio", "--audio/--no-audio", help="Whether the sound is copied."),
-    _option(
-        "view",
-        "--view",
-        type=click.Choice(settings.VIEWS),
-        help="What is shown: the overlay, the heatmap or the frame alone, these three side by "
-        "side, all methods, several classes, or the strongest feature maps.",
-    ),
     _option(
         "batch",
         "--batch",
@@ -71,7 +63,7 @@ _PART = (
 @click.command()
 @click.argument("input", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("output", type=FILE)
-@options(_PART, EXPLANATION, NETWORK)
+@options(_VIDEO, EXPLANATION, MOVING, NETWORK)
 def video(**chosen: Any) -> None:
     """Explain every frame of the video INPUT, and write them as the video OUTPUT.
 
