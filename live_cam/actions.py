@@ -172,6 +172,8 @@ def _full_screen(controls: Controls) -> str:
 def _move_focus(step: int, controls: Controls) -> str:
     if controls.view != "maps":
         return "k shows the feature maps"
+    if not controls.panes:
+        return "the feature maps are on their way"
     place = step - 1 if controls.focus is None and step > 0 else (controls.focus or 0) + step
     controls.focus = place if 0 <= place < len(controls.panes) else None
     if controls.focus is None:

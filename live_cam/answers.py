@@ -8,7 +8,8 @@ import torch
 
 from live_cam.explanation import Answer, Prediction
 from live_cam.methods import METHODS
-from live_cam.question import AGAINST, FOR, VERSUS
+from live_cam.question import AGAINST, FOR, TOP_CLASS, VERSUS
+from live_cam.ranking import Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,43 +22,49 @@ if TYPE_CHECKING:
 _EPSILON = 1e-30
 
 
-def wanted_classes(question: Question, leader: int | None = None) -> Tensor:
-    """Return the Q int64 classes and ranks whose gradients a question needs.
+def asked_classes(question: Question, ranks: Sequence[int] = ()) -> list[int]:
+    """Return the classes and ranks whose gradients a question needs.
 
     Args:
         question: What is asked.
-        leader: The class that is shown as the top class for now; None: the frame's own.
+        ranks: The classes that are shown as the most probable one, the second and so on; beyond
+            them it is the frame's own ranks.
     """
-    classes = _explained(question, leader)
-    if question.evidence == VERSUS and len(classes) == 1:
+    classes = _named(question, ranks)
+    if question.evidence == VERSUS and len(question.classes) == 1:
+        rivals = [each for each in ranks if each != classes[0]]
         # The best two: whichever of them is not the explained class is its rival.
-        classes += [-1, -2]
-    return torch.tensor(classes)
+        classes += rivals[:1] or [TOP_CLASS, TOP_CLASS - 1]
+    return classes
 
 
-def _explained(question: Question, leader: int | None) -> list[int]:
-    classes = list(question.classes)
-    if leader is None or classes[0] >= 0:
-        return classes
-    return [leader, *classes] if len(classes) > 1 else [leader]
+def _named(question: Question, ranks: Sequence[int]) -> list[int]:
+    """Return the question's classes, each once, with known ones in the place of ranks."""
+    known = dict(zip(range(TOP_CLASS, TOP_CLASS - len(ranks), -1), ranks, strict=True))
+    return list(dict.fromkeys(known.get(each, each) for each in question.classes))
 
 
 def answers(
-    evidence: Evidence, question: Question, labels: Sequence[str], leader: int | None = None
+    evidence: Evidence,
+    question: Question,
+    labels: Sequence[str],
+    ranks: Sequence[int] = (),
+    ranking: Ranking | None = None,
 ) -> list[Answer]:
     """Make a question's maps for one picture.
 
     Args:
-        evidence: Of this picture alone, for the classes of `wanted_classes`.
+        evidence: Of this picture alone, for the classes of `asked_classes`.
         question: What was asked.
         labels: The classes' names.
-        leader: As in `wanted_classes`.
+        ranks: As in `asked_classes`.
+        ranking: Says which feature maps are the strongest; None: this picture's alone.
 
     Returns:
         The explained class's map first, then the other classes', the other methods', and the
         strongest feature maps, best first.
     """
-    asked = evidence.classes[0, : len(_explained(question, leader))].tolist()
+    asked = evidence.classes[0, : len(_named(question, ranks))].tolist()
     # A class may have been asked for by its rank, too.
     places = sorted({index: place for place, index in reversed(list(enumerate(asked)))}.values())
     places = places[: len(question.classes)]
@@ -69,7 +76,7 @@ def answers(
     maps += [
         _answer(evidence, question, labels, 0, rival, method) for method in question.methods[1:]
     ]
-    return maps + _strongest(evidence, question.feature_maps)
+    return maps + _strongest(evidence, question.feature_maps, ranking or Ranking())
 
 
 def _answer(
@@ -122,7 +129,7 @@ def _rival(evidence: Evidence, question: Question, place: int, places: list[int]
     return 2 if int(evidence.classes[0, 1]) == mine else 1
 
 
-def _strongest(evidence: Evidence, count: int) -> list[Answer]:
+def _strongest(evidence: Evidence, count: int, ranking: Ranking) -> list[Answer]:
     """Return the feature maps that push hardest for the first class, as Grad-CAM weighs them.
 
     A map's contribution is its weight times its sum over the positions (Selvaraju et al. 2017,
@@ -134,15 +141,16 @@ def _strongest(evidence: Evidence, count: int) -> list[Answer]:
     activations = evidence.activations[0]
     weights = evidence.gradients[0, 0].mean(dim=(1, 2))
     weighted = weights[:, None, None] * activations
-    pushes, best = weighted.sum(dim=(1, 2)).topk(min(count, len(weights)))
-    against = pushes < 0
+    contributions = weighted.sum(dim=(1, 2))
+    best = ranking.follow(contributions.numpy(), count)
+    against = contributions[best] < 0
     shown = torch.where(against[:, None, None], weighted[best], weighted[best].relu())
     scale = shown.abs().max().clamp_min(_EPSILON)
     # Weights are tiny numbers that differ between networks: shown as shares of the largest.
     shares = weights[best] / weights.abs().max().clamp_min(_EPSILON)
     return [
         Answer(
-            f"#{index} {share:+.2f}",
+            f"#{index}",
             (each / scale).numpy(),
             signed=signed,
             kind="feature map",
@@ -151,6 +159,6 @@ def _strongest(evidence: Evidence, count: int) -> list[Answer]:
             weight=share,
         )
         for index, share, signed, each in zip(
-            best.tolist(), shares.tolist(), against.tolist(), shown, strict=True
+            best, shares.tolist(), against.tolist(), shown, strict=True
         )
     ]

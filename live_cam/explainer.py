@@ -137,6 +137,15 @@ class Explainer(Closing):
         """Whether another look at the frame that was explained last would say more of it."""
         return self._inquiry is not None and self._inquiry.unanswered(self.question)
 
+    def stand_still(self, frame: Frame) -> None:
+        """Take note that a frame shows what the one that was explained last showed.
+
+        Args:
+            frame: A later one.
+        """
+        if self._inquiry:
+            self._inquiry.stand_still(frame)
+
     def explain(self, frame: Frame) -> Explanation:
         """Say what the network sees in a frame and which part of it made it say so.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from live_cam.answers import answer, answers, prediction, wanted_classes
+import torch
+
+from live_cam.answers import answer, answers, asked_classes, prediction
 from live_cam.engines.engine import read_back
 from live_cam.explanation import Explanation
 from live_cam.question import TOP_CLASS
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from live_cam.geometry import Region
     from live_cam.gradcam import CAM, CAMResult, Evidence
     from live_cam.question import Question
+    from live_cam.ranking import Ranking
     from live_cam.timing import StageTimer
 
 
@@ -99,7 +102,8 @@ def ask(
     labels: Sequence[str],
     timer: StageTimer,
     *,
-    leader: int | None = None,
+    ranks: Sequence[int] = (),
+    ranking: Ranking | None = None,
 ) -> Findings:
     """Ask a question of a batch of pictures: one forward pass, one batched gradient.
 
@@ -109,20 +113,21 @@ def ask(
         question: What is asked of each picture.
         labels: The names of the network's classes.
         timer: Is told how long it took.
-        leader: The class that is shown as the top class for now; None: each picture's own.
+        ranks: The classes that are shown as the most probable ones for now; none: each picture's.
+        ranking: Says which feature maps are the strongest; None: each picture's own.
 
     Raises:
         UsageError: A class does not exist.
         NonFiniteError: The scores or gradients are not finite.
     """
-    if question.plain:
-        wanted = leader if question.classes[0] == TOP_CLASS else question.classes[0]
-        result = asked(x, wanted, timer)
+    classes = asked_classes(question, ranks)
+    if question.plain and classes[0] >= TOP_CLASS:
+        result = asked(x, classes[0] if classes[0] >= 0 else None, timer)
         return _plain(result, question.methods[0], labels)
-    evidence = asked.evidence(x, wanted_classes(question, leader), timer)
+    evidence = asked.evidence(x, torch.tensor(classes), timer)
 
     def maps(picture: int) -> list[Answer]:
-        return answers(evidence.of(picture), question, labels, leader)
+        return answers(evidence.of(picture), question, labels, ranks, ranking)
 
     return Findings(evidence.logits, evidence.classes[:, 0].tolist(), maps, labels)
 

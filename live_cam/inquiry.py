@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
+from live_cam.answers import asked_classes
 from live_cam.closing import Closing
 from live_cam.faithfulness import FaithfulnessCheck
 from live_cam.findings import ask
-from live_cam.leader import Leader
-from live_cam.question import TOP_CLASS
 from live_cam.randomisation import ShuffledNetwork
+from live_cam.ranking import Ranking, Standings
 from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from live_cam.capture import Frame
@@ -52,14 +54,16 @@ class Inquiry(Closing):
             selector: Explains by it; closed with the inquiry.
             device: Where the network is.
             check_every: One explanation in how many is checked, where checks are wanted.
-            steady: Whether the top class is the one that leads for a moment, not each frame's.
+            steady: Whether the top classes and the strongest feature maps are those that lead for
+                a moment or clearly, not each frame's.
         """
         self.selector = selector
         self._classifier = classifier
         self._preprocess = preprocess
         self._device = device
         self._check_every = check_every
-        self._leader = Leader() if steady else None
+        self._standings = Standings() if steady else None
+        self._strongest = Ranking() if steady else None
         self._check: FaithfulnessCheck | None = None
         self._forgetful: ShuffledNetwork | None = None
         self._shuffled_at = 0.0
@@ -92,12 +96,18 @@ class Inquiry(Closing):
         self._answered = question
         return explanation
 
+    def stand_still(self, frame: Frame) -> None:
+        """Take note that a frame shows what the one that was explained last showed."""
+        if self._standings:
+            self._standings.stand_still(frame.timestamp)
+
     def unanswered(self, question: Question) -> bool:
         """Whether another look at the same frame would say more than the last one."""
         return (
             question != self._answered
             or (self._check is not None and self._check.pictures is not None)
             or (self._forgetful is not None and not self._forgetful.done)
+            or (self._standings is not None and question.ranked and self._standings.overdue)
         )
 
     def _prepare(self, question: Question) -> None:
@@ -114,36 +124,44 @@ class Inquiry(Closing):
         if self._forgetful and now - self._shuffled_at >= _SHUFFLE_INTERVAL:
             self._forgetful.shuffle_next()
             self._shuffled_at = now
+            self._begin_anew()
 
     def _remember(self) -> None:
         if self._forgetful:
             self._forgetful.close()
+            self._begin_anew()
         self._forgetful = None
+
+    def _begin_anew(self) -> None:
+        """Let go of what another network said."""
+        self._standings = self._standings and Standings()
 
     def _found(self, x: Tensor, frame: Frame, question: Question, timer: StageTimer) -> Findings:
         """Ask of a frame, and of the pictures that travel with it."""
-        follows = self._leader if question.classes[0] == TOP_CLASS else None
-        leader = follows.held if follows else None
+        ranks = self._standings.ranks if self._standings else ()
         pending = self._check.pictures if self._check else None
         batch = x if pending is None else torch.cat([x, pending])
-        found = self._ask(batch, frame, question, leader, timer)
+        found = self._ask(batch, frame, question, ranks, timer)
         if self._check and pending is not None:
             self._check.conclude(found.logits[1:], self._classifier.labels)
-        if follows:
-            leader = follows.follow(found.scores().numpy(), frame.timestamp)
-            if leader != found.classes[0]:
-                return self._ask(x, frame, question, leader, timer)
+        if self._standings:
+            self._standings.follow(found.scores().numpy(), frame.timestamp)
+            now = self._standings.ranks
+            if ranks and asked_classes(question, now) != asked_classes(question, ranks):
+                return self._ask(x, frame, question, now, timer)
         return found
 
     def _ask(
-        self, x: Tensor, frame: Frame, question: Question, leader: int | None, timer: StageTimer
+        self, x: Tensor, frame: Frame, question: Question, ranks: Sequence[int], timer: StageTimer
     ) -> Findings:
         asked: Asked = self.selector
         if self._forgetful:
             asked = self._forgetful.engine
         else:
-            self.selector.offer(x, leader, frame.image)
-        return ask(asked, x, question, self._classifier.labels, timer, leader=leader)
+            first = asked_classes(question, ranks)[0]
+            self.selector.offer(x, first if first >= 0 else None, frame.image)
+        labels = self._classifier.labels
+        return ask(asked, x, question, labels, timer, ranks=ranks, ranking=self._strongest)
 
     def close(self) -> None:
         """Close the engines. May be called twice."""

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from live_cam.actions import point, press, status_of
-from live_cam.calm import Calm
 from live_cam.capture import open_source
 from live_cam.controls import Controls
 from live_cam.errors import LiveCamError
@@ -23,9 +22,9 @@ from live_cam.predictions import PredictionLog
 from live_cam.recorder import Recorder
 from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from live_cam.snapshot import save_snapshot
+from live_cam.stabiliser import Stabiliser
 from live_cam.status import KEY_SECONDS, Confirmation
 from live_cam.timing import FPSMeter
-from live_cam.tracking import Tracker
 from live_cam.window import Window
 
 if TYPE_CHECKING:
@@ -81,10 +80,9 @@ class LivePipeline:
         self._stop = threading.Event()
         self._explainer = Explainer(settings, say, self._begin)
         self._overlay = Overlay(settings.colormap)
-        # Where every frame has its own explanation there is nothing to carry.
-        follows = settings.track and not settings.every_frame
-        self._tracker = Tracker() if follows else None
-        self._calm = Calm(settings.smoothing) if settings.smoothing > 0 else None
+        self._stabiliser = Stabiliser(
+            settings.smoothing, track=settings.track, carry=not settings.every_frame
+        )
         self._game = PointingGame()
         self._shown_meter = FPSMeter()
         self._explained_meter = FPSMeter()
@@ -216,15 +214,9 @@ class LivePipeline:
             self._draw(source, self._shown)
 
     def _draw(self, source: Source, shown: Shown) -> NDArray[np.uint8]:
-        explanation = shown.explanation
+        rested = time.monotonic() - self._drawn_at if self._still or self._frozen else 0.0
+        explanation = self._stabiliser.stabilise(shown.frame, shown.explanation, rested)
         self.controls.top = explanation.top if explanation else ()
-        if self._tracker:
-            self._tracker.see(shown.frame)
-        if self._calm:
-            height, width = shown.frame.thumbnail.shape[:2]
-            explanation = self._calm.steady(explanation, (width, height), self._tracker)
-        if self._tracker:
-            explanation = self._tracker.follow(shown.frame, explanation)
         picture = self._overlay.draw(shown.frame, explanation, self._status(source, shown))
         self._drawn_at = time.monotonic()
         height, width = picture.shape[:2]
@@ -235,6 +227,11 @@ class LivePipeline:
             self.controls.snapshots -= 1
             self._try(lambda: self._confirmation.say(f"saved {save_snapshot(picture)}"))
         return picture
+
+    @property
+    def _still(self) -> bool:
+        """Whether nothing has changed since the frame that was explained last."""
+        return self._schedule is not None and self._schedule.still
 
     def _status(self, source: Source, shown: Shown) -> Status:
         explanation = shown.explanation
@@ -247,7 +244,7 @@ class LivePipeline:
             shown_fps=self._shown_meter.rate,
             explained_fps=self._explained_meter.rate,
             age=shown.frame.timestamp - explanation.timestamp if explanation else None,
-            still=self._schedule is not None and self._schedule.still,
+            still=self._still,
             saved=self._schedule.saved if self._schedule else 0,
             pointing=self._game.score(self.controls.target),
             recording=self._recorder.seconds if self._recorder else None,

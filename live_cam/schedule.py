@@ -176,6 +176,7 @@ class NewestFirst(_Loading):
             )
             if self.still:
                 self.saved += 1
+                self._explainer.stand_still(frame)
                 continue
             self._explanation = self._explainer.explain(frame)
             self._stillness.explained(frame)

@@ -59,7 +59,7 @@ def test_keys_say_what_they_did() -> None:
     controls = Controls()
     silent = {each.name for each in ACTIONS if each.handler(controls) is None}
     # A badge, the file's name, a card or the end say it by themselves.
-    assert silent == {"quit", "freeze", "snapshot", "record", "help"}
+    assert silent == {"quit", "freeze", "snapshot", "record", "help", "point", "forget"}
 
 
 def test_what_the_picture_shows_is_what_the_controls_say() -> None:

@@ -573,12 +573,13 @@ class TestLabelCard:
         assert filled[0] == 0
         assert filled == sorted(set(filled))
 
-    def test_the_rival_is_named_only_where_another_class_is_on_top(self) -> None:
-        plain, rivalled = (
-            lay_out(640, 480, explanation, Status())[0].rectangle.height
-            for explanation in (TABBY, RIVALLED)
-        )
-        assert rivalled > plain
+    def test_the_top_class_is_named_only_where_another_one_is_locked(self) -> None:
+        def card(explanation: Explanation, *, locked: bool) -> NDArray[np.uint8]:
+            return lay_out(640, 480, explanation, Status(locked=locked))[0].sprite.paint
+
+        alone = replace(RIVALLED, top=())
+        assert not np.array_equal(card(RIVALLED, locked=True), card(alone, locked=True))
+        np.testing.assert_array_equal(card(RIVALLED, locked=False), card(alone, locked=False))
 
     @pytest.mark.parametrize(("width", "height"), SIZES[:3])
     def test_what_the_check_found_is_told_in_full(

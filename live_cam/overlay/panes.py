@@ -26,7 +26,7 @@ _LARGE = 3
 class Painter:
     """Paints a frame with a heatmap on it, and remembers the colours of the maps in use.
 
-    Between two explanations only the picture changes.
+    Between two explanations only the picture changes. Panes of one size share its shrunk copy.
     """
 
     def __init__(self, colormap: str) -> None:
@@ -34,6 +34,8 @@ class Painter:
         self._colormap = colormap
         self._kept: dict[_Key, _Kept] = {}
         self._used: set[_Key] = set()
+        self._image: NDArray[np.uint8] | None = None
+        self._shrunk: dict[tuple[int, int], NDArray[np.uint8]] = {}
 
     def paint(
         self,
@@ -63,8 +65,7 @@ class Painter:
                 drawn around it.
             theme: The line's colours.
         """
-        if size and size != (image.shape[1], image.shape[0]):
-            image = shrunk(image, *size)
+        image = self._sized(image, size or (image.shape[1], image.shape[0]))
         picture = np.array(image, order="C")
         x, y, width, height = seen.pixels(image.shape[1], image.shape[0])
         part = slice(y, y + height), slice(x, x + width)
@@ -77,6 +78,14 @@ class Painter:
         if (width, height) != (image.shape[1], image.shape[0]):
             _outline(picture, Rectangle(x, y, width, height), theme)
         return np.asarray(cv2.flip(picture, 1), np.uint8) if mirror else picture
+
+    def _sized(self, image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+        if image is not self._image:
+            self._image = image
+            self._shrunk.clear()
+        if size not in self._shrunk:
+            self._shrunk[size] = shrunk(image, *size)
+        return self._shrunk[size]
 
     def _coloured(
         self,
@@ -196,6 +205,20 @@ def _tile_width(area: Rectangle, columns: int, rows: int, aspect: float, gap: in
 
 def _moved(where: Rectangle, right: int) -> Rectangle:
     return where._replace(x=where.x + right)
+
+
+def canvas(like: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return a picture of one colour.
+
+    Args:
+        like: H×W×3 uint8: of this size.
+        colour: BGR.
+    """
+    height, width = like.shape[:2]
+    picture = np.empty((height, width, 3), np.uint8)
+    # Row by row: pixel by pixel it takes twenty times as long.
+    picture.reshape(height, -1)[:] = np.tile(np.asarray(colour, np.uint8), width)
+    return picture
 
 
 def place(picture: NDArray[np.uint8], pane: NDArray[np.uint8], where: Rectangle) -> None:

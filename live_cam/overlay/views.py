@@ -11,7 +11,7 @@ from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.opencv import cv2
 from live_cam.overlay.heatmap import peak, to_frame
 from live_cam.overlay.layout import lay_out_answer
-from live_cam.overlay.panes import caption, featured, place, tiles
+from live_cam.overlay.panes import canvas, caption, featured, place, tiles
 from live_cam.overlay.theme import Style
 from live_cam.overlay.words import headline
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from live_cam.explanation import Explanation
+    from live_cam.explanation import Answer, Explanation
     from live_cam.overlay.panes import Painter
     from live_cam.overlay.theme import Colour, Theme
     from live_cam.status import Status
@@ -69,7 +69,7 @@ class Scene:
 
     def canvas(self) -> NDArray[np.uint8]:
         """Return an empty picture of the frame's size."""
-        return np.full_like(self.image, self.style().theme.glass)
+        return canvas(self.image, self.style().theme.glass)
 
     def area(self) -> Rectangle:
         """Return where panes may lie."""
@@ -146,7 +146,7 @@ def maps(scene: Scene) -> NDArray[np.uint8]:
     if not found:  # yet: the explanation was asked for something else
         return _mosaic(scene, [(headline(said), said.heatmap, alpha, said.signed)])
     large, places = featured(scene.area(), scene.aspect(), style.gap)
-    small: list[_Pane] = [(each.title, each.heatmap, alpha, each.signed) for each in found]
+    small: list[_Pane] = [(_title(each), each.heatmap, alpha, each.signed) for each in found]
     shown: _Pane = headline(said), said.heatmap, alpha, said.signed
     if focus is not None and focus < len(small):
         shown = f"feature map {small[focus][0]}", *small[focus][1:]
@@ -173,7 +173,11 @@ _Pane = tuple[str, "NDArray[np.float32] | None", float, bool]
 
 
 def evidence_box(
-    heatmap: NDArray[np.float32], width: int, height: int, region: Region = WHOLE
+    heatmap: NDArray[np.float32],
+    width: int,
+    height: int,
+    region: Region = WHOLE,
+    seen: Region = WHOLE,
 ) -> Rectangle | None:
     """Find the box around the largest region above 15 % of the map's maximum.
 
@@ -184,13 +188,17 @@ def evidence_box(
         width: The frame's width in pixels.
         height: Its height in pixels.
         region: Which part of the frame the heatmap covers.
+        seen: Which part of it the network saw: nowhere else is evidence.
 
     Returns:
         In pixels of the frame; None where nothing is above 0.
     """
     shrink = min(1.0, _BOX_SIDE / max(width, height))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    laid = to_frame(heatmap, *size, region=region)
+    left, top, inner_width, inner_height = seen.pixels(*size)
+    part = slice(top, top + inner_height), slice(left, left + inner_width)
+    laid = np.zeros(size[::-1], np.float32)
+    laid[part] = to_frame(heatmap, *size, region=region)[part]
     if laid.max() <= 0:
         return None
     above = (laid >= _BOX_THRESHOLD * laid.max()).astype(np.uint8)
@@ -221,7 +229,7 @@ def _draw_evidence_box(
     picture: NDArray[np.uint8], said: Explanation, theme: Theme, *, mirror: bool
 ) -> None:
     height, width = picture.shape[:2]
-    box = evidence_box(said.heatmap, width, height, said.region)
+    box = evidence_box(said.heatmap, width, height, said.region, said.seen)
     if box is None:
         return
     x = width - box.x - box.width if mirror else box.x
@@ -265,8 +273,12 @@ def _every_map(scene: Scene) -> list[_Pane]:
     alpha = scene.status.alpha
     return [
         (said.title, said.heatmap, alpha, said.signed),
-        *((each.title, each.heatmap, alpha, each.signed) for each in said.others),
+        *((_title(each), each.heatmap, alpha, each.signed) for each in said.others),
     ]
+
+
+def _title(answer: Answer) -> str:
+    return answer.title if answer.weight is None else f"{answer.title} {answer.weight:+.2f}"
 
 
 def _mosaic(scene: Scene, panes: list[_Pane]) -> NDArray[np.uint8]:

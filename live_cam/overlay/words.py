@@ -60,7 +60,8 @@ def _without(check: Check) -> str:
 def _notes(explanation: Explanation, status: Status) -> list[str]:
     """Write what must be known to read the label and the heatmap right, a line each."""
     chosen = ["locked"] if status.locked else []
-    best = explanation.top[0] if explanation.top else None
+    best = explanation.top[0] if explanation.top and status.locked else None
+    # One that is not locked becomes the top class in a moment; a line for so long would flicker.
     if best and best.class_index != explanation.class_index:
         chosen.append(f"top: {best.label} {percent(best.score)}")
     lines = [" · ".join(chosen)] if chosen else []

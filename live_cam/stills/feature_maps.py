@@ -50,7 +50,7 @@ class FeatureMaps:
         self._image = image
         by_weight = order == "weight"
         self._maps = sorted(
-            self._said.others, key=lambda each: -each.weight if by_weight else each.subject
+            self._said.others, key=lambda each: -(each.weight or 0.0) if by_weight else each.subject
         )
 
     def __len__(self) -> int:
