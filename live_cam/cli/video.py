@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from live_cam import settings
 from live_cam.cli.options import EXPLANATION, FILE, MOVING, NETWORK, option, options
 from live_cam.cli.progress import Progress
 from live_cam.cli.signals import interrupt, stopped_by_signals
@@ -50,6 +51,14 @@ _VIDEO = (
     ),
     _option("end", "--end", type=_Moment(), help="Leave out what is shown then or later."),
     _option("audio", "--audio/--no-audio", help="Whether the sound is copied."),
+    _option(
+        "smooth",
+        "--smooth",
+        type=click.FloatRange(*settings.SMOOTHING),
+        metavar="SECONDS",
+        help="How long the heatmap and the label take to follow small changes.  "
+        "[default: 0, no smoothing: each frame for itself]",
+    ),
     _option(
         "batch",
         "--batch",

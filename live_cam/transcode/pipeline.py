@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,7 @@ from live_cam.labels import find_classes
 from live_cam.overlay import Overlay
 from live_cam.question import AGAINST, FOR, Question
 from live_cam.recorder import Recorder, Template
+from live_cam.stabiliser import Stabiliser
 from live_cam.status import Status
 from live_cam.transcode.reading import Reader
 from live_cam.transcode.sound import Cut, Sound
@@ -65,6 +67,7 @@ class TranscodePipeline:
         self._observer = observer
         self._shift = Fraction(0)
         self._overlay = Overlay(settings.colormap)
+        self._stabiliser = Stabiliser(settings.smooth, track=True, carry=False)
         several = len(settings.target_classes) > 1
         view = "classes" if several and settings.view == "overlay" else settings.view
         self._status = Status(
@@ -158,7 +161,9 @@ class TranscodePipeline:
     # ---- frames --------------------------------------------------------------------------------
 
     def _draw(self, shot: Shot, explanation: Explanation) -> NDArray[np.uint8]:
-        return self._overlay.draw(shot.frame, explanation, self._status)
+        frame = shot.frame
+        said = replace(explanation, frame_index=frame.index, timestamp=frame.timestamp)
+        return self._overlay.draw(frame, self._stabiliser.stabilise(frame, said), self._status)
 
     def _moved(self, shot: Shot) -> Fraction:
         """Return when a frame is shown in the new video."""
