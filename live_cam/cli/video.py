@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from live_cam import settings
-from live_cam.cli.options import EXPLANATION, FILE, MOVING, NETWORK, option, options
+from live_cam.cli.options import EXPLANATION, FILE, MOVING, NETWORK, option, options, say
 from live_cam.cli.progress import Progress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import VideoSettings
@@ -88,8 +88,9 @@ def video(**chosen: Any) -> None:
         except KeyboardInterrupt:
             progress.say("Stopped before the end.")
         finally:
+            progress.close()
             if pipeline.written:
-                progress.say(
+                say(
                     f"{chosen['output']}: {pipeline.written} frames, {pipeline.seconds:.1f} s; "
                     f"explained {progress.rate:.1f} frames per second."
                 )
