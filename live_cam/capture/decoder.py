@@ -184,7 +184,8 @@ class Decoder:
                 yield Decoded(
                     _turned(cast("NDArray[np.uint8]", bgr), turn),
                     self._time(frame.pts, frame),
-                    self._time(frame.duration, frame) or Fraction(0),
+                    # Older versions of PyAV do not tell it.
+                    self._time(getattr(frame, "duration", 0), frame) or Fraction(0),
                     self._pixel_aspect(turn),
                 )
 

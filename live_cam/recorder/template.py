@@ -45,7 +45,7 @@ def add_sound(container: OutputContainer, sound: Iterable[AudioStream]) -> list[
     """
     added = []
     for stream in sound:
-        copied = container.add_stream_from_template(stream, opaque=True)
+        copied = container.add_stream_from_template(stream)
         copied.disposition = stream.disposition
         if stream.language:
             copied.metadata["language"] = stream.language
