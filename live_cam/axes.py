@@ -118,11 +118,6 @@ class Axes:
         """How many tokens lie nowhere in the picture."""
         return sum(axis.placeless for axis in self.each)
 
-    @property
-    def channels(self) -> int:
-        """Which axis holds the channels, where they are maps."""
-        return self.roles.index("C")
-
     def as_maps(self, features: Tensor) -> Tensor:
         """Return features as N×K×h×w, without the tokens that have no place.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ _MOST: Final = 64
 _BYTES_PER_PIXEL: Final = 1500
 """Of the network's input. Measured on a CPU: 600 for VGG-19, whose first layers are the largest."""
 _SHARE_OF_MEMORY: Final = 0.5
+Result = TypeVar("Result")
 _NO_MEMORY: Final = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)
 
 
@@ -102,6 +104,11 @@ class BatchExplainer(Closing):
         return self.classifier.labels
 
     @property
+    def loaded(self) -> Loaded:
+        """The network with what belongs to it, once loaded."""
+        return self._ready[0]
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """The names of the target layers, once loaded."""
         return self._ready[1].layers
@@ -156,6 +163,29 @@ class BatchExplainer(Closing):
             found += explained or ()
         return found
 
+    def scores(self, x: Tensor) -> Tensor:
+        """Give the scores of pictures alone, without explaining them.
+
+        Args:
+            x: N×3×H×W float32, normalised, as `prepare` returns them, at least 1.
+
+        Returns:
+            N×C float32 logits, in the CPU's memory.
+
+        Raises:
+            EngineError: There is not even memory for one picture at once.
+            RuntimeError: Called before `load` or after `close`.
+        """
+        found: list[Tensor] = []
+        rest = x
+        while len(rest):
+            batch = rest[: self.batch_size]
+            scored = self._where_it_fits(len(batch), partial(self._scored, batch))
+            if scored is not None:
+                found.append(scored)
+                rest = rest[len(batch) :]
+        return torch.cat(found)
+
     def guided(self, image: NDArray[np.uint8], said: Explanation) -> NDArray[np.float32]:
         """Return Guided Grad-CAM of a picture (Selvaraju et al. 2017, figure 1).
 
@@ -175,14 +205,18 @@ class BatchExplainer(Closing):
         found = self._ready[1].guided(self.prepare([image]), said.class_index, cam)
         return np.asarray(found[0].permute(1, 2, 0).cpu().numpy())
 
+    def _scored(self, x: Tensor) -> Tensor:
+        return self.engine.scores(x).cpu()
+
     def _explained(
         self, images: Sequence[NDArray[np.uint8]], question: Question, first: int
     ) -> list[Explanation] | None:
         """Explain a batch; None where there was no memory for it, and the next one is smaller."""
-        loaded, respondent = self._ready
+        respondent = self._ready[1]
         at_once = self.batch_size if perturbs(question) else len(images)
         timer = StageTimer()
-        try:
+
+        def explain() -> list[Explanation]:
             with timer.stage("total"):
                 with timer.stage("preprocess"):
                     x = self.prepare(images)
@@ -191,18 +225,26 @@ class BatchExplainer(Closing):
                     found.explanation(place, self._region(image), timer, index=first + place)
                     for place, image in enumerate(images)
                 ]
+
+        return self._where_it_fits(at_once, explain)
+
+    def _where_it_fits(self, count: int, run: Callable[[], Result]) -> Result | None:
+        """Run a batch; None where there was no memory for it, and the next one is smaller."""
+        device = self.loaded.device
+        try:
+            return run()
         except RuntimeError as error:
             if not _NO_MEMORY.search(str(error)):
                 raise
-            if at_once == 1:
+            if count == 1:
                 raise EngineError(
-                    f"{loaded.device} has no memory for even one picture at once "
+                    f"{device} has no memory for even one picture at once "
                     f"({first_line(error)}); use --device cpu, or a smaller network with --model."
                 ) from error
         # Only here is what the failed attempt held let go of.
-        self.batch_size = at_once // 2
-        if loaded.device.type != "cpu":
-            getattr(torch, loaded.device.type).empty_cache()
+        self.batch_size = count // 2
+        if device.type != "cpu":
+            getattr(torch, device.type).empty_cache()
         return None
 
     def _region(self, image: NDArray[np.uint8]) -> Region:

@@ -89,17 +89,21 @@ class Calm:
             self._steady = self._drawn(explanation)
         return self._steady
 
-    def settle(self, seconds: float) -> None:
+    def settle(self, seconds: float) -> Explanation | None:
         """Come nearer to the newest explanation, since it goes on holding: nothing changes.
 
         Args:
-            seconds: For how long nothing has changed, since the last call.
+            seconds: For how long nothing has changed, since the last call. Infinite: there will
+                be no change, and what is drawn is what was found.
+
+        Returns:
+            As `steady`.
         """
         if self._newest is None:
-            return
+            return None
         self._rested += seconds
         if self._reached():
-            return
+            return self._steady
         weight = self._share(seconds)
         for key, goal in self._goals.items():
             self._maps[key] = self._maps[key] + weight * (goal - self._maps[key])
@@ -109,6 +113,7 @@ class Calm:
             self._maps, self._scores = dict(self._goals), dict(self._goal_scores)
         self._measure(self._newest, 0.0)
         self._steady = self._drawn(self._newest)
+        return self._steady
 
     def _share(self, seconds: float) -> float:
         """Return how much of the way to its goal goes what is smoothed in some seconds."""

@@ -125,6 +125,8 @@ def _combined(call: _Call, shape: Sequence[int]) -> Axes | None:
 
 
 def _convolved(call: _Call, shape: Sequence[int]) -> Axes | None:
+    if len(shape) != len("NCHW"):
+        return None
     axes = _combined(call, shape) or Axes.of("NCHW", shape)  # which torch's definition of it says
     return axes.with_axis(1, Axis.whole("C", shape[1]))
 
@@ -161,7 +163,8 @@ def _reshaped(call: _Call, shape: Sequence[int]) -> Axes | None:
 def _permuted(call: _Call, shape: Sequence[int]) -> Axes | None:
     """Find out the new order by permuting a tensor whose sizes are the axes' numbers."""
     numbered = torch.empty(tuple(range(len(shape))), device="meta")
-    order = call.func(numbered, *call.args[1:], **call.kwargs).shape
+    options = {name: value for name, value in call.kwargs.items() if name != "input"}
+    order = call.func(numbered, *call.args[1:], **options).shape
     return call.axes.permuted(order) if call.axes else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextlib import ExitStack
@@ -214,8 +215,7 @@ class LivePipeline:
             self._draw(source, self._shown)
 
     def _draw(self, source: Source, shown: Shown) -> NDArray[np.uint8]:
-        rested = time.monotonic() - self._drawn_at if self._still or self._frozen else 0.0
-        explanation = self._stabiliser.stabilise(shown.frame, shown.explanation, rested)
+        explanation = self._stabiliser.stabilise(shown.frame, shown.explanation, self._rested)
         self.controls.top = explanation.top if explanation else ()
         picture = self._overlay.draw(shown.frame, explanation, self._status(source, shown))
         self._drawn_at = time.monotonic()
@@ -232,6 +232,13 @@ class LivePipeline:
     def _still(self) -> bool:
         """Whether nothing has changed since the frame that was explained last."""
         return self._schedule is not None and self._schedule.still
+
+    @property
+    def _rested(self) -> float:
+        """For how many seconds nothing has changed but for noise since the last picture."""
+        if self._frozen:
+            return math.inf  # nothing may move there: it comes to rest at once
+        return time.monotonic() - self._drawn_at if self._still else 0.0
 
     def _status(self, source: Source, shown: Shown) -> Status:
         explanation = shown.explanation

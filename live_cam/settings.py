@@ -68,6 +68,7 @@ SMOOTHING: Final = Range(0.0, 60.0)
 VIDEO_ENDINGS: Final = (".mp4", ".mov", ".mkv", ".avi")
 ANIMATIONS: Final = ("gif", "mp4")
 MAP_ORDERS: Final = ("weight", "index")
+EVALUATION_STEPS: Final = (1, 1000)
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"
 """The network whose weights come with a Python package: it needs no download."""
@@ -216,3 +217,25 @@ class VideoSettings(ExplanationSettings):
     """Seconds over which what does not really change is smoothed; 0: not at all."""
     batch: int | None = None
     """How many frames are explained at once; None: by the device and its memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSettings(NetworkSettings):
+    """Which pictures and methods are evaluated, and how finely."""
+
+    folder: Path
+    """Pictures, directly or in one folder for each class."""
+    truth: Path | None = None
+    """What the pictures show: a CSV file or a JSON object; None: what their folders are called."""
+    methods: tuple[str, ...] = ()
+    """Names in `STILL_METHODS`; none: all of `METHODS`."""
+    more_layers: tuple[str, ...] = ()
+    """Target layers beside `layer`: the maps of all are averaged."""
+    steps: int = 20
+    """In how many steps a picture is deleted and inserted, in `EVALUATION_STEPS`."""
+    batch: int | None = None
+    """How many pictures are scored at once; None: by the device and its memory."""
+    json: Path | None = None
+    """The file to write all figures to."""
+    overwrite: bool = False
+    """Whether an existing file may be written over."""

@@ -37,15 +37,16 @@ class Stabiliser:
             frame: The one that is shown. Every shown frame must be given once, in order; one that
                 is given again changes nothing.
             explanation: The newest one, of this frame or an earlier one; None: none yet.
-            rested: Seconds since the last call in which nothing changed but for noise.
+            rested: Seconds since the last call in which nothing changed but for noise; infinite:
+                it comes to rest at once.
 
         Returns:
             The same object as before where nothing is new.
         """
         if self._calm:
-            if rested > 0:
-                self._calm.settle(rested)
             explanation = self._calm.steady(frame, explanation)
+            if rested > 0:
+                explanation = self._calm.settle(rested)
         if self._tracker:
             explanation = self._tracker.follow(frame, explanation)
         return explanation

@@ -30,18 +30,18 @@ from live_cam.benchmark.limits import layers, measure_limits
 from live_cam.benchmark.loop import loop_section
 from live_cam.benchmark.machine import describe_machine
 from live_cam.benchmark.pan import tracking_section
-from live_cam.benchmark.report import Report
 from live_cam.benchmark.sections import contest_section, limits_section, missing_section
 from live_cam.benchmark.views import views_section
 from live_cam.classifier import load_classifier
 from live_cam.engines.openvino import openvino_devices
 from live_cam.errors import LiveCamError
 from live_cam.precision import select_device
+from live_cam.report import Report
 from live_cam.settings import Settings
 
 if TYPE_CHECKING:
-    from live_cam.benchmark.report import Section
     from live_cam.classifier import Classifier
+    from live_cam.report import Section
 
 _PARTS = ("engines", "loop", "tracking", "calm", "views")
 _WARM_UP = 3

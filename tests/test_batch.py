@@ -190,6 +190,27 @@ def test_another_failure_is_not_taken_for_one_of_memory(
         objects.explain([photos["coffee"]], Question())
 
 
+def test_scores_are_those_of_the_explanations_however_many_fit(
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = list(photos.values())
+    expected = [each.score for each in objects.explain(images, Question())]
+    score: Callable[..., Tensor] = HookEngine.scores
+    asked: list[int] = []
+
+    def limited(self: HookEngine, x: Tensor) -> Tensor:
+        asked.append(len(x))
+        if len(x) > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return score(self, x)
+
+    monkeypatch.setattr(HookEngine, "scores", limited)
+    x = objects.prepare([*images, images[0]])
+    found = objects.scores(x).softmax(dim=1).amax(dim=1)
+    np.testing.assert_allclose(found, [*expected, expected[0]], atol=1e-4)
+    assert asked == [4, 2, 2, 1]
+
+
 def test_the_batch_fits_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, pixels = torch.device("cpu"), 224 * 224
     for free, expected in ((10**6, 1), (6 * 10**8, 3), (10**12, 8), (None, 8)):
@@ -216,13 +237,13 @@ def test_there_is_an_explanation_of_each_class(colours: BatchExplainer) -> None:
     assert all(one.others == () for one in each)
 
 
-LAYER, LOWER = "blocks.1", "blocks.0"
-"""Of 24 and of 16 feature maps: perturbed in no time."""
+LAYER, HIGHER = "blocks.0", "blocks.1"
+"""Of 16 and of 24 feature maps: perturbed in no time."""
 
 
 @pytest.mark.parametrize(
     ("method", "more_layers"),
-    [("scorecam", ()), ("ablationcam", ()), ("gradcam", (LOWER,)), ("scorecam", (LOWER,))],
+    [("scorecam", ()), ("ablationcam", (HIGHER,)), ("gradcam", (HIGHER,))],
 )
 def test_methods_and_layers_that_no_engine_knows(
     photos: dict[str, NDArray[np.uint8]], method: str, more_layers: tuple[str, ...]
@@ -238,7 +259,6 @@ def test_methods_and_layers_that_no_engine_knows(
         question = Question((967, 285), (method,))
         said = explainer.explain(images, question)
         plain = explainer.explain(images[:1], Question((967,), feature_maps=3))[0]
-        assert explainer.explain(images[:1], question)[0].score == said[0].score
         module, x = explainer.classifier.module, explainer.prepare(images)
         explainer.close()
     with open_cam(module, (LAYER, *more_layers), method) as cam:
@@ -253,7 +273,7 @@ def test_methods_and_layers_that_no_engine_knows(
             assert each.title == method
     assert [answer.title[0] for answer in plain.others] == ["#"] * 3, "of its gradient"
     if method == "scorecam":
-        assert shares == sorted(shares[: len(shares) // 3]) * 3, "from 0 to 1 for each picture"
+        assert shares == sorted(shares[: len(shares) // 2]) * 2, "from 0 to 1 for each picture"
         assert shares[-1] == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -276,9 +277,19 @@ class TestRest:
         assert abs(after.score - rested.score) < 0.01
         assert straight.score > 0.78
 
+    def test_a_frozen_picture_is_at_rest_at_once(self) -> None:
+        calm, new, _ = self.small_change()
+        frozen = calm.settle(math.inf)
+        assert frozen is not None
+        assert frozen.score == new.score
+        assert calm.settle(math.inf) is calm.steady(frame(5), new) is frozen
+        live = calmed(calm, said(heat(3, 9), 100, score=0.72))
+        assert live.score == pytest.approx(0.7, abs=0.001), "that time is not counted"
+        assert calmed(calm, said(heat(3, 9), 105, score=0.8)).score > 0.72, "the time after it is"
+
     def test_before_the_first_explanation(self) -> None:
         calm = Calm(1.0)
-        calm.settle(1e9)
+        assert calm.settle(1e9) is None
         assert calmed(calm, said(heat(3, 9))).score == 1.0
 
 

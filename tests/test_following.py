@@ -48,7 +48,7 @@ WAYS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "convolved": (lambda x: functional.conv2d(x, torch.ones(5, 3, 3, 3), stride=2), "NCHW"),
     "in place": (lambda x: (x * 2).relu_().add_(1), "NCHW"),
     "channels last": (lambda x: x.permute(0, 2, 3, 1), "NHWC"),
-    "by name": (lambda x: torch.movedim(x, source=1, destination=3), "NHWC"),
+    "by name": (lambda x: torch.movedim(input=x, source=1, destination=3), "NHWC"),
     "there and back": (lambda x: x.permute(0, 2, 3, 1).transpose(1, 3).mT, "NCHW"),
     "rows and columns changed": (lambda x: x.transpose(2, 3), "NCWH"),
     "tokens": (lambda x: x.flatten(2).mT, "NTC"),

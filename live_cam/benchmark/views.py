@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from live_cam.benchmark.contest import quartiles
-from live_cam.benchmark.report import Cell, Column, Section
 from live_cam.capture import Frame
 from live_cam.capture.demo import SIZE, DemoScene
 from live_cam.controls import Controls
@@ -17,6 +16,7 @@ from live_cam.explainer import Explainer
 from live_cam.opencv import cv2
 from live_cam.overlay import Overlay
 from live_cam.question import AGAINST, VERSUS, Question
+from live_cam.report import Cell, Column, Section
 from live_cam.settings import CHECK_EVERY, DEFAULT_SMOOTHING, VIEWS
 from live_cam.stabiliser import Stabiliser
 from live_cam.status import Status

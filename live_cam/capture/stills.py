@@ -145,18 +145,27 @@ def pictures_in(folder: Path) -> list[Path]:
     Raises:
         UsageError: There is no file in it whose name ends as a picture's does.
     """
-    try:
-        files = [path for path in folder.iterdir() if is_picture(path) and path.is_file()]
-    except PermissionError:
-        raise UsageError(f"The folder {folder} may not be read; change its permissions.") from None
-    # Left out: what begins with a dot, such as the ._ files that macOS leaves on foreign disks.
-    paths = sorted((path for path in files if path.name[0] != "."), key=natural_order)
+    paths = list_pictures(folder)
     if not paths:
         raise UsageError(
             f"There is no picture in the folder {folder}; give a folder with pictures directly in "
             "it, such as .jpg or .png."
         )
     return paths
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Return the pictures in a folder as `pictures_in` does; none where there are none.
+
+    Raises:
+        UsageError: The folder may not be read.
+    """
+    try:
+        files = [path for path in folder.iterdir() if is_picture(path) and path.is_file()]
+    except PermissionError:
+        raise UsageError(f"The folder {folder} may not be read; change its permissions.") from None
+    # Left out: what begins with a dot, such as the ._ files that macOS leaves on foreign disks.
+    return sorted((path for path in files if path.name[0] != "."), key=natural_order)
 
 
 def is_picture(path: Path) -> bool:

@@ -10,6 +10,7 @@ import sys
 import click
 
 from live_cam import __version__
+from live_cam.cli.evaluate import evaluate
 from live_cam.cli.image import image
 from live_cam.cli.live import demo, run
 from live_cam.cli.machine import bench, doctor
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, demo, image, video, doctor, bench):
+for _command in (run, demo, image, video, evaluate, doctor, bench):
     cli.add_command(_command)
 
 

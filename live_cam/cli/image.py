@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from live_cam import settings
-from live_cam.cli.options import EXPLANATION, NETWORK, option, options, say
-from live_cam.cli.progress import Progress
+from live_cam.cli.options import (
+    EXPLANATION,
+    MANY_PICTURES,
+    NETWORK,
+    named_layers,
+    option,
+    options,
+    say,
+)
+from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import StillsSettings
 
@@ -21,28 +29,13 @@ if TYPE_CHECKING:
 
 _option = partial(option, of=StillsSettings)
 
-_STILLS = (
+_METHOD = (
     _option(
         "method",
         "--method",
         type=click.Choice(settings.STILL_METHODS),
         help="How the heatmap is made; scorecam and ablationcam look at as many changed pictures "
         "as the layer has feature maps, and take their time.",
-    ),
-    click.option(
-        "layers",
-        "--layer",
-        multiple=True,
-        metavar="NAME",
-        help="Target layer, such as features.34; the maps of several are averaged.  "
-        "[default: the network's last feature map]",
-    ),
-    _option(
-        "batch",
-        "--batch",
-        metavar="N",
-        type=click.IntRange(min=1),
-        help="How many pictures to explain at once.  [default: by the device and its memory]",
     ),
 )
 _OUTPUTS = (
@@ -90,7 +83,7 @@ _OUTPUTS = (
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@options(_OUTPUTS, EXPLANATION, _STILLS, NETWORK)
+@options(_OUTPUTS, EXPLANATION, _METHOD, MANY_PICTURES, NETWORK)
 def image(layers: tuple[str, ...], **chosen: Any) -> int:
     """Explain pictures: files, folders, or patterns such as 'photos/**/*.jpg'.
 
@@ -99,9 +92,7 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
     from live_cam.stills import StillsPipeline
 
     with _Progress() as progress, stopped_by_signals(interrupt):
-        first, *more = dict.fromkeys(layers) or (None,)
-        stills = StillsSettings(layer=first, more_layers=tuple(filter(None, more)), **chosen)
-        pipeline = StillsPipeline(stills, progress)
+        pipeline = StillsPipeline(StillsSettings(**named_layers(layers), **chosen), progress)
         try:
             pipeline.run()
         except KeyboardInterrupt:
@@ -113,12 +104,8 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
     return 1 if pipeline.failed else 0
 
 
-class _Progress(Progress):
-    """Tells what happens: a line for each picture, and a bar below where someone looks on."""
-
-    def begin(self, steps: int) -> None:
-        if steps > 1:
-            self.show(steps)
+class _Progress(StepProgress):
+    """Writes a line for each picture, too."""
 
     def explained(
         self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from live_cam import settings
-from live_cam.settings import NetworkSettings, Settings
+from live_cam.settings import NetworkSettings, Settings, StillsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,6 +107,33 @@ NETWORK = (
     ),
 )
 """Which network explains, and how it computes: `settings.NetworkSettings`."""
+
+MANY_PICTURES = (
+    click.option(
+        "layers",
+        "--layer",
+        multiple=True,
+        metavar="NAME",
+        help="Target layer, such as features.34; the maps of several are averaged.  "
+        "[default: the network's last feature map]",
+    ),
+    option(
+        "batch",
+        "--batch",
+        of=StillsSettings,
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="How many pictures to look at at once.  [default: by the device and its memory]",
+    ),
+)
+"""How many pictures are explained: at which layers, and how many at once."""
+
+
+def named_layers(layers: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of the settings that the option `--layer` of `MANY_PICTURES` means."""
+    first, *more = dict.fromkeys(layers) or (None,)
+    return {"layer": first, "more_layers": tuple(filter(None, more))}
+
 
 EXPLANATION = (
     option(

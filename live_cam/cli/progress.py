@@ -1,4 +1,4 @@
-"""How far a long job is: a bar where someone looks on, nothing elsewhere."""
+"""How far a long run has come: lines of text, and a bar below them where someone looks on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Progress(Closing):
         self._line = False
 
     def say(self, text: str) -> None:
-        """Tell the user something, on a line of its own."""
+        """Write a line."""
         self.clear()
         say(text)
 
@@ -64,3 +64,12 @@ class Progress(Closing):
             bar.__exit__(None, None, None)
         elif line:
             click.echo(err=True)
+
+
+class StepProgress(Progress):
+    """A bar that counts the steps of a run that knows how many there are."""
+
+    def begin(self, steps: int) -> None:
+        """Show the bar, unless there is one step only."""
+        if steps > 1:
+            self.show(steps)

@@ -13,14 +13,14 @@ from live_cam.overlay.heatmap import peak, to_frame
 from live_cam.overlay.layout import lay_out_answer
 from live_cam.overlay.panes import canvas, caption, featured, place, tiles
 from live_cam.overlay.theme import Style
-from live_cam.overlay.words import headline
+from live_cam.overlay.words import headline, map_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from live_cam.explanation import Answer, Explanation
+    from live_cam.explanation import Explanation
     from live_cam.overlay.panes import Painter
     from live_cam.overlay.theme import Colour, Theme
     from live_cam.status import Status
@@ -146,7 +146,7 @@ def maps(scene: Scene) -> NDArray[np.uint8]:
     if not found:  # yet: the explanation was asked for something else
         return _mosaic(scene, [(headline(said), said.heatmap, alpha, said.signed)])
     large, places = featured(scene.area(), scene.aspect(), style.gap)
-    small: list[_Pane] = [(_title(each), each.heatmap, alpha, each.signed) for each in found]
+    small: list[_Pane] = [(map_title(each), each.heatmap, alpha, each.signed) for each in found]
     shown: _Pane = headline(said), said.heatmap, alpha, said.signed
     if focus is not None and focus < len(small):
         shown = f"feature map {small[focus][0]}", *small[focus][1:]
@@ -273,12 +273,8 @@ def _every_map(scene: Scene) -> list[_Pane]:
     alpha = scene.status.alpha
     return [
         (said.title, said.heatmap, alpha, said.signed),
-        *((_title(each), each.heatmap, alpha, each.signed) for each in said.others),
+        *((map_title(each), each.heatmap, alpha, each.signed) for each in said.others),
     ]
-
-
-def _title(answer: Answer) -> str:
-    return answer.title if answer.weight is None else f"{answer.title} {answer.weight:+.2f}"
 
 
 def _mosaic(scene: Scene, panes: list[_Pane]) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from live_cam.explanation import Check, Explanation
+    from live_cam.explanation import Answer, Check, Explanation
     from live_cam.status import Status
 
 
@@ -23,6 +23,18 @@ def headline(explanation: Explanation) -> str:
         return f"{explanation.label} {percent(explanation.score)}"
     fall = f"{percent(check.before)} → {percent(check.without)}"
     return f"{explanation.label} {fall} without the hot spot"
+
+
+def map_title(answer: Answer) -> str:
+    """Write what a map beside the heatmap shows.
+
+    Args:
+        answer: The map.
+
+    Returns:
+        For example `layercam`, or `#132 +0.42`, a feature map's number and weight.
+    """
+    return answer.title if answer.weight is None else f"{answer.title} {answer.weight:+.2f}"
 
 
 def answer(

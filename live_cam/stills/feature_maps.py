@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from live_cam.capture import Frame
+from live_cam.overlay.words import map_title
 from live_cam.question import Question
 from live_cam.resizing import shrunk
 
@@ -82,6 +83,6 @@ class FeatureMaps:
             self._said,
             heatmap=answer.heatmap,
             signed=answer.signed,
-            title=f"feature map {answer.title}",
+            title=f"feature map {map_title(answer)}",
             others=(),
         )

@@ -12,11 +12,11 @@ import torch
 
 from live_cam.benchmark import limits
 from live_cam.benchmark.flicker import flicker_section
-from live_cam.benchmark.report import report_from_json
 from live_cam.benchmark.short import bench
 from live_cam.benchmark.views import views_section
 from live_cam.capture.demo import demo_photos
 from live_cam.errors import UsageError
+from live_cam.report import report_from_json
 from live_cam.settings import VIEWS, Settings
 from tests.program import TIME_LIMIT
 

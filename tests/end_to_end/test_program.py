@@ -43,6 +43,7 @@ def imported(statement: str) -> set[str]:
         "sys.argv = ['live-cam', '--help']; from live_cam.cli import main; main()",
         "sys.argv = ['live-cam', 'run', '--help']; from live_cam.cli import main; main()",
         "sys.argv = ['live-cam', 'image', '--help']; from live_cam.cli import main; main()",
+        "sys.argv = ['live-cam', 'evaluate', '--help']; from live_cam.cli import main; main()",
     ],
 )
 def test_help_imports_neither_torch_nor_opencv(statement: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,20 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from live_cam.batch import BatchExplainer
+from live_cam.capture import Frame
 from live_cam.errors import RecordingError, UsageError
+from live_cam.explanation import Explanation
 from live_cam.opencv import cv2
 from live_cam.outputs import whole_file
-from live_cam.overlay import to_frame
+from live_cam.overlay import Overlay, to_frame
+from live_cam.question import Question
+from live_cam.settings import NetworkSettings
+from live_cam.status import Status
+from live_cam.stills.feature_maps import FeatureMaps
 from tests.networks import COLOUR_LABELS, COLOURS, save_weights
 from tests.program import read_video
-from tests.stills.running import names, read, record, run
+from tests.stills.running import EMBEDDED, names, read, record, run
 
 CUP = (310, 110)
 """The middle of the coffee in its cup, (x, y)."""
@@ -152,8 +160,8 @@ def test_guided_gradcam_shows_single_pixels_where_the_evidence_is(coffee: Path, 
     assert amounts[unseen].max(initial=0) <= 1, "nothing where the network saw nothing"
     x, y = CUP
     assert amounts[y - 60 : y + 60, x - 100 : x + 100].mean() > 3 * amounts[320:, :150].mean()
-    heatmap = cv2.GaussianBlur(amounts, (0, 0), 20)
-    assert amounts.std() > 2 * heatmap.std(), "finer than a map of the layer"
+    coarse = cv2.GaussianBlur(guided[..., 1] - 127.5, (0, 0), 20)
+    assert guided[..., 1].std() > 4 * coarse.std(), "finer than a cell of the layer, 86 pixels"
 
 
 def test_guided_gradcam_and_feature_maps_of_several_classes_together(coffee: Path) -> None:
@@ -209,6 +217,47 @@ def test_feature_maps_are_shown_one_by_one_and_then_their_sum(coffee: Path, orde
     differences = [np.abs(frame[200:] - overlay[200:]).mean() for frame in frames]
     assert differences[5] < 6, "the sum is the Grad-CAM itself"
     assert min(differences[:5]) > 10
+
+
+class TitlesOnly(Overlay):
+    """Draws nothing, and remembers what it was to draw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.titles: list[str] = []
+
+    def draw(
+        self, frame: Frame, explanation: Explanation | None, status: Status
+    ) -> NDArray[np.uint8]:
+        assert explanation is not None
+        assert status.view == "overlay"
+        self.titles.append(explanation.title)
+        return frame.image
+
+
+@pytest.mark.parametrize("order", ["weight", "index"])
+def test_each_feature_map_has_its_number_and_weight(
+    photos: dict[str, NDArray[np.uint8]], order: str
+) -> None:
+    overlay = TitlesOnly()
+    with BatchExplainer(NetworkSettings(model=EMBEDDED), print) as explainer:
+        explainer.load()
+        maps = FeatureMaps(explainer, photos["coffee"], 967, count=7, order=order)
+        (said,) = explainer.explain([photos["coffee"]], Question((967,), feature_maps=5000))
+    assert len(list(maps.draw(overlay, Status(), "gif"))) == len(maps) == 8
+    *titles, last = overlay.titles
+    assert "sum" in last
+    found = [re.fullmatch(r"feature map #(\d+) ([+-]\d\.\d\d)", title) for title in titles]
+    numbers = [(int(each[1]), float(each[2])) for each in found if each]
+    assert len(numbers) == 7
+    place = 1 if order == "weight" else 0
+    assert [each[place] for each in numbers] == sorted(
+        (each[place] for each in numbers), reverse=order == "weight"
+    )
+    assert len(said.others) == 1280
+    total = sum(each.strength * each.heatmap for each in said.others)
+    expected = said.strength * said.heatmap
+    np.testing.assert_allclose(np.maximum(total, 0), expected, atol=1e-4 * expected.max())
 
 
 def test_feature_maps_as_a_video_and_all_of_them_on_request(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_each_view_is_drawn_of_every_frame(clip: Path, tmp_path: Path) -> None:
         run(clip, target, view=view, alpha=0.6)
         assert times(target) == times(clip)
         pictures[view] = frames(target)[2][1].astype(float)
-    for one, other in zip(VIEWS, VIEWS[1:], strict=False):
+    for one, other in pairwise(VIEWS):
         assert np.abs(pictures[one] - pictures[other]).mean() > 2, (one, other)
 
 
