@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from live_cam.labels import matching_classes
-from live_cam.question import AGAINST, FOR, TOP_CLASS, Question
-from live_cam.settings import METHODS, SHOWN_CLASSES, SHOWN_FEATURE_MAPS
+from live_cam.question import AGAINST, FOR, Question
 
 if TYPE_CHECKING:
     from live_cam.explanation import Prediction
@@ -93,20 +92,14 @@ class Controls:
 
     def question(self) -> Question:
         """What the network is to be asked, so that the view can show it."""
-        classes = self.locked or (TOP_CLASS,)
-        methods: tuple[str, ...] = (self.method,)
-        if self.view == "classes":
-            if len(classes) == 1:
-                best = tuple(range(TOP_CLASS, TOP_CLASS - SHOWN_CLASSES, -1))
-                classes = (*self.locked, *best)[:SHOWN_CLASSES]
-            classes = classes[: len(self.labels) or None]
-        else:
-            classes = classes[:1]
-        if self.view == "grid":
-            methods += tuple(each for each in METHODS if each != self.method)
-        maps = SHOWN_FEATURE_MAPS if self.view == "maps" else 0
-        return Question(
-            classes, methods, self.evidence, maps, check=self.check, shuffled=self.shuffled
+        return Question.of_view(
+            self.view,
+            self.method,
+            self.evidence,
+            self.locked,
+            most=len(self.labels) or None,
+            check=self.check,
+            shuffled=self.shuffled,
         )
 
     @property

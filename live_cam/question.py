@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from live_cam.settings import METHODS, SHOWN_CLASSES, SHOWN_FEATURE_MAPS
+
 TOP_CLASS: Final = -1
 """Stands for the most probable class, -2 for the second, and so on."""
 FOR: Final = "for"
@@ -33,6 +35,43 @@ class Question:
     """Whether the network is asked now and then what it says without the hottest region."""
     shuffled: bool = False
     """Whether a network with shuffled weights answers in its place."""
+
+    @classmethod
+    def of_view(
+        cls,
+        view: str,
+        method: str,
+        evidence: str = FOR,
+        locked: tuple[int, ...] = (),
+        *,
+        most: int | None = None,
+        check: bool = False,
+        shuffled: bool = False,
+    ) -> Question:
+        """Ask what a view shows.
+
+        Args:
+            view: One of `settings.VIEWS`.
+            method: One of `settings.METHODS`.
+            evidence: As the field.
+            locked: The classes that are explained whatever the network says; none: its top class.
+            most: How many classes the network has; None: not known yet.
+            check: As the field.
+            shuffled: As the field.
+        """
+        classes = locked or (TOP_CLASS,)
+        methods: tuple[str, ...] = (method,)
+        if view == "classes":
+            if len(classes) == 1:
+                best = tuple(range(TOP_CLASS, TOP_CLASS - SHOWN_CLASSES, -1))
+                classes = (*locked, *best)[:SHOWN_CLASSES]
+            classes = classes[:most]
+        else:
+            classes = classes[:1]
+        if view == "grid":
+            methods += tuple(each for each in METHODS if each != method)
+        maps = SHOWN_FEATURE_MAPS if view == "maps" else 0
+        return cls(classes, methods, evidence, maps, check=check, shuffled=shuffled)
 
     @property
     def plain(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from pathlib import Path
 
 
@@ -68,7 +69,7 @@ CHECK_EVERY: Final = 10
 """One explanation in how many is checked, where the user says no number."""
 DEFAULT_SMOOTHING: Final = 1.0
 SMOOTHING: Final = Range(0.0, 60.0)
-VIDEO_ENDINGS: Final = (".mp4", ".mkv", ".avi")
+VIDEO_ENDINGS: Final = (".mp4", ".mov", ".mkv", ".avi")
 ANIMATIONS: Final = ("gif", "mp4")
 MAP_ORDERS: Final = ("weight", "index")
 EVALUATION_STEPS: Final = (1, 1000)
@@ -201,6 +202,28 @@ class StillsSettings(ExplanationSettings):
     """One of `MAP_ORDERS`: in which order they are shown."""
     batch: int | None = None
     """How many pictures are explained at once; None: by the device and its memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoSettings(ExplanationSettings):
+    """Which video file is explained, and into which one."""
+
+    input: Path
+    """The video."""
+    output: Path
+    """The file to write, ending in one of `VIDEO_ENDINGS` but `.avi`."""
+    start: Fraction | None = None
+    """What is shown earlier is left out, in seconds; None: nothing."""
+    end: Fraction | None = None
+    """What is shown then or later is left out, in seconds; None: nothing."""
+    audio: bool = True
+    """Whether the sound is copied."""
+    view: str = "overlay"
+    """One of `VIEWS`."""
+    smooth: float = 0.0
+    """Seconds over which what does not really change is smoothed; 0: not at all."""
+    batch: int | None = None
+    """How many frames are explained at once; None: by the device and its memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

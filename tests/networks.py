@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 _SILENT_BELOW = 0.1
 _CERTAINTY = 10.0
+_SHARPNESS = 1000.0
 
 
 def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
@@ -77,6 +79,27 @@ def colour_vgg19() -> nn.Module:
     module.eval().requires_grad_(False)
     assert isinstance(module, nn.Module)
     return module
+
+
+def shade_network(shades: Sequence[tuple[int, int, int]]) -> nn.Module:
+    """Names the shade that a picture is nearest to in the mean, of pixels from 0 to 1.
+
+    The nearest prototype by a linear layer: 2 p·x - p·p is largest where |x - p| is least.
+
+    Args:
+        shades: BGR, one a class.
+    """
+    convolution, linear = nn.Conv2d(3, 3, 3, padding=1), nn.Linear(3, len(shades))
+    prototypes = torch.tensor(shades).flip(1) / 255
+    with torch.no_grad():
+        for parameter in (*convolution.parameters(), *linear.parameters()):
+            parameter.zero_()
+        for channel in range(3):
+            convolution.weight[channel, channel, 1, 1] = 1.0
+        linear.weight.copy_(2 * _SHARPNESS * prototypes)
+        linear.bias.copy_(-_SHARPNESS * prototypes.square().sum(dim=1))
+    module = nn.Sequential(convolution, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear)
+    return module.eval().requires_grad_(False)
 
 
 def save_weights(module: nn.Module, path: Path) -> Path:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TICK = {".mp4": 1e-4, ".mkv": 1e-3, ".avi": 1 / 120}
+TICK = {".mp4": 1e-4, ".mov": 1e-4, ".mkv": 1e-3, ".avi": 1 / 120}
 """Seconds by which a timestamp may be off."""
 
 COLOURS = {
@@ -385,7 +385,7 @@ def test_every_ending_of_the_settings_has_a_format() -> None:
 
 @pytest.mark.parametrize("name", ["out.webm", "out", "mp4", ".mp4"])
 def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"\.mp4, \.mkv, \.avi"):
+    with pytest.raises(UsageError, match=r"\.mp4, \.mov, \.mkv, \.avi"):
         Recorder(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
@@ -589,10 +589,10 @@ def broken_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """An encoder that fails at its fifth picture."""
     add = VideoFile.add
 
-    def fail(self: VideoFile, image: NDArray[np.uint8], ticks: int) -> None:
+    def fail(self: VideoFile, image: NDArray[np.uint8], ticks: int, *rest: int) -> None:
         if self.frames == 4:
             raise av.error.ExternalError(1, "Generic error in an external library")
-        add(self, image, ticks)
+        add(self, image, ticks, *rest)
 
     monkeypatch.setattr(VideoFile, "add", fail)
 
@@ -694,9 +694,9 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     opened = threading.Event()
     add = VideoFile.add
 
-    def wait(self: VideoFile, image: NDArray[np.uint8], ticks: int) -> None:
+    def wait(self: VideoFile, image: NDArray[np.uint8], ticks: int, *rest: int) -> None:
         assert opened.wait(30)
-        add(self, image, ticks)
+        add(self, image, ticks, *rest)
 
     monkeypatch.setattr(VideoFile, "add", wait)
     monkeypatch.setattr(recorder, "_QUEUE_PICTURES", (2, 2))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import av
 import av.error
 from av.codec.context import Flags, ThreadType
+from av.format import Flags as FormatFlags
+from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
@@ -30,11 +32,25 @@ _BROKEN_IN_A_ROW: Final = 100
 """So many broken packets in a row are not a fault in the middle: nothing more will come."""
 _USUAL_RATE: Final = Fraction(30)
 _SEGMENTED: Final = {"hls", "dash"}
+_LENGTH: Final = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 _TURNS: Final = {
     1: cv2.ROTATE_90_COUNTERCLOCKWISE,
     2: cv2.ROTATE_180,
     3: cv2.ROTATE_90_CLOCKWISE,
 }
+
+
+class Decoded(NamedTuple):
+    """A picture as a container has it."""
+
+    image: NDArray[np.uint8]
+    """H×W×3, BGR, upright."""
+    time: Fraction | None
+    """When it is shown, in seconds of the container's own clock; None: nobody says."""
+    duration: Fraction = Fraction(0)
+    """For how many seconds; 0: nobody says."""
+    pixel_aspect: Fraction | None = None
+    """A pixel's width by its height, upright; None: nobody says."""
 
 
 class Decoder:
@@ -46,6 +62,12 @@ class Decoder:
         rate: Pictures per second, as far as the container knows.
         codec: The codec's name, such as `h264`.
         independent: Whether each picture can be decoded without those before it.
+        time_base: Seconds per tick of the pictures' times.
+        start: Where the container's clock begins, in seconds: 0, but for broadcasts.
+        end: When the pictures end on that clock, as far as the container says.
+        whole_end: When everything in it ends, as far as it says.
+        alone: Whether there is nothing in it beside the pictures.
+        broken: How many packets could not be decoded after the first picture.
     """
 
     def __init__(
@@ -84,6 +106,11 @@ class Decoder:
         self._reformatter = VideoReformatter()
         known = (self._stream.average_rate, self._stream.guessed_rate, self._stream.base_rate)
         self.rate = next((rate for rate in known if rate), _USUAL_RATE)
+        self.time_base = self._stream.time_base or 1 / Fraction(self.rate)
+        self.start, self.end, self.whole_end = self._bounds()
+        self.alone = len(self._container.streams) == 1
+        self.broken = 0
+        self._begun = False
         has_end = self._container.duration is not None
         segmented = self._container.format.name in _SEGMENTED
         self.paced = not may_be_live or has_end or segmented
@@ -97,7 +124,8 @@ class Decoder:
     def _choose_stream(self, name: str) -> VideoStream:
         stream = self._container.streams.best("video")
         # FFmpeg plays plain text as a video of a terminal.
-        if not isinstance(stream, VideoStream) or self._container.format.name == "tty":
+        is_text = self._container.format.name == "tty"
+        if not isinstance(stream, VideoStream) or is_text or _is_cover(stream):
             raise UsageError(
                 f"There is no video in {name}; give a video, a picture, a folder of pictures, a "
                 "camera's index, a URL or demo."
@@ -110,30 +138,51 @@ class Decoder:
             )
         return stream
 
+    def _bounds(self) -> tuple[Fraction, Fraction | None, Fraction | None]:
+        """Return where the clock begins, where the pictures end, and where everything does."""
+        container, stream = self._container, self._stream
+        first = Fraction(container.start_time or 0, av.time_base)
+        whole = None
+        if container.duration is not None:
+            whole = first + Fraction(container.duration, av.time_base)
+        end = None
+        if stream.duration is not None:
+            end = ((stream.start_time or 0) + stream.duration) * self.time_base
+        elif said := _LENGTH.fullmatch(stream.metadata.get("DURATION", "")):  # Matroska's
+            hours, minutes, seconds = map(Fraction, said.groups())
+            end = 3600 * hours + 60 * minutes + seconds
+        begins_anywhere = container.format.flags & cast("int", FormatFlags.ts_discont.value)
+        return first if begins_anywhere else Fraction(0), end, whole
+
     @property
     def hides_rate(self) -> bool:
         """Whether the container does not know its rate, and FFmpeg makes one up."""
         name = self._container.format.name
         return name in {"mpjpeg", "mjpeg"} or name.endswith("_pipe")
 
-    def pictures(
-        self, packets: Iterable[Packet[VideoStream]]
-    ) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
+    def seek(self, time: Fraction) -> None:
+        """Let `pictures` go on at a picture some way before a time, or at that time.
+
+        Args:
+            time: In seconds of the container's own clock.
+
+        Raises:
+            av.error.FFmpegError: This container cannot be entered in the middle.
+        """
+        self._container.seek(int(time / self.time_base), stream=self._stream)
+
+    def pictures(self, packets: Iterable[Packet[VideoStream]] | None = None) -> Iterator[Decoded]:
         """Decode picture after picture; broken ones are passed over.
 
         Args:
-            packets: All that `packets` yields, in its order.
-
-        Yields:
-            The picture, H×W×3 BGR and upright, and the time at which it is shown, in seconds of
-            the container's own clock; None where the container does not say.
+            packets: All that `packets` yields, in its order; None: what it yields now.
 
         Raises:
             av.error.FFmpegError: No more can be read, and it is not the end.
         """
-        for packet in packets:
-            with contextlib.suppress(av.error.FFmpegError):
-                yield from self.decode(packet)
+        self._begun = False
+        for packet in self.packets() if packets is None else packets:
+            yield from self._whole(packet)
 
     def packets(self) -> Iterator[Packet[VideoStream]]:
         """Read packet after packet, not decoded; broken ones are passed over.
@@ -148,6 +197,7 @@ class Decoder:
                 packet = next(packets, None)
             except av.error.InvalidDataError:
                 broken += 1
+                self.broken += 1
                 if broken >= _BROKEN_IN_A_ROW:
                     raise
                 packets = self._container.demux(self._stream)
@@ -157,28 +207,51 @@ class Decoder:
             broken = 0
             yield packet
 
-    def decode(
-        self, packet: Packet[VideoStream]
-    ) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
-        """Yield the pictures that a packet completes, as `pictures` does.
+    def _whole(self, packet: Packet[VideoStream]) -> Iterator[Decoded]:
+        try:
+            for decoded in self.decode(packet):
+                self._begun = True
+                yield decoded
+        except av.error.FFmpegError:
+            # What comes before the first whole picture belongs to one that is not there.
+            self.broken += self._begun
+
+    def decode(self, packet: Packet[VideoStream]) -> Iterator[Decoded]:
+        """Yield the pictures that a packet completes.
 
         Raises:
             av.error.FFmpegError: The packet is broken; the next one may be whole.
         """
         for frame in self._stream.decode(packet):
             bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
-            yield _upright(cast("NDArray[np.uint8]", bgr), frame.rotation), self._time(frame)
+            turn = round(frame.rotation / 90) % 4
+            yield Decoded(
+                _turned(cast("NDArray[np.uint8]", bgr), turn),
+                self._time(frame.pts, frame),
+                # Older versions of PyAV do not tell it.
+                self._time(getattr(frame, "duration", 0), frame) or Fraction(0),
+                self._pixel_aspect(turn),
+            )
 
-    def _time(self, frame: VideoFrame) -> Fraction | None:
+    def _time(self, ticks: int | None, frame: VideoFrame) -> Fraction | None:
         base = frame.time_base or self._stream.time_base
-        return None if frame.pts is None or base is None else frame.pts * base
+        return None if ticks is None or base is None else ticks * base
+
+    def _pixel_aspect(self, turn: int) -> Fraction | None:
+        aspect = self._stream.sample_aspect_ratio
+        return 1 / aspect if aspect and turn % 2 else aspect or None
 
     def close(self) -> None:
         """Close the container. May be called twice."""
         self._container.close()
 
 
-def _upright(image: NDArray[np.uint8], rotation: int) -> NDArray[np.uint8]:
-    """Turn a picture as the container asks for, counterclockwise by so many degrees."""
-    turn = _TURNS.get(round(rotation / 90) % 4)
-    return image if turn is None else cast("NDArray[np.uint8]", cv2.rotate(image, turn))
+def _is_cover(stream: VideoStream) -> bool:
+    """Whether it is the picture that belongs to a song."""
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _turned(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+    """Turn a picture counterclockwise by so many quarters."""
+    code = _TURNS.get(turn)
+    return image if code is None else cast("NDArray[np.uint8]", cv2.rotate(image, code))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from live_cam.capture.backlog import Arrival
-    from live_cam.capture.decoder import Decoder
+    from live_cam.capture.decoder import Decoded, Decoder
 
 _LOOK: Final = 0.25
 _FIRST_PICTURE_WAIT: Final = 20.0
@@ -95,12 +95,12 @@ class Stream(LiveSource):
         if decoder.codec == "mjpeg" and self._jpegs.mended(bytes(arrival.packet)) is None:
             self._watch.see_damaged()
             return None
-        newest: deque[tuple[NDArray[np.uint8], object]] = deque(maxlen=1)
+        newest: deque[Decoded] = deque(maxlen=1)
         try:
             newest.extend(decoder.decode(arrival.packet))
         except av.error.FFmpegError:
             self._watch.see_damaged()
-        return Picture(newest[0][0], arrival.timestamp) if newest else None
+        return Picture(newest[0].image, arrival.timestamp) if newest else None
 
     def _reopen(self) -> None:
         self._given = False

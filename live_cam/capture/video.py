@@ -67,16 +67,12 @@ class Video(PacedSource):
         try:
             decoded = next(self._pictures, None)
         except av.error.FFmpegError as error:
-            reason = error.strerror or type(error).__name__
+            reason = lost(self.name, error)
         if reason is not None:  # not in the context of FFmpeg's error, which holds the URL
-            raise CaptureError(
-                f"{self.name} was lost while it was read ({reason}); check the disk or the network "
-                "and start again."
-            )
+            raise CaptureError(reason)
         if decoded is None:
             return None
-        image, time = decoded
-        return Picture(image, float(self._place(time)))
+        return Picture(decoded.image, float(self._place(decoded.time)))
 
     def _place(self, time: Fraction | None) -> Fraction:
         """Return when the picture is shown, on a clock that starts at 0 and never goes back."""
@@ -93,6 +89,19 @@ class Video(PacedSource):
         self._decoder.close()
 
 
+def lost(name: str, error: av.error.FFmpegError) -> str:
+    """Say that a video was lost while it was read.
+
+    Args:
+        name: What the user knows it as.
+        error: What FFmpeg says.
+    """
+    return (
+        f"{name} was lost while it was read ({error.strerror or type(error).__name__}); "
+        "check the disk or the network and start again."
+    )
+
+
 def open_video(path: Path) -> Video:
     """Open a video file.
 
@@ -103,10 +112,21 @@ def open_video(path: Path) -> Video:
         UsageError: It is no video, or one that cannot be read or decoded.
         CaptureError: It was lost before its first picture.
     """
-    name = path.name
+    return Video(open_decoder(path), path.name)
+
+
+def open_decoder(path: Path) -> Decoder:
+    """Open a video file; nothing is decoded yet.
+
+    Args:
+        path: An existing file.
+
+    Raises:
+        UsageError: It is no video, or one that cannot be read.
+    """
     try:
         # The prefix: FFmpeg would take the part of a name before its first colon for a protocol.
-        decoder = Decoder(f"file:{path}", name=name)
+        return Decoder(f"file:{path}", name=path.name)
     except av.error.PermissionError:
         raise UsageError(f"{path} may not be read; change its permissions.") from None
     except av.error.InvalidDataError as error:
@@ -119,4 +139,3 @@ def open_video(path: Path) -> Video:
             f"{path} cannot be read as a video ({error.strerror}); check whether another program "
             "plays it."
         ) from error
-    return Video(decoder, name)

@@ -15,6 +15,7 @@ from live_cam.cli.image import image
 from live_cam.cli.live import demo, run
 from live_cam.cli.machine import bench, doctor
 from live_cam.cli.options import say
+from live_cam.cli.video import video
 from live_cam.errors import LiveCamError
 
 
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, demo, image, evaluate, doctor, bench):
+for _command in (run, demo, image, video, evaluate, doctor, bench):
     cli.add_command(_command)
 
 

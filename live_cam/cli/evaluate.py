@@ -10,7 +10,7 @@ import click
 
 from live_cam import settings
 from live_cam.cli.options import FILE, MANY_PICTURES, NETWORK, named_layers, option, options
-from live_cam.cli.progress import Progress
+from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import EvaluationSettings
 
@@ -59,7 +59,7 @@ def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
     """
     from live_cam.evaluation import EvaluationPipeline
 
-    with Progress() as progress, stopped_by_signals(interrupt):
+    with StepProgress() as progress, stopped_by_signals(interrupt):
         pipeline = EvaluationPipeline(
             EvaluationSettings(**named_layers(layers), **chosen), progress
         )

@@ -18,7 +18,7 @@ from live_cam.cli.options import (
     options,
     say,
 )
-from live_cam.cli.progress import Progress
+from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import StillsSettings
 
@@ -104,7 +104,7 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
     return 1 if pipeline.failed else 0
 
 
-class _Progress(Progress):
+class _Progress(StepProgress):
     """Writes a line for each picture, too."""
 
     def explained(

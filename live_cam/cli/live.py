@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from live_cam.cli.options import EXPLANATION, LIVE, NETWORK, SOURCE, options, say
+from live_cam.cli.options import EXPLANATION, LIVE, MOVING, NETWORK, SOURCE, options, say
 from live_cam.cli.signals import stopped_by_signals
 from live_cam.errors import UsageError
 from live_cam.settings import Settings
@@ -17,14 +17,14 @@ _DEMO_FILE = Path("demo.mp4")
 
 
 @click.command()
-@options((SOURCE,), NETWORK, EXPLANATION, LIVE)
+@options((SOURCE,), NETWORK, EXPLANATION, MOVING, LIVE)
 def run(**chosen: Any) -> None:
     """Explain what a camera, a video, a stream or pictures show."""
     _run(Settings(**chosen))
 
 
 @click.command()
-@options(NETWORK, EXPLANATION, LIVE)
+@options(NETWORK, EXPLANATION, MOVING, LIVE)
 def demo(**chosen: Any) -> None:
     """Show the built-in scene: no camera needed, and no download either.
 

@@ -181,7 +181,7 @@ EXPLANATION = (
 )
 """What is asked of it, and how that is drawn: `settings.ExplanationSettings`."""
 
-LIVE = (
+MOVING = (
     option(
         "method",
         "--method",
@@ -194,6 +194,17 @@ LIVE = (
         metavar="NAME",
         help="Target layer, such as features.34.  [default: the network's last feature map]",
     ),
+    option(
+        "view",
+        "--view",
+        type=click.Choice(settings.VIEWS),
+        help="What is shown: the overlay, the heatmap or the camera alone, these three side by "
+        "side, all methods, several classes, or the strongest feature maps.",
+    ),
+)
+"""What is asked of frames of the live loop or a video, and how it is shown."""
+
+LIVE = (
     option("mirror", "--mirror", is_flag=True, help="Draw the picture as in a mirror."),
     option("camera_size", "--camera-size", type=_Size(), help="Size to ask the camera for."),
     option(
@@ -219,13 +230,6 @@ LIVE = (
         metavar="SECONDS",
         help="How long the heatmap and the label take to follow small changes; 0 for no "
         f"smoothing.  [default: {settings.DEFAULT_SMOOTHING:g}, or 0 with --every-frame]",
-    ),
-    option(
-        "view",
-        "--view",
-        type=click.Choice(settings.VIEWS),
-        help="What is shown: the overlay, the heatmap or the camera alone, these three side by "
-        "side, all methods, several classes, or the strongest feature maps.",
     ),
     option("full_screen", "--full-screen", is_flag=True, help="Fill the screen."),
     option(

@@ -37,5 +37,9 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def interrupt() -> None:
-    """End what is going on as Ctrl-C does by itself: by a `KeyboardInterrupt`."""
+    """End what the main thread is doing, for `stopped_by_signals`.
+
+    Raises:
+        KeyboardInterrupt: Always.
+    """
     raise KeyboardInterrupt

@@ -2,5 +2,6 @@
 
 from live_cam.recorder.encoders import available_encoders
 from live_cam.recorder.recorder import Recorder
+from live_cam.recorder.template import SoundPacket, Template
 
-__all__ = ["Recorder", "available_encoders"]
+__all__ = ["Recorder", "SoundPacket", "Template", "available_encoders"]

@@ -75,7 +75,12 @@ CANDIDATES: tuple[Encoder, ...] = (
 
 
 def add_stream(
-    container: OutputContainer, encoder: Encoder, width: int, height: int, time_base: Fraction
+    container: OutputContainer,
+    encoder: Encoder,
+    width: int,
+    height: int,
+    time_base: Fraction,
+    pixel_aspect: Fraction | None = None,
 ) -> VideoStream:
     """Add a video stream to a container, and open its encoder.
 
@@ -85,6 +90,7 @@ def add_stream(
         width: Width of the pictures in pixels, even.
         height: Height of the pictures in pixels, even.
         time_base: Seconds per tick of the pictures' timestamps.
+        pixel_aspect: A pixel's width by its height; None: nothing is said about it.
 
     Returns:
         The stream. It takes yuv420p frames: BT.709, limited range.
@@ -109,6 +115,8 @@ def add_stream(
     codec.max_b_frames = 0
     codec.gop_size = _PICTURES_BETWEEN_KEYFRAMES
     codec.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
+    if pixel_aspect:
+        codec.sample_aspect_ratio = pixel_aspect
     codec.color_range = ColorRange.MPEG
     codec.color_primaries = codec.color_trc = codec.colorspace = _BT709
     codec.open()

@@ -6,30 +6,32 @@ import atexit
 import contextlib
 import math
 import queue
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from live_cam.errors import RecordingError, UsageError
 from live_cam.outputs import OutputFile, recording_error
+from live_cam.recorder.template import codec_of, holds
 from live_cam.recorder.video import FORMATS, VideoFile
 from live_cam.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from fractions import Fraction
     from pathlib import Path
     from types import TracebackType
 
     from numpy.typing import NDArray
 
+    from live_cam.recorder.template import SoundPacket, Template
+    from live_cam.recorder.video import VideoFormat
+
 _POLL = 0.1
 _CLOSING_PATIENCE = 60.0
 _QUEUE_BYTES = 64 * 2**20
 _QUEUE_PICTURES = (2, 32)
-
-
-class _Item(NamedTuple):
-    picture: NDArray[np.uint8]
-    ticks: int
 
 
 class Recorder:
@@ -44,34 +46,40 @@ class Recorder:
         dropped: How many pictures were left out because the encoder was too slow.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False, wait: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        wait: bool = False,
+        template: Template | None = None,
+    ) -> None:
         """Create the file; without a single picture it is removed again on closing.
 
         Args:
-            path: The video file: `.mp4`, `.mkv` or `.avi`.
+            path: The video file: `.mp4`, `.mov`, `.mkv` or `.avi`.
             overwrite: Whether an existing file may be written over. It keeps its contents until
                 the first picture is encoded.
             wait: Whether `write` waits for a slow encoder instead of dropping the picture.
+            template: The video that is recorded anew: timestamps are on its clock, and its sound
+                may be copied. None: the first picture's timestamp is the start of the recording.
 
         Raises:
-            UsageError: The name has another ending, the file exists and `overwrite` is not set,
-                its folder is missing, or it cannot be created.
+            UsageError: The name has another ending, or one of a format that cannot hold the
+                template's times or sound; the file exists and `overwrite` is not set, its folder
+                is missing, or it cannot be created.
         """
-        video_format = FORMATS.get(path.suffix.lower())
-        if video_format is None:
-            raise UsageError(
-                f"cannot record to {path}: the name of a video must end in {', '.join(FORMATS)}."
-            )
+        video_format = _format_of(path, template)
         self.path = path
         self.dropped = 0
         self._wait = wait
-        self._rate = video_format.rate
+        self._rate = 1 / template.time_base if template else video_format.rate
         self._file = OutputFile(path, overwrite=overwrite)
-        self._video = VideoFile(self._file, video_format)
-        self._queue: queue.Queue[_Item | None] = queue.Queue()
+        self._video = VideoFile(self._file, video_format, template)
+        self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._worker: Worker | None = None
-        self._origin = 0.0
-        self._ticks = -1
+        self._origin: float | Fraction | None = 0 if template else None
+        self._ticks: int | None = None
         self._closed = False
         atexit.register(self.close)
 
@@ -90,7 +98,12 @@ class Recorder:
         """How long the video plays so far."""
         return self._video.seconds
 
-    def write(self, picture: NDArray[np.uint8], timestamp: float) -> None:
+    def write(
+        self,
+        picture: NDArray[np.uint8],
+        timestamp: float | Fraction,
+        duration: float | Fraction = 0,
+    ) -> None:
         """Take a picture; it is copied, and encoded later in another thread.
 
         A picture whose timestamp is not greater than the one before is the same picture, and is
@@ -98,7 +111,10 @@ class Recorder:
 
         Args:
             picture: H×W×3 uint8, BGR, of any size.
-            timestamp: When it is shown, in seconds of a clock with any origin.
+            timestamp: When it is shown, in seconds: of the template's clock, or of one with any
+                origin.
+            duration: For how many seconds, until the next picture's time corrects it; 0: as long
+                as the one before.
 
         Raises:
             RecordingError: The pictures before could not be encoded or written. It is raised
@@ -108,15 +124,34 @@ class Recorder:
                 has ended.
         """
         _check(picture, timestamp)
-        worker = self._running_worker(picture, timestamp)
+        worker = self._running_worker(picture)
+        if self._origin is None:
+            self._origin = timestamp
         ticks = round((timestamp - self._origin) * self._rate)
-        if ticks <= self._ticks:
+        if self._ticks is not None and ticks <= self._ticks:
             return
         if not self._wait and self._queue.full():
             self.dropped += 1
             return
-        self._put(worker, _Item(picture.copy(), ticks))
+        lasting = round(duration * self._rate)
+        self._put(worker, partial(self._video.add, picture.copy(), ticks, lasting))
         self._ticks = ticks
+
+    def copy(self, packets: Sequence[SoundPacket]) -> None:
+        """Take sound; it is written after the pictures before, of which there is at least one.
+
+        Args:
+            packets: Of the template's streams, each stream's in their order.
+
+        Raises:
+            RecordingError: As `write` does.
+            ValueError: The recording has ended, or has not begun.
+        """
+        worker = self._worker
+        if self._closed or worker is None:
+            raise ValueError(f"the recording {self.path} takes no sound before or after pictures.")
+        self._check_running(worker)
+        self._put(worker, partial(self._video.copy, packets))
 
     def close(self) -> None:
         """Encode what still waits and finish the file. Idempotent.
@@ -157,25 +192,27 @@ class Recorder:
         with contextlib.suppress(*([RecordingError] if error else [])):
             self.close()
 
-    def _running_worker(self, picture: NDArray[np.uint8], timestamp: float) -> Worker:
+    def _running_worker(self, picture: NDArray[np.uint8]) -> Worker:
         if self._closed:
             raise ValueError(f"the recording {self.path} is closed.")
         if self._worker is None:
             least, most = _QUEUE_PICTURES
             size = min(max(_QUEUE_BYTES // picture.nbytes, least), most)
             self._queue = queue.Queue(size)
-            self._origin = timestamp
             self._worker = Worker("recorder", self._work)
             self._worker.start()
-        elif not self._worker.running:
-            self._worker.check()
-            raise ValueError(f"the recording {self.path} has ended with an error.")
+        self._check_running(self._worker)
         return self._worker
 
-    def _put(self, worker: Worker, item: _Item | None) -> None:
+    def _check_running(self, worker: Worker) -> None:
+        if not worker.running:
+            worker.check()
+            raise ValueError(f"the recording {self.path} has ended with an error.")
+
+    def _put(self, worker: Worker, task: Callable[[], None] | None) -> None:
         while worker.running:
             with contextlib.suppress(queue.Full):
-                self._queue.put(item, timeout=_POLL)
+                self._queue.put(task, timeout=_POLL)
                 return
 
     def _work(self) -> None:
@@ -183,8 +220,8 @@ class Recorder:
         try:
             with contextlib.closing(self._file):
                 try:
-                    while item := self._queue.get():
-                        self._video.add(*item)
+                    while task := self._queue.get():
+                        task()
                 except Exception:
                     # Finish what can be finished; the first failure is the one to tell.
                     with contextlib.suppress(Exception):
@@ -197,7 +234,26 @@ class Recorder:
             raise recording_error(self.path, error) from error
 
 
-def _check(picture: object, timestamp: float) -> None:
+def _format_of(path: Path, template: Template | None) -> VideoFormat:
+    """Return the format that a file's name asks for, if it can hold what the template has."""
+    ending = path.suffix.lower()
+    formats = {end: each for end, each in FORMATS.items() if each.timed or template is None}
+    if ending not in formats:
+        raise UsageError(
+            f"cannot record to {path}: the name of a video must end in {', '.join(formats)}."
+        )
+    for stream in template.sound if template else ():
+        fitting = [end for end, each in formats.items() if holds(each.name, stream)]
+        if ending not in fitting:
+            others = f"write to {' or '.join(fitting)}, or " if fitting else ""
+            raise UsageError(
+                f"the sound ({codec_of(stream)}) cannot be copied to {path}; {others}leave it out "
+                "with --no-audio."
+            )
+    return formats[ending]
+
+
+def _check(picture: object, timestamp: float | Fraction) -> None:
     if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
         got = getattr(picture, "dtype", type(picture).__name__)
         raise TypeError(f"expected a picture of dtype uint8, got {got}.")

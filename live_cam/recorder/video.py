@@ -12,21 +12,31 @@ from av.video.frame import PictureType
 from live_cam.errors import RecordingError
 from live_cam.opencv import cv2
 from live_cam.recorder import encoders
+from live_cam.recorder.template import Template, add_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from av.audio.stream import AudioStream
     from av.container import OutputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
     from live_cam.outputs import OutputFile
+    from live_cam.recorder.template import SoundPacket
 
 _KEYFRAME_SECONDS = 1
 _LONGEST_LAST_SECONDS = 1
 # Hardware encoders and decoders work in macroblocks of 16×16 pixels.
 _LEAST_SIDE = 16
+_OPTIONS: Final = {
+    "flush_packets": "1",
+    # Microseconds for which pictures wait for sound that may belong before them.
+    "max_interleave_delta": "1000000",
+    # Sound that an encoder has put before the start must not move everything else.
+    "avoid_negative_ts": "disabled",
+}
 
 
 class VideoFormat(NamedTuple):
@@ -40,23 +50,25 @@ class VideoFormat(NamedTuple):
     """Options of the muxer."""
     longest_gap: int | None = None
     """The most ticks between two pictures, if there is such a limit."""
+    timed: bool = True
+    """Whether it knows each picture's time."""
 
+
+# Fragments of half a second while recording; on closing, one ordinary index over all of them,
+# since some players and editors do not like fragments. The header is written with the first
+# fragment: an earlier one could not say when each stream begins.
+_FRAGMENTS: Final = {
+    "movflags": "+hybrid_fragmented+frag_keyframe+delay_moov+default_base_moof",
+    "frag_duration": "500000",
+}
 
 FORMATS: Final[Mapping[str, VideoFormat]] = {
-    # Fragments of half a second while recording; on closing, one ordinary index over all of them,
-    # since some players and editors do not like fragments.
-    ".mp4": VideoFormat(
-        "mp4",
-        90_000,
-        {
-            "movflags": "+hybrid_fragmented+frag_keyframe+empty_moov+default_base_moof",
-            "frag_duration": "500000",
-        },
-    ),
+    ".mp4": VideoFormat("mp4", 90_000, _FRAGMENTS),
+    ".mov": VideoFormat("mov", 90_000, _FRAGMENTS),
     ".mkv": VideoFormat("matroska", 1_000, {"cluster_time_limit": "500"}),
     # AVI knows no timestamps, only a frame rate: between two pictures there are empty ones, of
     # which the muxer writes 60000 at the most at a time.
-    ".avi": VideoFormat("avi", 120, {}, longest_gap=60_000),
+    ".avi": VideoFormat("avi", 120, {}, longest_gap=60_000, timed=False),
 }
 """By the ending of the file's name."""
 
@@ -69,36 +81,43 @@ class VideoFile:
         frames: How many pictures are in the video.
     """
 
-    def __init__(self, file: OutputFile, video_format: VideoFormat) -> None:
+    def __init__(
+        self, file: OutputFile, video_format: VideoFormat, template: Template | None = None
+    ) -> None:
         """Take the file; it is not written to before the first picture is encoded.
 
         Args:
             file: Where to. Whoever opened it closes it, after the video.
             video_format: One of `FORMATS`.
+            template: What is taken over from another video; None: there is none.
         """
         self.codec: str | None = None
         self.frames = 0
         self._file = file
         self._format = video_format
-        self._time_base = Fraction(1, video_format.rate)
+        self._template = template or Template(Fraction(1, video_format.rate))
+        self._second = 1 / self._template.time_base
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
+        self._sound: list[AudioStream] = []
         self._size = (0, 0)
         self._ticks = 0
-        self._duration = video_format.rate // encoders.NOMINAL_FPS
-        self._keyframe_at = 0
+        self._duration = max(1, int(self._second / encoders.NOMINAL_FPS))
+        self._keyframe_at: float | Fraction = float("-inf")
+        self._header_bytes = 0
 
     @property
     def seconds(self) -> float:
         """How long the video plays so far, its last picture included."""
-        return (self._ticks + self._duration) / self._format.rate if self.frames else 0.0
+        return float((self._ticks + self._duration) / self._second) if self.frames else 0.0
 
-    def add(self, picture: NDArray[np.uint8], ticks: int) -> None:
+    def add(self, picture: NDArray[np.uint8], ticks: int, duration: int = 0) -> None:
         """Encode a picture and write it.
 
         Args:
             picture: H×W×3 uint8, BGR. The first one's size, made even, is the video's.
-            ticks: When it is shown, from the start of the video; more than for the one before.
+            ticks: When it is shown, on the video's clock; more than for the one before.
+            duration: For how long, until the next one's time corrects it; 0: as the one before.
 
         Raises:
             RecordingError: There is no encoder.
@@ -106,16 +125,30 @@ class VideoFile:
             av.FFmpegError: The encoder failed.
         """
         if self.frames:
-            longest = self._format.rate * _LONGEST_LAST_SECONDS
-            self._duration = min(ticks - self._ticks, longest)
+            self._duration = min(ticks - self._ticks, int(self._second * _LONGEST_LAST_SECONDS))
             self._bridge(ticks)
         else:
             self._size = video_size(picture)
+        self._duration = duration or self._duration
         frame = self._frame(picture, ticks)
         packets = self._stream.encode(frame) if self._stream else self._open(frame)
         self._ticks = ticks
         self._mux(packets)
         self.frames += 1
+
+    def copy(self, packets: Iterable[SoundPacket]) -> None:
+        """Write sound as it is, once there is a picture.
+
+        Args:
+            packets: Of the template's streams, each stream's in their order.
+
+        Raises:
+            OSError: The file cannot be written.
+            av.FFmpegError: The container does not take a packet.
+        """
+        for packet, track in packets:
+            packet.stream = self._sound[track]
+            self._write(packet)
 
     def close(self) -> None:
         """Finish the video: its last packets and its index. Idempotent.
@@ -134,20 +167,27 @@ class VideoFile:
 
     def _open(self, frame: av.VideoFrame) -> list[Packet[VideoStream]]:
         """Find the encoder that takes the first picture, write the header, return the packets."""
+        time_base, pixel_aspect, sound = self._template
+        # MP4 says in its own ticks when a stream begins later than the others.
+        options = {"movie_timescale": str(time_base.denominator)}
         for encoder in encoders.CANDIDATES:
             container = av.open(
                 self._file,
                 "w",
                 format=self._format.name,
-                container_options={**self._format.options, "flush_packets": "1"},
+                container_options={**self._format.options, **_OPTIONS, **options},
             )
             try:
-                stream = encoders.add_stream(container, encoder, *self._size, self._time_base)
+                stream = encoders.add_stream(
+                    container, encoder, *self._size, time_base, pixel_aspect
+                )
                 packets = stream.encode(frame)
             except encoders.ENCODER_ERRORS:
                 continue
             self._container, self._stream, self.codec = container, stream, encoder.name
+            self._sound = add_sound(container, sound)
             container.start_encoding()
+            self._header_bytes = self._file.tell()
             return packets
         tried = ", ".join(encoder.name for encoder in encoders.CANDIDATES)
         raise RecordingError(
@@ -162,10 +202,10 @@ class VideoFile:
             format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
         )
         frame.pts = ticks
-        frame.time_base = self._time_base
+        frame.time_base = self._template.time_base
         if ticks >= self._keyframe_at:
             frame.pict_type = PictureType.I
-            self._keyframe_at = ticks + self._format.rate * _KEYFRAME_SECONDS
+            self._keyframe_at = ticks + self._second * _KEYFRAME_SECONDS
         return frame
 
     def _bridge(self, ticks: int) -> None:
@@ -175,16 +215,20 @@ class VideoFile:
             for between in range(self._ticks + gap, ticks, gap):
                 packet = cast("Packet[VideoStream]", av.Packet())
                 packet.stream = self._stream
-                packet.time_base = self._time_base
+                packet.time_base = self._template.time_base
                 packet.pts = packet.dts = between
                 self._container.mux(packet)
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
-        """Write packets, each with a guess at its duration; the next one's time corrects it."""
+        """Write pictures, each with a guess at its duration; the next one's time corrects it."""
         for packet in packets:
             packet.duration = self._duration
-            if self._container:
-                self._container.mux(packet)
+            self._write(packet)
+
+    def _write(self, packet: Packet[VideoStream] | Packet[AudioStream]) -> None:
+        if self._container:
+            self._container.mux(packet)
+            if self._file.tell() > self._header_bytes:  # a header alone is no video
                 self._file.commit()
 
 

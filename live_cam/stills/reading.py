@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from live_cam.ahead import batches_ahead
 from live_cam.capture.stills import read_picture
 
 if TYPE_CHECKING:
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
 
     from live_cam.stills.naming import Still
 
-_MOST_BYTES: Final = 256 * 2**20
-"""Of decoded pictures in a batch: a large one is explained by itself."""
-
 
 class Read(NamedTuple):
     """A picture as it was found."""
@@ -26,6 +22,11 @@ class Read(NamedTuple):
     still: Still
     image: NDArray[np.uint8] | None
     """H×W×3, BGR; None: it cannot be read."""
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it holds."""
+        return 0 if self.image is None else self.image.nbytes
 
 
 def read_ahead(stills: Sequence[Still], size: int) -> Generator[list[Read], None, None]:
@@ -38,26 +39,5 @@ def read_ahead(stills: Sequence[Still], size: int) -> Generator[list[Read], None
     Yields:
         Batches, until all are read. Whoever stops earlier closes the generator.
     """
-    stop = threading.Event()
-    rest = iter(stills)
-
-    def read() -> list[Read]:
-        batch: list[Read] = []
-        read_bytes = 0
-        while len(batch) < size and read_bytes < _MOST_BYTES and not stop.is_set():
-            still = next(rest, None)
-            if still is None:
-                break
-            batch.append(Read(still, read_picture(still.source)))
-            image = batch[-1].image
-            read_bytes += 0 if image is None else image.nbytes
-        return batch
-
-    with ThreadPoolExecutor(1, "pictures") as thread:
-        try:
-            pending = thread.submit(read)
-            while batch := pending.result():
-                pending = thread.submit(read)
-                yield batch
-        finally:
-            stop.set()
+    pictures = (Read(still, read_picture(still.source)) for still in stills)
+    return batches_ahead(pictures, size, lambda read: read.nbytes)

@@ -3,14 +3,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import av
 import numpy as np
 import pytest
 
 from live_cam.capture import Frame, Source, open_source
-from live_cam.capture.decoder import Decoder
+from live_cam.capture.decoder import Decoded, Decoder
 from live_cam.capture.video import Video
 from live_cam.errors import UsageError
 from live_cam.opencv import cv2
@@ -187,9 +187,9 @@ class _Scripted:
     def packets(self) -> Iterator[object]:
         return iter(())
 
-    def pictures(self, _: object) -> Iterator[tuple[Any, Fraction | None]]:
+    def pictures(self, _: object) -> Iterator[Decoded]:
         for time in self._times:
-            yield np.zeros((4, 6, 3), np.uint8), time
+            yield Decoded(np.zeros((4, 6, 3), np.uint8), time)
 
     def close(self) -> None:
         self.closed = True

@@ -1,0 +1,205 @@
+"""`live-cam video` as a user runs it: exit codes, messages, signals and what is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from live_cam.opencv import cv2
+from tests.networks import COLOURS
+from tests.program import TIME_LIMIT, command, environment, live_cam, read_video
+from tests.transcode.clips import frames, shade, sound, times, write_clip
+
+MODEL = ("--model", "efficientnet_lite0")
+needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+
+@pytest.fixture
+def clip(tmp_path: Path, photos: dict[str, NDArray[np.uint8]]) -> Path:
+    small = [cv2.resize(photos[name], (300, 200)) for name in ("coffee", "motorcycle_left")]
+    pictures = [np.asarray(picture, np.uint8) for picture in small for _ in range(6)]
+    return write_clip(tmp_path / "clip.mp4", pictures, sound=["aac"])
+
+
+def test_a_video_becomes_a_video(clip: Path) -> None:
+    done = live_cam("video", "clip.mp4", "out.mkv", *MODEL, "--no-bars", cwd=clip.parent)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert re.fullmatch(
+        r"out\.mkv: 12 frames, 0\.5 s; explained \d+\.\d frames per second\.\n", done.stderr
+    ), "nothing but this where nobody looks on"
+    target = clip.with_name("out.mkv")
+    assert times(target) == times(clip)
+    assert [p.data for p in sound(target)] == [p.data for p in sound(clip)]
+    for (_, before), (_, after) in zip(frames(clip), frames(target), strict=True):
+        changed = np.abs(before.astype(int) - after).mean(axis=(0, 1))
+        assert changed.max() > 10, "a heatmap lies on each frame"
+
+
+def test_each_frame_names_its_colour(tmp_path: Path, colour_weights: Path) -> None:
+    names = ["red", "blue", "green", "green", "red", "blue"]
+    pictures = []
+    for name in names:
+        picture = np.full((240, 320, 3), 128, np.uint8)
+        picture[100:200, 150:300] = COLOURS[name]
+        pictures.append(picture)
+    write_clip(tmp_path / "clip.mkv", pictures)
+    options = ("--weights", colour_weights, "--no-bars", "--batch", "4")
+
+    done = live_cam("video", "clip.mkv", "out.mp4", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+    found = [picture for _, picture in frames(tmp_path / "out.mp4")]
+    assert len(found) == len(names)
+    # The label's card of frames of one colour is the same, and differs from the other colours'.
+    cards = [picture[:60, :190].astype(float) for picture in found]
+    for first, one in zip(names, cards, strict=True):
+        for second, other in zip(names, cards, strict=True):
+            assert (np.abs(one - other).mean() < 2) == (first == second)
+    for picture, before in zip(found, pictures, strict=True):
+        heat = picture.astype(float) - 0.55 * before
+        patch, corner = heat[150, 225], heat[200, 60]
+        assert patch[2] > patch[0] + 40, "red lies on the patch"
+        assert corner[0] > corner[2] + 40, "and blue elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["clip.mp4", "clip.mp4"], ["is the video itself"]),
+        (["clip.mp4", "old.mp4"], ["old.mp4", "already exists", "--overwrite"]),
+        (["text.mp4", "out.mp4"], ["text.mp4 is not a video"]),
+        (["clip.mp4", "out.mp4", "--start", "soon"], ["'soon'", "[HH:]MM:SS"]),
+        (["clip.mp4", "out.mp4", "--class", "cat"], ["'cat'", "Egyptian cat"]),
+    ],
+    ids=" ".join,
+)
+def test_mistakes_get_one_clear_sentence_and_nothing_is_written(
+    clip: Path, arguments: list[str], parts: list[str]
+) -> None:
+    folder = clip.parent
+    (folder / "old.mp4").write_text("precious")
+    (folder / "text.mp4").write_text("This is not a video.\n" * 20)
+    done = live_cam("video", *arguments, *MODEL, cwd=folder)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["clip.mp4", "old.mp4", "text.mp4"]
+    assert (folder / "old.mp4").read_text() == "precious"
+
+
+def test_a_video_that_is_cut_off_ends_with_1_and_what_was_there(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "clip.mkv", [shade(number) for number in range(75)])
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) // 2])
+
+    done = live_cam("video", "clip.mkv", "out.mp4", *MODEL, cwd=tmp_path)
+
+    assert done.returncode == 1, done.stderr
+    written, said = done.stderr.splitlines()
+    assert re.match(r"out\.mp4: \d\d frames", written)
+    assert re.match(r"live-cam: clip\.mkv stops after 1\.\d of 3\.0 seconds: it is cut off", said)
+    assert times(tmp_path / "out.mp4") == times(source)
+
+
+@pytest.fixture
+def long_clip(tmp_path: Path) -> Path:
+    pictures = [shade(number // 25, 64, 48) for number in range(4000)]
+    return write_clip(tmp_path / "long.mkv", pictures, sound=["aac"], codec="mpeg4")
+
+
+def _written(path: Path) -> int:
+    """Return how many frames of a file that is still being written can be read."""
+    with contextlib.suppress(OSError, av.FFmpegError, IndexError):
+        return len(read_video(path))
+    return 0
+
+
+def _begin(source: Path, target: str) -> subprocess.Popen[str]:
+    """Start, and wait until a second of the video is on the disk."""
+    process = subprocess.Popen(
+        command("video", source.name, target, *MODEL),
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        cwd=source.parent,
+    )
+    limit = time.monotonic() + TIME_LIMIT
+    while _written(source.with_name(target)) < 25:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    return process
+
+
+@needs_signals
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_a_whole_video_of_what_was_done(
+    long_clip: Path, number: signal.Signals
+) -> None:
+    process = _begin(long_clip, "out.mp4")
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 0, errors
+    stopped, written = errors.splitlines()
+    assert stopped == "Stopped before the end."
+    found = times(long_clip.with_name("out.mp4"))
+    assert written.startswith(f"out.mp4: {len(found)} frames")
+    assert 25 <= len(found) < 4000
+    assert found == times(long_clip)[: len(found)]
+    last = sound(long_clip.with_name("out.mp4"))[-1].time
+    assert last == pytest.approx(found[-1], abs=0.1)
+
+
+@needs_signals
+@pytest.mark.parametrize("target", ["out.mp4", "out.mkv"])
+def test_what_was_done_plays_after_a_kill(long_clip: Path, target: str) -> None:
+    process = _begin(long_clip, target)
+    process.kill()
+    process.communicate(timeout=60)
+
+    assert process.returncode == -signal.SIGKILL
+    found = times(long_clip.with_name(target))
+    assert len(found) >= 25
+    assert found == times(long_clip)[: len(found)]
+    assert sound(long_clip.with_name(target))[-1].time > found[-1] - 1
+
+
+@needs_signals
+def test_on_a_terminal_a_bar_shows_how_far_it_is_and_how_fast(clip: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command("video", "clip.mp4", "out.mp4", *MODEL, "--batch", "3"),
+        stderr=theirs,
+        env=environment(TERM="xterm"),
+        cwd=clip.parent,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux says so that the other end is closed
+        while data := os.read(ours, 4096):
+            shown += data
+    os.close(ours)
+
+    assert process.wait(TIME_LIMIT) == 0
+    text = shown.decode()
+    assert re.search(r"\[#+-+\] +\d+%.*6 frames, \d+\.\d per second", text)
+    assert re.search(r"\d\d:\d\d:\d\d", text), "the time left"
+    assert "100%" in text
+    assert text.rstrip().splitlines()[-1].startswith("out.mp4: 12 frames")

@@ -1,0 +1,138 @@
+"""Videos with sound that are made for tests, and what is found in the files that come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+SHADES = [
+    (blue, green, red) for blue in (40, 110, 180) for green in (60, 130, 200) for red in (50, 140)
+]
+"""Colours (BGR) that no codec takes for each other."""
+UNEVEN = [0, 40, 75, 200, 240, 241, 300, 1100, 1133, 1166, 1500, 1900]
+"""Times in milliseconds, as a phone or a screen recorder has them."""
+SAMPLE_RATE = 48000
+
+
+class Packet(NamedTuple):
+    """Sound as it lies in a file."""
+
+    time: Fraction
+    data: bytes
+
+
+def shade(number: int, width: int = 160, height: int = 120) -> NDArray[np.uint8]:
+    """Return a picture of one colour, which tells its number."""
+    return np.full((height, width, 3), SHADES[number % len(SHADES)], np.uint8)
+
+
+def write_clip(
+    path: Path,
+    pictures: Sequence[NDArray[np.uint8]],
+    times: Sequence[int] | None = None,
+    *,
+    codec: str = "libx264",
+    sound: Sequence[str] = (),
+    sound_span: tuple[int, int] | None = None,
+    time_base: Fraction = Fraction(1, 1000),
+    pixel_aspect: Fraction | None = None,
+    pixels: str = "yuv420p",
+    key_every: int = 250,
+) -> Path:
+    """Write a video.
+
+    Args:
+        path: The file.
+        pictures: BGR.
+        times: Milliseconds; None: 25 pictures a second.
+        codec: FFmpeg's name of the encoder; those that can use pictures from the future do.
+        sound: FFmpeg's names of the encoders of the tracks, each of which has a tone of its own.
+        sound_span: When the tone begins and ends, in milliseconds; None: with the pictures.
+        time_base: Of the pictures' times.
+        pixel_aspect: A pixel's width by its height.
+        pixels: The pixel format.
+        key_every: How many pictures there are at most between two that can be decoded alone.
+    """
+    times = [40 * number for number in range(len(pictures))] if times is None else times
+    begin, end = sound_span or (0, times[-1] + 40)
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=25)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = pixels
+        stream.codec_context.time_base = time_base
+        stream.codec_context.gop_size = key_every
+        if codec == "libx264":
+            stream.options = {"crf": "12", "preset": "veryfast", "bf": "2"}
+        elif codec == "libvpx":
+            stream.options = {"deadline": "realtime", "cpu-used": "8"}
+        if pixel_aspect:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
+        tracks: list[Any] = [container.add_stream(name, rate=SAMPLE_RATE) for name in sound]
+        for number, track in enumerate(tracks):
+            track.layout, track.bit_rate = "mono", 96_000
+            track.metadata["language"] = ("eng", "fra", "deu")[number]
+        for picture, time in zip(pictures, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            frame.pts = round(Fraction(time, 1000) / time_base)
+            frame.time_base = time_base
+            container.mux(stream.encode(frame))
+        for number, track in enumerate(tracks):
+            _write_tone(container, track, 440 * (number + 1), begin, end)
+        container.mux(stream.encode(None))
+    return path
+
+
+def _write_tone(container: Any, track: Any, pitch: int, begin: int, end: int) -> None:
+    first, last = (SAMPLE_RATE * time // 1000 for time in (begin, end))
+    resampler = av.AudioResampler(
+        format=track.format, layout="mono", rate=SAMPLE_RATE, frame_size=track.frame_size or 1024
+    )
+    step = 1024
+    for start in range(first, last, step):
+        samples = np.arange(start, min(start + step, last))
+        wave = np.sin(2 * np.pi * pitch * samples / SAMPLE_RATE).astype(np.float32)[None]
+        frame = av.AudioFrame.from_ndarray(wave, format="flt", layout="mono")
+        frame.sample_rate, frame.pts = SAMPLE_RATE, start
+        frame.time_base = Fraction(1, SAMPLE_RATE)
+        for resampled in resampler.resample(frame):
+            container.mux(track.encode(resampled))
+    for resampled in resampler.resample(None):
+        container.mux(track.encode(resampled))
+    container.mux(track.encode(None))
+
+
+def frames(path: Path) -> list[tuple[Fraction, NDArray[np.uint8]]]:
+    """Return every picture of a video (BGR) with its exact time in seconds."""
+    with av.open(str(path)) as container:
+        return [
+            ((frame.pts or 0) * (frame.time_base or Fraction(0)), frame.to_ndarray(format="bgr24"))
+            for frame in container.decode(video=0)
+        ]
+
+
+def times(path: Path) -> list[Fraction]:
+    return [time for time, _ in frames(path)]
+
+
+def sound(path: Path, track: int = 0) -> list[Packet]:
+    """Return every packet of a track of sound."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[track]
+        return [
+            Packet((packet.pts or 0) * (packet.time_base or Fraction(0)), bytes(packet))
+            for packet in container.demux(stream)
+            if packet.size
+        ]
+
+
+def number_of(picture: NDArray[np.uint8]) -> int:
+    """Return which shade a picture has in its lower right corner, where nothing is written."""
+    corner = picture[-picture.shape[0] // 4 :, -picture.shape[1] // 4 :].reshape(-1, 3).mean(0)
+    distances = [np.abs(corner - shade).sum() for shade in np.array(SHADES)]
+    return int(np.argmin(distances))

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+
+from live_cam.loading import Loaded
+from live_cam.preprocess import Preprocessor
+from tests.engines.classifiers import SIZE, as_classifier
+from tests.networks import shade_network
+from tests.transcode.clips import SHADES
+
+
+@pytest.fixture(autouse=True)
+def shades(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every network is the one that names the shades, by their numbers."""
+    module = shade_network(SHADES)
+    classifier = replace(
+        as_classifier(module, "0", "shades"),
+        labels=tuple(f"number {number}" for number in range(len(SHADES))),
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+    )
+    device = torch.device("cpu")
+    preprocess = Preprocessor(SIZE, classifier.mean, classifier.std, device)
+    loaded = Loaded(classifier, preprocess, device)
+    monkeypatch.setattr("live_cam.batch.load_network", lambda *_: loaded)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)

@@ -1,0 +1,37 @@
+"""Runs the pipeline with a network that takes no time, and remembers what it said."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from live_cam.settings import VideoSettings
+from live_cam.transcode import TranscodePipeline
+
+
+class Observer:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.length: Fraction | None = None
+        self.frames: list[int] = []
+        self.seconds = Fraction(0)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def begin(self, seconds: Fraction | None) -> None:
+        self.length = seconds
+
+    def advance(self, frames: int, seconds: Fraction) -> None:
+        self.frames.append(frames)
+        self.seconds = seconds
+
+
+def run(source: Path, target: Path, **settings: Any) -> tuple[TranscodePipeline, Observer]:
+    """Explain a video; without the heatmap's colours, so that each frame shows its own."""
+    chosen: dict[str, Any] = {"input": source, "output": target, "alpha": 0.0} | settings
+    observer = Observer()
+    pipeline = TranscodePipeline(VideoSettings(**chosen), observer)
+    pipeline.run()
+    return pipeline, observer

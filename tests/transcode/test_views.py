@@ -1,0 +1,101 @@
+"""What is drawn on the frames is what was asked for."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from live_cam.explanation import Explanation
+from live_cam.overlay import Overlay
+from live_cam.settings import VIEWS
+from live_cam.status import Status
+from tests.transcode.clips import frames, shade, times, write_clip
+from tests.transcode.running import run
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A spot that moves over another colour."""
+    pictures = []
+    for number in range(6):
+        picture = shade(3, 320, 240)
+        picture[80:160, 40 * number : 40 * number + 80] = shade(14)[0, 0]
+        pictures.append(picture)
+    return write_clip(tmp_path / "clip.mp4", pictures)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Explanation, Status]]:
+    """Collects what the frames are drawn of."""
+    seen: list[tuple[Explanation, Status]] = []
+    draw = Overlay.draw
+
+    def spy(self: Overlay, frame: Any, said: Any, status: Status) -> NDArray[np.uint8]:
+        seen.append((said, status))
+        return draw(self, frame, said, status)
+
+    monkeypatch.setattr(Overlay, "draw", spy)
+    return seen
+
+
+def test_each_view_is_drawn_of_every_frame(clip: Path, tmp_path: Path) -> None:
+    pictures = {}
+    for view in VIEWS:
+        target = tmp_path / f"{view}.mp4"
+        run(clip, target, view=view, alpha=0.6)
+        assert times(target) == times(clip)
+        pictures[view] = frames(target)[2][1].astype(float)
+    for one, other in pairwise(VIEWS):
+        assert np.abs(pictures[one] - pictures[other]).mean() > 2, (one, other)
+
+
+def test_several_classes_lie_side_by_side(
+    clip: Path, tmp_path: Path, drawn: list[tuple[Explanation, Status]]
+) -> None:
+    run(clip, tmp_path / "out.mp4", target_classes=("number 3", "14", "number 7"))
+
+    for said, status in drawn:
+        assert status.view == "classes"
+        assert [each.label for each in said.of_each_class()] == [
+            "number 3",
+            "number 14",
+            "number 7",
+        ]
+
+
+def test_one_class_the_method_and_what_speaks_against_it(
+    clip: Path, tmp_path: Path, drawn: list[tuple[Explanation, Status]]
+) -> None:
+    options = {"target_classes": ("number 14",), "method": "layercam", "counterfactual": True}
+    run(clip, tmp_path / "out.mp4", **options, box=True, bars=False, theme="light", alpha=0.3)
+
+    assert len(drawn) == 6
+    for said, status in drawn:
+        assert (said.label, said.title) == ("number 14", "layercam · for and against")
+        assert said.signed
+        assert (status.box, status.bars, status.theme, status.alpha) == (True, False, "light", 0.3)
+        assert status.network == status.engine == status.source == "", "no bar of live figures"
+
+
+def test_smoothing_calms_scores_and_needs_no_more_frames(
+    tmp_path: Path, drawn: list[tuple[Explanation, Status]]
+) -> None:
+    noise = np.random.default_rng(5)
+    shades = [shade(4).astype(float) + noise.normal(0, 12, 3) for _ in range(20)]
+    pictures = [np.asarray(each.clip(0, 255), np.uint8) for each in shades]
+    source = write_clip(tmp_path / "clip.mkv", pictures, codec="ffv1", pixels="bgr0")
+
+    run(source, tmp_path / "plain.mp4")
+    run(source, tmp_path / "calm.mp4", smooth=2.0)
+
+    plain, calm = drawn[:20], drawn[20:]
+    assert [said.frame_index for said, _ in calm] == list(range(20))
+    assert [said.timestamp for said, _ in calm] == [float(time) for time in times(source)]
+    restless = [np.ptp([said.score for said, _ in each[5:]]) for each in (plain, calm)]
+    assert restless[1] < 0.5 * restless[0]
+    assert times(tmp_path / "calm.mp4") == times(source)
