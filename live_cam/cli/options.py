@@ -48,22 +48,24 @@ def option(
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
-SOURCE = option(
-    "source",
-    "--source",
-    "-s",
-    metavar="SOURCE",
-    help="A camera's index or device path, a video, a picture, a folder of pictures, "
-    "an http:// or rtsp:// stream, or 'demo'.",
-)
-
-NETWORK = (
+SOURCE = (
+    option(
+        "source",
+        "--source",
+        "-s",
+        metavar="SOURCE",
+        help="A camera's index or device path, a video, a picture, a folder of pictures, "
+        "an http:// or rtsp:// stream, or 'demo'.",
+    ),
     option(
         "reconnect_seconds",
         "--reconnect-seconds",
         type=click.FloatRange(*settings.RECONNECT),
         help="How long to look for a camera or stream that was lost; 0: end at once.",
     ),
+)
+
+NETWORK = (
     option(
         "model",
         "--model",
