@@ -11,7 +11,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
-from live_cam.errors import UsageError, WeightsError
+from live_cam.errors import UsageError, WeightsError, shortened
 from live_cam.labels import load_labels
 from live_cam.settings import EMBEDDED_MODEL
 from live_cam.target_layer import find_target_layer, get_layer
@@ -193,14 +193,39 @@ def _classifier_key(module: nn.Module) -> str:
 def _load(recipe: _Torchvision | _Embedded, state: StateDict, name: str, path: Path) -> nn.Module:
     module = recipe.build(state)
     rows = state.get(_classifier_key(module))
-    if rows is not None and rows.ndim and len(rows) != _IMAGENET_CLASSES:
-        module = recipe.build(state, len(rows))
+    classes = len(rows) if rows is not None and rows.ndim else _IMAGENET_CLASSES
+    if not classes:
+        raise UsageError(f"the weights {path} are of a network without classes; train it on some.")
+    if classes != _IMAGENET_CLASSES:
+        # What does not fit in any case is refused before room is made for that many classes.
+        _check_fit(module, state, name, path, classes)
+        module = recipe.build(state, classes)
+    _check_fit(module, state, name, path)
+    module.load_state_dict(state, strict=False)
+    _check_finite(module, path)
+    return module
+
+
+def _check_fit(
+    module: nn.Module, state: StateDict, name: str, path: Path, classes: int | None = None
+) -> None:
+    """Refuse weights that are not those of a network.
+
+    Args:
+        module: The network.
+        state: The weights.
+        name: The network's name.
+        path: Where the weights come from.
+        classes: How many classes they are for, where the network has ImageNet's.
+    """
     expected = module.state_dict()
     problems = {
         "missing": [key for key in expected if key not in state and not _is_counter(key)],
         "unexpected": [key for key in state if key not in expected],
         "of another shape": [
-            key for key in expected if key in state and state[key].shape != expected[key].shape
+            key
+            for key, tensor in expected.items()
+            if key in state and not _fits(state[key].shape, tensor.shape, classes)
         ],
     }
     if any(problems.values()):
@@ -211,8 +236,22 @@ def _load(recipe: _Torchvision | _Embedded, state: StateDict, name: str, path: P
             f"the weights {path} are not those of a {name}: of its {len(expected)} tensors, "
             f"{listing}; name the network that they belong to with --model."
         )
-    module.load_state_dict(state, strict=False)
-    return module
+
+
+def _fits(shape: torch.Size, expected: torch.Size, classes: int | None) -> bool:
+    for_classes = classes, *expected[1:]
+    return shape == expected or (expected[:1] == (_IMAGENET_CLASSES,) and shape == for_classes)
+
+
+def _check_finite(module: nn.Module, path: Path) -> None:
+    broken = [
+        key for key, tensor in module.state_dict().items() if not bool(torch.isfinite(tensor).all())
+    ]
+    if broken:
+        raise UsageError(
+            f"the weights {path} hold NaN or infinity, in {len(broken)} of their tensors "
+            f"({_some(broken)}); the training went wrong, so take those of an earlier epoch."
+        )
 
 
 def _is_counter(key: str) -> bool:
@@ -221,7 +260,8 @@ def _is_counter(key: str) -> bool:
 
 
 def _some(keys: Sequence[str]) -> str:
-    return ", ".join(keys[:_SHOWN_KEYS]) + (", …" if len(keys) > _SHOWN_KEYS else "")
+    shown = ", ".join(map(shortened, keys[:_SHOWN_KEYS]))
+    return shown + (", …" if len(keys) > _SHOWN_KEYS else "")
 
 
 def _labels(path: Path | None, outputs: int, name: str) -> tuple[str, ...]:
