@@ -61,6 +61,11 @@ CHECK_EVERY: Final = 10
 """One explanation in how many is checked, where the user says no number."""
 DEFAULT_SMOOTHING: Final = 1.0
 SMOOTHING: Final = Range(0.0, 60.0)
+MOST_PIXELS: Final = 1 << 27
+"""Of a picture: 134 million, of which phones' best cameras make 108. More take gigabytes, and a few
+bytes are enough to claim them."""
+MOST_VIDEO_PIXELS: Final = 1 << 26
+"""Of a video's picture, of which decoders hold dozens: twice 8K."""
 VIDEO_ENDINGS: Final = (".mp4", ".mkv", ".avi")
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"

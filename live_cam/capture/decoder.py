@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from live_cam.errors import UsageError
 from live_cam.opencv import cv2
+from live_cam.settings import MOST_VIDEO_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +29,9 @@ av.logging.set_level(None)
 _BROKEN_IN_A_ROW: Final = 100
 """So many broken packets in a row are not a fault in the middle: nothing more will come."""
 _USUAL_RATE: Final = Fraction(30)
+_RATES: Final = Fraction(1, 3600), Fraction(1000)
+"""Pictures per second. What a file says beyond them is no rate."""
+_BOUNDS: Final = {"max_pixels": str(MOST_VIDEO_PIXELS)}
 _SEGMENTED: Final = {"hls", "dash"}
 _TURNS: Final = {
     1: cv2.ROTATE_90_COUNTERCLOCKWISE,
@@ -69,7 +73,10 @@ class Decoder:
             av.error.FFmpegError: It cannot be opened.
         """
         self._container = av.open(
-            location, options=dict(options or {}), timeout=timeout, metadata_errors="replace"
+            location,
+            options={**_BOUNDS, **(options or {})},
+            timeout=timeout,
+            metadata_errors="replace",
         )
         try:
             self._stream = self._choose_stream(name)
@@ -77,9 +84,11 @@ class Decoder:
             self._container.close()
             raise
         context = self._stream.codec_context
+        context.options = dict(_BOUNDS)
         self.codec = context.name
         known = (self._stream.average_rate, self._stream.guessed_rate, self._stream.base_rate)
-        self.rate = next((rate for rate in known if rate), _USUAL_RATE)
+        low, high = _RATES
+        self.rate = next((rate for rate in known if rate and low <= rate <= high), _USUAL_RATE)
         has_end = self._container.duration is not None
         segmented = self._container.format.name in _SEGMENTED
         self.paced = not may_be_live or has_end or segmented

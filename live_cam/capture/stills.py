@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
-import warnings
-from io import BytesIO
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from live_cam.capture.base import PacedSource, Picture
+from live_cam.capture.soundness import is_sound
 from live_cam.errors import UsageError
 from live_cam.opencv import cv2
+from live_cam.settings import MOST_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +32,8 @@ _ENDINGS: Final = frozenset(
         *(".ppm", ".tif", ".tiff", ".webp"),
     }
 )
+_MOST_BYTES: Final = 1 << 30
+"""More than any picture of `MOST_PIXELS` has."""
 
 
 class Stills(PacedSource):
@@ -101,7 +102,8 @@ class Stills(PacedSource):
                 return image
             if path not in self.skipped:
                 self.skipped.append(path)
-                _log.warning("%s is no picture that can be read; it is passed over.", path)
+                if len(self._paths) > 1:
+                    _log.warning("%s is no picture that can be read; it is passed over.", path)
         return None
 
     def _release(self) -> None:
@@ -159,31 +161,24 @@ def read_picture(path: Path) -> NDArray[np.uint8] | None:
         path: A picture of any depth and number of channels.
 
     Returns:
-        H×W×3 BGR; None if the file is no picture, or is broken or cut off.
+        H×W×3 BGR; None if the file is no picture, is broken or cut off, or has more than
+        `settings.MOST_PIXELS`.
     """
     try:
-        data = path.read_bytes()
+        if not path.is_file():  # a pipe would be waited for, perhaps forever
+            return None
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
     except OSError:
         return None
-    if not _is_whole(data):
+    if len(data) > _MOST_BYTES or not is_sound(data):
         return None
-    # Not `imread`: on Windows it does not find names outside of the system's code page.
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    return cast("NDArray[np.uint8] | None", image)
-
-
-def _is_whole(data: bytes) -> bool:
-    """Return whether a picture's data are complete. OpenCV 4 fills what is missing with grey."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(BytesIO(data)) as picture:
-                picture.load()
-    except (UnidentifiedImageError, Image.DecompressionBombError):
-        return bool(data)  # one that only OpenCV knows, or that is just large
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return True
+        # Not `imread`: on Windows it does not find names outside of the system's code page.
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # it claims to have too many pixels
+        return None
+    return cast("NDArray[np.uint8] | None", image)
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
@@ -195,10 +190,12 @@ def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
 def _unreadable(paths: Sequence[Path]) -> str:
     if len(paths) == 1:
         return (
-            f"{paths[0]} is no picture that can be read: it is broken, cut off or of an unknown "
-            "format; check whether another program shows it."
+            f"{paths[0]} is no picture that can be read: it is broken, cut off, of an unknown "
+            f"format or above {MOST_PIXELS // 10**6} million pixels; check whether another program "
+            "shows it, and make it smaller."
         )
     return (
         f"None of the {len(paths)} pictures in {paths[0].parent} can be read: they are broken, cut "
-        "off or of an unknown format; check whether another program shows them."
+        f"off, of an unknown format or above {MOST_PIXELS // 10**6} million pixels; check whether "
+        "another program shows them, and make them smaller."
     )

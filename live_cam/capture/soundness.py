@@ -1,0 +1,70 @@
+"""Whether a picture's file is whole, and no bomb: a few bytes that unpack to gigabytes."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from functools import cache
+from io import BytesIO
+from typing import Final
+
+from PIL import Image, UnidentifiedImageError
+
+from live_cam.settings import MOST_PIXELS
+
+_FORMATS: Final = (
+    *("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP"),
+)
+_MOST_JPEG_WORK: Final = 1 << 31
+"""Scans times pixels. A progressive JPEG has up to 15 scans, each of which goes over all pixels."""
+_JPEG_SEGMENT: Final = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
+"""A marker. Within a scan 255 is followed by 0, and by 208 to 215 where decoding can restart."""
+_WITHOUT_LENGTH: Final = (0x01, 0xD8)
+_SCAN: Final = 0xDA
+_END: Final = 0xD9
+
+
+def is_sound(data: bytes) -> bool:
+    """Return whether a picture is complete and of a bearable size, if Pillow knows its format.
+
+    OpenCV 4 fills what is missing with grey.
+
+    Args:
+        data: What is in its file.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(BytesIO(data), formats=_formats()) as picture:
+                pixels = picture.width * picture.height
+                if pixels > MOST_PIXELS or _scans(data) * pixels > _MOST_JPEG_WORK:
+                    return False
+                picture.load()
+    except UnidentifiedImageError:
+        return bool(data)  # one that only OpenCV knows
+    except Exception:  # Pillow's readers fail on broken files in any way
+        return False
+    return True
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Return those that OpenCV reads, too, as far as this Pillow has them.
+
+    Not all that it knows: it would run what a PostScript file says.
+    """
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+def _scans(data: bytes) -> int:
+    """Return how many times a JPEG's decoder goes over the picture; 0 for other formats."""
+    if not data.startswith(b"\xff\xd8"):
+        return 0
+    count = place = 0
+    while (found := _JPEG_SEGMENT.search(data, place)) and found[1][0] != _END:
+        marker, place = found[1][0], found.end()
+        count += marker == _SCAN
+        if marker not in _WITHOUT_LENGTH:
+            place += max(2, int.from_bytes(data[place : place + 2], "big"))
+    return count
