@@ -120,7 +120,7 @@ class GradCAM(Closing):
 
         Raises:
             UsageError: The class or the layer cannot be explained.
-            NonFiniteError: The scores or gradients are NaN or infinite.
+            NonFiniteError: The scores, activations or gradients are NaN or infinite.
             RuntimeError: Called outside the `with` block.
         """
         if self._hook is None:
@@ -136,6 +136,8 @@ class GradCAM(Closing):
             with timer.stage("backward"):
                 cam, classes = self._explain(logits, class_index)
                 synchronize(x.device)
+        if not _finite(logits, cam):
+            raise self._precision.not_finite()
         return CAMResult(cam, logits.detach(), classes)
 
     def evidence(self, x: Tensor, wanted: Tensor) -> Evidence:
@@ -148,7 +150,7 @@ class GradCAM(Closing):
 
         Raises:
             UsageError: A class or the layer cannot be explained.
-            NonFiniteError: The scores or gradients are NaN or infinite.
+            NonFiniteError: The scores, activations or gradients are NaN or infinite.
             RuntimeError: Called outside the `with` block.
         """
         if self._hook is None:
@@ -246,28 +248,34 @@ def gather_evidence(
     Args:
         logits: N×C float32, with a tape that begins at `activation`.
         activation: The target layer's, of any number format.
-        wanted: Q int64, as in `GradCAM.evidence`.
+        wanted: Q int64, as in `GradCAM.evidence`. A rank beyond the last class is the last one's.
         precision: The number format and scale of the backward pass.
 
     Raises:
         UsageError: A class does not exist, or the scores do not depend on the activation.
-        NonFiniteError: The scores or gradients are NaN or infinite.
+        NonFiniteError: The scores, activations or gradients are NaN or infinite.
     """
     count = logits.shape[1]
-    if int(wanted.max()) >= count or int(wanted.min()) < -count:
+    if int(wanted.max()) >= count:
         raise UsageError(
             f"the class {int(wanted.max())} does not exist: the network's classes are 0 to "
             f"{count - 1}."
         )
+    if not _finite(logits.detach(), activation.detach()):
+        raise precision.not_finite()
     ranked = logits.detach().argsort(dim=1, descending=True)
     wanted = wanted.to(logits.device)
-    ranks = (-1 - wanted).clamp_min(0).expand(len(logits), -1)
+    ranks = (-1 - wanted).clamp(0, count - 1).expand(len(logits), -1)
     classes = torch.where(wanted < 0, ranked.gather(1, ranks), wanted)
     with torch.enable_grad():
         scores = logits.gather(1, classes)
     gradients = precision.gradients(scores, activation)
     maps = torch.stack([as_maps(each) for each in gradients], dim=1)
     return Evidence(as_maps(activation.detach().float()), maps, logits.detach(), classes)
+
+
+def _finite(*tensors: Tensor) -> bool:
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
 def as_maps(features: Tensor) -> Tensor:

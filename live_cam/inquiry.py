@@ -9,6 +9,7 @@ import torch
 
 from live_cam.answers import answer, answers, wanted_classes
 from live_cam.closing import Closing
+from live_cam.errors import NonFiniteError
 from live_cam.explanation import Answer, Explanation, Prediction
 from live_cam.faithfulness import FaithfulnessCheck
 from live_cam.leader import Leader
@@ -71,6 +72,8 @@ class Inquiry(Closing):
             NonFiniteError: The network's scores or gradients are not finite.
         """
         timer = StageTimer()
+        # Noted first: of a frame that cannot be explained, another look would not say more.
+        self._answered = question
         self._prepare(question)
         with timer.stage("total"):
             with timer.stage("preprocess"):
@@ -80,7 +83,6 @@ class Inquiry(Closing):
         # Until it is settled which engine explains, the frames are for finding out.
         if self._check and self.selector.settled:
             self._check.consider(x, explanation)
-        self._answered = question
         return explanation
 
     def unanswered(self, question: Question) -> bool:
@@ -116,7 +118,12 @@ class Inquiry(Closing):
         leader = follows.held if follows else None
         pending = self._check.pictures if self._check else None
         batch = x if pending is None else torch.cat([x, pending])
-        found = self._ask(batch, frame, question, leader, timer)
+        try:
+            found = self._ask(batch, frame, question, leader, timer)
+        except NonFiniteError:
+            if self._check:
+                self._check.give_up()
+            raise
         if self._check and pending is not None:
             self._check.conclude(found.logits[1:], self._classifier.labels)
         if follows:

@@ -66,6 +66,8 @@ MOST_PIXELS: Final = 1 << 27
 bytes are enough to claim them."""
 MOST_VIDEO_PIXELS: Final = 1 << 26
 """Of a video's picture, of which decoders hold dozens: twice 8K."""
+THREADS: Final = Range(1, 256)
+"""Of a network. Where the system refuses one of them, the process ends at once."""
 VIDEO_ENDINGS: Final = (".mp4", ".mkv", ".avi")
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"

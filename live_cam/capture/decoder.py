@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, cast
 
@@ -11,7 +12,7 @@ from av.codec.context import Flags, ThreadType
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from live_cam.errors import UsageError
+from live_cam.errors import UsageError, first_line
 from live_cam.opencv import cv2
 from live_cam.settings import MOST_VIDEO_PIXELS
 
@@ -28,6 +29,8 @@ av.logging.set_level(None)
 
 _BROKEN_IN_A_ROW: Final = 100
 """So many broken packets in a row are not a fault in the middle: nothing more will come."""
+_INVALID: Final = 0x41444E49
+"""FFmpeg's code for invalid data: `AVERROR_INVALIDDATA`."""
 _USUAL_RATE: Final = Fraction(30)
 _RATES: Final = Fraction(1, 3600), Fraction(1000)
 """Pictures per second. What a file says beyond them is no rate."""
@@ -72,12 +75,13 @@ class Decoder:
             UsageError: There is no video in it, or none that this FFmpeg can decode.
             av.error.FFmpegError: It cannot be opened.
         """
-        self._container = av.open(
-            location,
-            options={**_BOUNDS, **(options or {})},
-            timeout=timeout,
-            metadata_errors="replace",
-        )
+        with _stumbling():
+            self._container = av.open(
+                location,
+                options={**_BOUNDS, **(options or {})},
+                timeout=timeout,
+                metadata_errors="replace",
+            )
         try:
             self._stream = self._choose_stream(name)
         except UsageError:
@@ -134,15 +138,21 @@ class Decoder:
         reformatter = VideoReformatter()
         for packet in self._packets():
             for frame in self._decode(packet):
-                bgr = reformatter.reformat(frame, format="bgr24").to_ndarray()
-                yield _upright(cast("NDArray[np.uint8]", bgr), frame.rotation), self._time(frame)
+                try:
+                    with _stumbling():
+                        bgr = reformatter.reformat(frame, format="bgr24").to_ndarray()
+                        turned = _upright(cast("NDArray[np.uint8]", bgr), frame.rotation)
+                except av.error.FFmpegError:
+                    continue
+                yield turned, self._time(frame)
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         packets = self._container.demux(self._stream)
         broken = 0
         while True:
             try:
-                packet = next(packets, None)
+                with _stumbling():
+                    packet = next(packets, None)
             except av.error.InvalidDataError:
                 broken += 1
                 if broken >= _BROKEN_IN_A_ROW:
@@ -156,7 +166,8 @@ class Decoder:
 
     def _decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
         try:
-            return self._stream.decode(packet)
+            with _stumbling():
+                return self._stream.decode(packet)
         except av.error.FFmpegError:
             return []
 
@@ -167,6 +178,17 @@ class Decoder:
     def close(self) -> None:
         """Close the container. May be called twice."""
         self._container.close()
+
+
+@contextmanager
+def _stumbling() -> Iterator[None]:
+    """Take for invalid data what PyAV itself stumbles over: an index or a number out of range."""
+    try:
+        yield
+    except av.error.FFmpegError:
+        raise
+    except Exception as error:
+        raise av.error.InvalidDataError(_INVALID, first_line(error)) from error
 
 
 def _upright(image: NDArray[np.uint8], rotation: int) -> NDArray[np.uint8]:

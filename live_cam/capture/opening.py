@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from live_cam.errors import UsageError
+from live_cam.errors import UsageError, shortened
 
 if TYPE_CHECKING:
     from live_cam.capture.source import Source
@@ -47,9 +47,9 @@ def open_source(
     # Each is imported when it is needed: a camera needs no PyAV, whose libraries and OpenCV's get
     # in each other's way on macOS, and a video no camera.
     if source.isascii() and source.isdecimal():
-        if int(source) > _LAST_CAMERA:
+        if len(source) > len(str(_LAST_CAMERA)):
             raise UsageError(
-                f"There is no camera {source}: indices go from 0 to {_LAST_CAMERA}; "
+                f"There is no camera {shortened(source)}: indices go from 0 to {_LAST_CAMERA}; "
                 "live-cam doctor lists the cameras."
             )
         from live_cam.capture.camera import Camera
@@ -63,12 +63,19 @@ def open_source(
         from live_cam.capture.stream import open_stream
 
         return open_stream(source)
-    path = Path(source).expanduser()
+    path = _expanded(source)
     if _is_device(path):
         from live_cam.capture.camera import Camera
 
         return Camera(str(path), size=camera_size, fps=camera_fps)
     return _open_path(path, source, loop=loop, hold=hold)
+
+
+def _expanded(source: str) -> Path:
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:  # a tilde, but nobody of that name
+        return Path(source)
 
 
 def _is_device(path: Path) -> bool:
@@ -82,7 +89,7 @@ def _is_device(path: Path) -> bool:
 def _open_path(path: Path, source: str, *, loop: bool, hold: float) -> Source:
     mode = _mode(path)
     if not source.strip() or mode is None:
-        raise UsageError(f"There is no file or folder {source!r}; {_WHAT_IS_RIGHT}.")
+        raise UsageError(f"There is no file or folder {shortened(source)!r}; {_WHAT_IS_RIGHT}.")
     from live_cam.capture import stills
 
     if stat.S_ISDIR(mode):

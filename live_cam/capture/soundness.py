@@ -19,6 +19,8 @@ _MOST_JPEG_WORK: Final = 1 << 31
 """Scans times pixels. A progressive JPEG has up to 15 scans, each of which goes over all pixels."""
 _JPEG_SEGMENT: Final = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 """A marker. Within a scan 255 is followed by 0, and by 208 to 215 where decoding can restart."""
+_BEGIN: Final = 16
+"""Bytes, by which Pillow tells formats apart."""
 _WITHOUT_LENGTH: Final = (0x01, 0xD8)
 _SCAN: Final = 0xDA
 _END: Final = 0xD9
@@ -41,7 +43,7 @@ def is_sound(data: bytes) -> bool:
                     return False
                 picture.load()
     except UnidentifiedImageError:
-        return bool(data)  # one that only OpenCV knows
+        return bool(data) and not _looks_known(data)
     except Exception:  # Pillow's readers fail on broken files in any way
         return False
     return True
@@ -55,6 +57,12 @@ def _formats() -> tuple[str, ...]:
     """
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+def _looks_known(data: bytes) -> bool:
+    """Whether it begins as Pillow's formats do: then it is broken, and not one of OpenCV's own."""
+    begins = (Image.OPEN[name][1] for name in _formats())
+    return any(begin(data[:_BEGIN].ljust(_BEGIN, b"\0")) for begin in begins if begin)
 
 
 def _scans(data: bytes) -> int:

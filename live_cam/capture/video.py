@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -106,9 +107,10 @@ def open_video(path: Path) -> Video:
     try:
         # The prefix: FFmpeg would take the part of a name before its first colon for a protocol.
         decoder = Decoder(f"file:{path}", name=name, options=_LOCAL)
-    except av.error.PermissionError:
-        raise UsageError(f"{path} may not be read; change its permissions.") from None
-    except av.error.InvalidDataError as error:
+    except (av.error.InvalidDataError, av.error.PermissionError) as error:
+        # FFmpeg also says so of a list of files that it does not follow.
+        if not os.access(path, os.R_OK):
+            raise UsageError(f"{path} may not be read; change its permissions.") from None
         raise UsageError(
             f"{path} is not a video, or it is cut off or broken; check whether another program "
             "plays it."

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from live_cam.cli.options import SOURCE, say, settings_options
+from live_cam.cli.options import SOURCE, settings_options
+from live_cam.cli.printing import say
 from live_cam.errors import UsageError
 from live_cam.settings import Settings
 
