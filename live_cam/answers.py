@@ -113,7 +113,7 @@ def answer(cam: Tensor, title: str, kind: str, subject: int, *, signed: bool = F
     """
     if not bool((cam.abs() <= _LARGEST).all()):
         raise NonFiniteError(
-            f"the evidence that {kind} finds is too large for float32; check the weights."
+            f"the evidence for class {subject} is too large for float32; check the weights."
         )
     strength = cam.abs().max().clamp_min(_EPSILON)
     return Answer(title, (cam / strength).numpy(), signed, kind, subject, float(strength))
