@@ -165,7 +165,8 @@ def read_picture(path: Path) -> NDArray[np.uint8] | None:
         `settings.MOST_PIXELS`.
     """
     try:
-        if not path.is_file():  # a pipe would be waited for, perhaps forever
+        # A pipe would be waited for, perhaps forever.
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return None
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)

@@ -92,12 +92,14 @@ class Server:
         image: What the camera shows.
         paused: While set, the camera says nothing.
         files: What else there is, by its path.
+        asked: The paths that were asked for.
     """
 
     def __init__(self, port: int = 0) -> None:
         self.image: NDArray[np.uint8] = marked(RED)
         self.paused = threading.Event()
         self.files: dict[str, bytes] = {}
+        self.asked: list[str] = []
         self._stopped = threading.Event()
         server = self
 
@@ -121,6 +123,7 @@ class Server:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         try:
             path = request.path.partition("?")[0]
+            self.asked.append(path)
             if path == "/video":
                 self._stream(request)
             elif path == "/private":

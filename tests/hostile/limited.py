@@ -14,9 +14,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.hostile.sentences import Refused, attempt
 from tests.program import environment
 
 SECONDS = 60
@@ -72,22 +74,11 @@ def main(kind: str, megabytes: int) -> None:
         path = line.rstrip("\n")
         signal.alarm(SECONDS)  # whose action is to end the process
         before = reset_peak()
-        read_it, text = attempt(read, Path(path))
-        outcome = Outcome(path, read_it, text, (memory("VmHWM") - before) // MEGABYTE)
+        text = attempt(partial(read, Path(path)))
+        peak = (memory("VmHWM") - before) // MEGABYTE
+        outcome = Outcome(path, not isinstance(text, Refused), text, peak)
         sys.stdout.write(json.dumps(outcome) + "\n")
         sys.stdout.flush()
-
-
-def attempt(read: Callable[[Path], str], path: Path) -> tuple[bool, str]:
-    from live_cam.errors import LiveCamError
-
-    try:
-        return True, read(path)
-    except LiveCamError as error:
-        sentence = str(error)
-        assert len(sentence.splitlines()) == 1, sentence
-        assert len(sentence) < 1000, sentence
-        return False, sentence
 
 
 def weights_reader() -> Callable[[Path], str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 
+EFFORT = float(os.environ.get("LIVE_CAM_FUZZ", "1"))
+"""How many times as many files and examples are tried: 1 in the tests, more to look for more."""
 _INTERESTING = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)
 _RUN = 16
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 import sys
@@ -20,15 +19,15 @@ from live_cam.errors import UsageError, WeightsError
 from live_cam.weights import cached_file, load_pretrained, read_state_dict
 from tests.hostile import bombs, tiny
 from tests.hostile.limited import Outcome, opened
-from tests.hostile.mutation import mutated
+from tests.hostile.mutation import EFFORT, mutated
 from tests.networks import randomised
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does")
 
 MEGABYTES = 700
 """Of addresses for the process that reads them; none needs a tenth of it."""
-MUTATIONS = int(os.environ.get("LIVE_CAM_MUTATIONS", "150"))
-"""Of each format; more of them can be asked for."""
+MUTATIONS = round(120 * EFFORT)
+"""Of each format."""
 State = dict[str, Tensor]
 
 
