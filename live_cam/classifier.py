@@ -117,7 +117,7 @@ class _Torchvision:
             close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4)
             hint = f"did you mean {', '.join(close)}" if close else "see live-cam run --help"
             raise UsageError(
-                f"there is no network {name!r} among torchvision's classifiers; {hint}?"
+                f"there is no network {shortened(name)!r} among torchvision's classifiers; {hint}?"
             )
         self.name = name
         self.weights: WeightsEnum = models.get_model_weights(name).DEFAULT

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from live_cam.errors import DeviceError, NonFiniteError, UsageError
+from live_cam.errors import DeviceError, NonFiniteError, UsageError, shortened
 from live_cam.settings import DEVICES
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def select_device(name: str = "auto") -> torch.device:
         name = next((kind for kind in ("cuda", "xpu", "mps") if _count(kind)), "cpu")
     kind, _, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps", "xpu") or (number and not _is_index(number)):
-        raise UsageError(f"there is no device {name!r}; choose {', '.join(DEVICES)}.")
+        raise UsageError(f"there is no device {shortened(name)!r}; choose {', '.join(DEVICES)}.")
     if kind != "cpu" and int(number or 0) >= _count(kind):
         raise DeviceError(f"the device {name} is not here: {_why_absent(kind)}.")
     return torch.device("cpu") if kind == "cpu" else torch.device(kind, int(number or 0))

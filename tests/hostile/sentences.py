@@ -22,6 +22,6 @@ def attempt(call: Callable[[], T]) -> T | Refused:
         return call()
     except LiveCamError as error:
         sentence = str(error)
-    assert len(sentence.splitlines()) == 1, sentence
-    assert len(sentence) < 1500, sentence
+    assert len(sentence.splitlines()) == 1, sentence[:300]
+    assert len(sentence) < 1500, sentence[:300]
     return Refused(sentence)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import pickle
 import re
 import struct
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torchvision import models
 
 from live_cam.errors import UsageError, WeightsError
+from live_cam.pickle_weight import heaviest_tuple
 from live_cam.weights import cached_file, load_pretrained, read_state_dict
 from tests.hostile import bombs, tiny
 from tests.hostile.limited import Outcome, opened
@@ -114,8 +120,8 @@ WRITERS: dict[str, Callable[[Any, Path], object]] = {
 
 def packed(path: Path) -> None:
     """A hundred megabytes in a hundred kilobytes."""
-    pickle = b"\x80\x02" + b"N0" * (50 << 20) + b"."
-    bombs.archive(path, pickle, zipfile.ZIP_DEFLATED)
+    nones = b"\x80\x02" + b"N0" * (50 << 20) + b"."
+    bombs.archive(path, nones, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 1 << 20
 
 
@@ -139,9 +145,9 @@ def repacked(source: Path, target: Path, seed: int) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of all the files."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    for name, (pickle, _) in PICKLES.items():
-        bombs.archive(folder / f"{name}.pth", pickle())
-        (folder / f"{name}.legacy.pth").write_bytes(pickle())
+    for name, (make, _) in PICKLES.items():
+        bombs.archive(folder / f"{name}.pth", make())
+        (folder / f"{name}.legacy.pth").write_bytes(make())
     for name, (state, _) in STATES.items():
         torch.save(state(), folder / f"{name}.pth")
     for name, (header, _) in HEADERS.items():
@@ -210,6 +216,25 @@ def test_a_pickle_that_would_run_code_does_not(tmp_path: Path) -> None:
 
     assert not mark.exists()
     assert "weights_only" not in str(caught.value)  # torch would say how to have it executed
+
+
+@given(
+    nested=st.recursive(st.integers() | st.text(), lambda inner: st.tuples(inner, inner, inner)),
+    protocol=st.integers(0, pickle.HIGHEST_PROTOCOL),
+)
+def test_tuples_are_weighed_with_all_that_is_in_them(nested: object, protocol: int) -> None:
+    def weight(thing: object) -> int:
+        return 1 + sum(map(weight, thing)) if isinstance(thing, tuple) else 1
+
+    pickled = io.BytesIO(pickle.dumps({"a": [nested]}, protocol))
+    assert heaviest_tuple(pickled) == weight(nested)
+    assert not pickled.read()
+
+
+@given(data=st.binary(max_size=60))
+def test_what_is_no_pickle_has_no_weight_and_does_no_harm(data: bytes) -> None:
+    with suppress(ValueError):
+        assert heaviest_tuple(io.BytesIO(data)) > 0
 
 
 def test_a_file_in_the_cache_is_looked_at_too(
