@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import warnings
 import zipfile
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,9 @@ format's version, the system's, the state dict, and the names of the storages th
 _HEAVIEST_TUPLE: Final = 256
 """Objects. Those that torch writes, to build a tensor again, have about 30."""
 _ZIP: Final = b"PK\x03\x04"
+_END: Final = struct.Struct("<4s4H2LH")
+_LARGE_END: Final = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR: Final = struct.Struct("<4sLQL")
 _ASKS_FOR: Final = re.compile(r"GLOBAL (\S+) (?:was not an allowed|whose module)")
 
 
@@ -140,6 +144,8 @@ def _check_zip(file: io.BufferedReader) -> None:
     Raises:
         ValueError: It would, or it is broken or cut off.
     """
+    if not _has_one_directory(file):
+        raise ValueError("it is broken or cut off")
     try:
         archive = zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
@@ -156,6 +162,30 @@ def _check_zip(file: io.BufferedReader) -> None:
                 if entry.file_size > _MOST_PICKLED:
                     raise ValueError("its tensors are described in more than 8 MB")
                 _check_pickle(io.BytesIO(archive.read(entry)))
+
+
+def _has_one_directory(file: io.BufferedReader) -> bool:
+    """Whether the archive's directory lies right before its end, and is said to.
+
+    Where it is not, Python finds one directory and torch another: what is looked at here would not
+    be what is loaded (APPNOTE.TXT - .ZIP File Format Specification, sections 4.3.14 to 4.3.16).
+    """
+    end = file.seek(0, io.SEEK_END) - _END.size
+    if end < 0:
+        return False
+    file.seek(end)
+    mark, *_, size, start, comment = _END.unpack(file.read(_END.size))
+    large = end - _LOCATOR.size
+    if large >= _LARGE_END.size:
+        file.seek(large)
+        if file.read(4) == b"PK\6\7":
+            end = large - _LARGE_END.size
+            file.seek(end)
+            large_mark, *_, size, start = _LARGE_END.unpack(file.read(_LARGE_END.size))
+            if large_mark != b"PK\6\6":
+                return False
+    file.seek(0)
+    return bool(mark == b"PK\5\6" and not comment and start + size == end)
 
 
 def _check_legacy(file: io.BufferedReader) -> None:

@@ -133,6 +133,19 @@ def twice(path: Path) -> None:
         file.writestr(name.upper(), bombs.deep_key(10**6))
 
 
+def two_faced(path: Path) -> None:
+    """A directory for Python, right before the end, and another one where the end says it is."""
+    harmless = bombs.archive(path, pickle.dumps({})).read_bytes()
+    harmful = bombs.archive(path, bombs.deep_key(300_000)).read_bytes()
+    end = bytearray(harmless[-22:])
+    _, *_, size, start, _ = struct.unpack("<4s4H2LH", harmful[-22:])
+    struct.pack_into("<L", end, 16, start)
+    assert size == struct.unpack_from("<L", end, 12)[0]
+    path.write_bytes(harmful + harmless[:-22] + end)
+    with zipfile.ZipFile(path) as seen:
+        assert seen.read("archive/data.pkl") == pickle.dumps({})
+
+
 def repacked(source: Path, target: Path, seed: int) -> None:
     """A whole archive with a mutilated pickle, which a mutilated archive hardly lets through."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
@@ -154,6 +167,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"{name}.safetensors").write_bytes(header())
     packed(folder / "packed.pth")
     twice(folder / "twice.pth")
+    two_faced(folder / "two-faced.pth")
     for name, save in WRITERS.items():
         save(STATE, folder / name)
         data = (folder / name).read_bytes()
@@ -176,6 +190,7 @@ def outcomes(folder: Path) -> dict[str, Outcome]:
         *((f"{name}.safetensors", words) for name, (_, words) in HEADERS.items()),
         ("packed.pth", "compressed, which torch's files never are"),
         ("twice.pth", "two parts of the same name"),
+        ("two-faced.pth", "broken or cut off"),
     ],
 )
 def test_each_is_refused_in_one_sentence(
