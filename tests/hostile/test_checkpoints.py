@@ -134,16 +134,16 @@ def twice(path: Path) -> None:
 
 
 def two_faced(path: Path) -> None:
-    """A directory for Python, right before the end, and another one where the end says it is."""
-    harmless = bombs.archive(path, pickle.dumps({})).read_bytes()
-    harmful = bombs.archive(path, bombs.deep_key(300_000)).read_bytes()
-    end = bytearray(harmless[-22:])
-    _, *_, size, start, _ = struct.unpack("<4s4H2LH", harmful[-22:])
-    struct.pack_into("<L", end, 16, start)
-    assert size == struct.unpack_from("<L", end, 12)[0]
-    path.write_bytes(harmful + harmless[:-22] + end)
+    """One directory where Python looks for it, right before the end, and another for torch."""
+    pickles = {"harmful": bombs.deep_key(300_000), "harmless": pickle.dumps({})}
+    longest = max(map(len, pickles.values()))
+    harmful, harmless = (
+        bombs.archive(path, each.ljust(longest, b"0")).read_bytes() for each in pickles.values()
+    )
+    # Both are of one size, so that what the end says is where the first directory is.
+    path.write_bytes(harmful + harmless)
     with zipfile.ZipFile(path) as seen:
-        assert seen.read("archive/data.pkl") == pickle.dumps({})
+        assert seen.read("archive/data.pkl").startswith(pickles["harmless"])
 
 
 def repacked(source: Path, target: Path, seed: int) -> None:
