@@ -10,23 +10,28 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from live_cam.batch import BatchExplainer
     from live_cam.capture import Frame, open_source
     from live_cam.classifier import Classifier, load_classifier
     from live_cam.explanation import Explanation, Prediction
     from live_cam.gradcam import GradCAM
     from live_cam.pipeline import LivePipeline
+    from live_cam.question import Question
     from live_cam.recorder import Recorder
-    from live_cam.settings import Settings
+    from live_cam.settings import NetworkSettings, Settings
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "BatchExplainer": "batch",
     "Classifier": "classifier",
     "Explanation": "explanation",
     "Frame": "capture",
     "GradCAM": "gradcam",
     "LivePipeline": "pipeline",
+    "NetworkSettings": "settings",
     "Prediction": "explanation",
+    "Question": "question",
     "Recorder": "recorder",
     "Settings": "settings",
     "load_classifier": "classifier",
@@ -34,12 +39,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "BatchExplainer",
     "Classifier",
     "Explanation",
     "Frame",
     "GradCAM",
     "LivePipeline",
+    "NetworkSettings",
     "Prediction",
+    "Question",
     "Recorder",
     "Settings",
     "load_classifier",

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from live_cam.geometry import Region
 from live_cam.pointing import PRESS, RELEASE
 from live_cam.question import AGAINST, FOR, VERSUS
-from live_cam.settings import ALPHA, ALPHA_STEP, FULL_FRAME_VIEWS, METHODS, TOP_K
+from live_cam.settings import ALPHA, ALPHA_STEP, FULL_FRAME_VIEWS, METHODS, THEMES, TOP_K
+from live_cam.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,9 +111,9 @@ def _toggle_evidence(evidence: str, controls: Controls) -> str:
     }[controls.evidence]
 
 
-def _lock(rank: int, controls: Controls) -> str | None:
+def _lock(rank: int, controls: Controls) -> str:
     if rank >= len(controls.top):
-        return None
+        return "no class in that place yet"
     chosen = controls.top[rank]
     if controls.view != "classes" or not controls.locked:
         controls.locked = (chosen.class_index,)
@@ -157,16 +158,27 @@ def _toggle_bars(controls: Controls) -> str:
     return "bars" if controls.bars else "no bars"
 
 
-def _full_screen(controls: Controls) -> None:
+def _next_theme(controls: Controls) -> str:
+    place = THEMES.index(controls.theme) + 1
+    controls.theme = THEMES[place % len(THEMES)]
+    return "no glass" if controls.theme == "none" else f"theme {controls.theme}"
+
+
+def _full_screen(controls: Controls) -> str:
     controls.full_screen = not controls.full_screen
+    return "full screen" if controls.full_screen else "in a window"
 
 
-def _move_focus(step: int, controls: Controls) -> str | None:
+def _move_focus(step: int, controls: Controls) -> str:
     if controls.view != "maps":
-        return None
+        return "k shows the feature maps"
+    if not controls.panes:
+        return "the feature maps are on their way"
     place = step - 1 if controls.focus is None and step > 0 else (controls.focus or 0) + step
     controls.focus = place if 0 <= place < len(controls.panes) else None
-    return None if controls.focus is not None else "all feature maps together"
+    if controls.focus is None:
+        return "all feature maps together"
+    return f"feature map {controls.focus + 1} of {len(controls.panes)}"
 
 
 def _hover(controls: Controls) -> None:
@@ -223,6 +235,7 @@ ACTIONS: Final = (
     Action("forget", ("click",), "forget that box", _click),
     Action("point", ("hover",), "enlarge the map under it", _hover),
     Action("bars", ("p",), "probability bars", _toggle_bars),
+    Action("theme", ("t",), "dark, light or no glass", _next_theme),
     # Qt does not tell F from f: there only F11 does it.
     Action("full-screen", ("f11", "F"), "full screen", _full_screen),
     Action("help", ("h",), "show or hide the keys", _help),
@@ -244,6 +257,31 @@ def press(controls: Controls, key: str) -> str | None:
         return _type(controls, key)
     action = _BY_KEY.get(key) or _BY_KEY.get(key.lower())
     return action.handler(controls) if action else None
+
+
+def status_of(controls: Controls) -> Status:
+    """Say what the picture shows of the controls; the figures of the run are for others to add."""
+    return Status(
+        view=controls.view,
+        locked=bool(controls.locked),
+        focus=controls.focus,
+        box=controls.box,
+        target=controls.target,
+        bars=controls.bars,
+        theme=controls.theme,
+        alpha=controls.alpha,
+        mirror=controls.mirror,
+        frozen=controls.frozen,
+        keys=_card(controls),
+    )
+
+
+def _card(controls: Controls) -> tuple[tuple[str, str], ...]:
+    if controls.entry is None:
+        return KEY_HELP if controls.help else ()
+    found = [controls.labels[index] for index in controls.suggestions]
+    keys = ("enter", *[""] * len(found))
+    return (("/", controls.entry + "_"), *zip(keys, found or ["no class yet"], strict=False))
 
 
 def point(controls: Controls, event: PointerEvent) -> str | None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from live_cam.errors import NonFiniteError
-from live_cam.explanation import Answer
+from live_cam.explanation import Answer, Prediction
 from live_cam.methods import METHODS
-from live_cam.question import AGAINST, FOR, VERSUS
+from live_cam.question import AGAINST, FOR, TOP_CLASS, VERSUS
+from live_cam.ranking import Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,43 +25,49 @@ _LARGEST = 1e30
 """Of a map: the maps of a second, added up, then stay in the range of float32."""
 
 
-def wanted_classes(question: Question, leader: int | None = None) -> Tensor:
-    """Return the Q int64 classes and ranks whose gradients a question needs.
+def asked_classes(question: Question, ranks: Sequence[int] = ()) -> list[int]:
+    """Return the classes and ranks whose gradients a question needs.
 
     Args:
         question: What is asked.
-        leader: The class that is shown as the top class for now; None: the frame's own.
+        ranks: The classes that are shown as the most probable one, the second and so on; beyond
+            them it is the frame's own ranks.
     """
-    classes = _explained(question, leader)
-    if question.evidence == VERSUS and len(classes) == 1:
+    classes = _named(question, ranks)
+    if question.evidence == VERSUS and len(question.classes) == 1:
+        rivals = [each for each in ranks if each != classes[0]]
         # The best two: whichever of them is not the explained class is its rival.
-        classes += [-1, -2]
-    return torch.tensor(classes)
+        classes += rivals[:1] or [TOP_CLASS, TOP_CLASS - 1]
+    return classes
 
 
-def _explained(question: Question, leader: int | None) -> list[int]:
-    classes = list(question.classes)
-    if leader is None or classes[0] >= 0:
-        return classes
-    return [leader, *classes] if len(classes) > 1 else [leader]
+def _named(question: Question, ranks: Sequence[int]) -> list[int]:
+    """Return the question's classes, each once, with known ones in the place of ranks."""
+    known = dict(zip(range(TOP_CLASS, TOP_CLASS - len(ranks), -1), ranks, strict=True))
+    return list(dict.fromkeys(known.get(each, each) for each in question.classes))
 
 
 def answers(
-    evidence: Evidence, question: Question, labels: Sequence[str], leader: int | None = None
+    evidence: Evidence,
+    question: Question,
+    labels: Sequence[str],
+    ranks: Sequence[int] = (),
+    ranking: Ranking | None = None,
 ) -> list[Answer]:
     """Make a question's maps for one picture.
 
     Args:
-        evidence: Of pictures of which the first is answered, for the classes of `wanted_classes`.
+        evidence: Of this picture alone, for the classes of `asked_classes`.
         question: What was asked.
         labels: The classes' names.
-        leader: As in `wanted_classes`.
+        ranks: As in `asked_classes`.
+        ranking: Says which feature maps are the strongest; None: this picture's alone.
 
     Returns:
         The explained class's map first, then the other classes', the other methods', and the
         strongest feature maps, best first.
     """
-    asked = evidence.classes[0, : len(_explained(question, leader))].tolist()
+    asked = evidence.classes[0, : len(_named(question, ranks))].tolist()
     # A class may have been asked for by its rank, too.
     places = sorted({index: place for place, index in reversed(list(enumerate(asked)))}.values())
     places = places[: len(question.classes)]
@@ -72,7 +79,7 @@ def answers(
     maps += [
         _answer(evidence, question, labels, 0, rival, method) for method in question.methods[1:]
     ]
-    return maps + _strongest(evidence, question.feature_maps)
+    return maps + _strongest(evidence, question.feature_maps, ranking or Ranking())
 
 
 def _answer(
@@ -84,28 +91,27 @@ def _answer(
     method: str | None = None,
 ) -> Answer:
     method = method or question.methods[0]
-    activations = evidence.activations[:1]
-    gradients = evidence.gradients[:1, place]
+    activations, gradients = evidence.activations, evidence.gradients[:, place]
     index = int(evidence.classes[0, place])
     title = method
     if rival is not None:
-        gradients = gradients - evidence.gradients[:1, rival]
+        gradients = gradients - evidence.gradients[:, rival]
         title = f"{method} · {labels[index]} or {labels[int(evidence.classes[0, rival])]}"
     elif question.evidence == AGAINST:
         title = f"{method} · for and against"
     elif question.evidence == VERSUS:
         title = f"{method} · no rival"
-    if len(question.classes) > 1:
-        score = float(evidence.logits[0].softmax(dim=0)[index])
-        title = f"{labels[index]} {100 * score:.0f} %"
     cam = METHODS[method](activations, gradients)
     signed = question.evidence != FOR
     if signed:
         cam = cam - METHODS[method](activations, -gradients)
-    return answer(cam[0], title, f"{method} {question.evidence}", index, signed=signed)
+    explained = prediction(evidence.logits[0].softmax(dim=0), index, labels)
+    return answer(cam[0], title, f"{method} {question.evidence}", explained, signed=signed)
 
 
-def answer(cam: Tensor, title: str, kind: str, subject: int, *, signed: bool = False) -> Answer:
+def answer(
+    cam: Tensor, title: str, kind: str, explained: Prediction, *, signed: bool = False
+) -> Answer:
     """Make a raw map, h×w float32 of any scale, ready to be shown.
 
     Raises:
@@ -113,10 +119,17 @@ def answer(cam: Tensor, title: str, kind: str, subject: int, *, signed: bool = F
     """
     if not bool((cam.abs() <= _LARGEST).all()):
         raise NonFiniteError(
-            f"the evidence for class {subject} is too large for float32; check the weights."
+            f"the evidence for class {explained.class_index} is too large for float32; "
+            "check the weights."
         )
     strength = cam.abs().max().clamp_min(_EPSILON)
-    return Answer(title, (cam / strength).numpy(), signed, kind, subject, float(strength))
+    heatmap = (cam / strength).numpy()
+    return Answer(title, heatmap, signed, kind, explained.class_index, float(strength), explained)
+
+
+def prediction(scores: Tensor, index: int, labels: Sequence[str]) -> Prediction:
+    """Name a class of C softmax probabilities."""
+    return Prediction(index, labels[index], float(scores[index]))
 
 
 def _rival(evidence: Evidence, question: Question, place: int, places: list[int]) -> int | None:
@@ -130,29 +143,36 @@ def _rival(evidence: Evidence, question: Question, place: int, places: list[int]
     return next((1 + rank for rank, each in enumerate(best) if each != mine), None)
 
 
-def _strongest(evidence: Evidence, count: int) -> list[Answer]:
+def _strongest(evidence: Evidence, count: int, ranking: Ranking) -> list[Answer]:
     """Return the feature maps that push hardest for the first class, as Grad-CAM weighs them.
 
     A map's contribution is its weight times its sum over the positions (Selvaraju et al. 2017,
-    equation 2, before the maps are added up). All are drawn to one scale.
+    equation 2, before the maps are added up). All are drawn to one scale; those that push against
+    the class are signed.
     """
     if not count:
         return []
     activations = evidence.activations[0]
     weights = evidence.gradients[0, 0].mean(dim=(1, 2))
     weighted = weights[:, None, None] * activations
-    best = weighted.sum(dim=(1, 2)).topk(min(count, len(weights))).indices
-    shown = weighted[best].relu()
-    scale = shown.max().clamp_min(_EPSILON)
+    contributions = weighted.sum(dim=(1, 2))
+    best = ranking.follow(contributions.numpy(), count)
+    against = contributions[best] < 0
+    shown = torch.where(against[:, None, None], weighted[best], weighted[best].relu())
+    scale = shown.abs().max().clamp_min(_EPSILON)
     # Weights are tiny numbers that differ between networks: shown as shares of the largest.
     shares = weights[best] / weights.abs().max().clamp_min(_EPSILON)
     return [
         Answer(
-            f"#{index} {share:+.2f}",
+            f"#{index}",
             (each / scale).numpy(),
+            signed=signed,
             kind="feature map",
             subject=index,
             strength=float(scale),
+            weight=share,
         )
-        for index, share, each in zip(best.tolist(), shares.tolist(), shown, strict=True)
+        for index, share, signed, each in zip(
+            best, shares.tolist(), against.tolist(), shown, strict=True
+        )
     ]

@@ -41,6 +41,8 @@ class Controls:
     """The box in which the evidence's peak is wanted, in shares of the frame; None: no box."""
     bars: bool = True
     """Whether the most probable classes are shown as bars."""
+    theme: str = "dark"
+    """One of `settings.THEMES`."""
     full_screen: bool = False
     """Whether the window fills the screen."""
     entry: str | None = None
@@ -82,6 +84,7 @@ class Controls:
             check=settings.check is not None,
             box=settings.box,
             bars=settings.bars,
+            theme=settings.theme,
             full_screen=settings.full_screen,
             alpha=settings.alpha,
             mirror=settings.mirror,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 from live_cam.closing import Closing
-from live_cam.errors import EngineError, NonFiniteError, WeightsError
+from live_cam.errors import EngineError, NonFiniteError
 from live_cam.question import Question
-from live_cam.settings import ACCELERATORS, CHECK_EVERY, EMBEDDED_MODEL
+from live_cam.settings import ACCELERATORS, CHECK_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,16 +71,11 @@ class Explainer(Closing):
             EngineError: The engine that was asked for is not installed.
         """
         from live_cam.inquiry import Inquiry
-        from live_cam.precision import select_device
-        from live_cam.preprocess import Preprocessor
+        from live_cam.loading import load_network, share_threads
 
         settings = self._settings
-        _share_threads(settings)
-        device = select_device("cpu" if settings.device in ACCELERATORS else settings.device)
-        classifier = self._load_classifier(device)
-        preprocess = Preprocessor(
-            classifier.input_size, classifier.mean, classifier.std, device, settings.fit
-        )
+        share_threads(settings.threads, spare=0 if settings.every_frame else 1)
+        classifier, preprocess, device = load_network(settings, self._say, self._note)
         self._inquiry = Inquiry(
             classifier,
             preprocess,
@@ -95,6 +89,9 @@ class Explainer(Closing):
             self.question = self._begin(self.labels)
         self.network = f"{classifier.name} · {classifier.layer}"
         self.activity = None
+
+    def _note(self, activity: str) -> None:
+        self.activity = activity
 
     def _open_engines(self, classifier: Classifier, device: torch.device) -> EngineSelector:
         from live_cam.engines import open_engine
@@ -143,27 +140,14 @@ class Explainer(Closing):
         """Whether another look at the frame that was explained last would say more of it."""
         return self._inquiry is not None and self._inquiry.unanswered(self.question)
 
-    def _load_classifier(self, device: torch.device) -> Classifier:
-        from live_cam.classifier import load_classifier, missing_download
+    def stand_still(self, frame: Frame) -> None:
+        """Take note that a frame shows what the one that was explained last showed.
 
-        settings = self._settings
-        download = None if settings.weights else missing_download(settings.model)
-        if download:
-            self.activity = f"downloading the weights of {settings.model} ({download})…"
-        try:
-            return load_classifier(
-                settings.model,
-                weights=settings.weights,
-                labels=settings.labels,
-                layer=settings.layer,
-                device=device,
-            )
-        except WeightsError as error:
-            if not settings.fallback or settings.weights or settings.layer:
-                raise
-            self._say(f"Using {EMBEDDED_MODEL} instead of {settings.model}: {error}")
-            self.activity = f"loading {EMBEDDED_MODEL} instead of {settings.model}…"
-            return load_classifier(EMBEDDED_MODEL, labels=settings.labels, device=device)
+        Args:
+            frame: A later one.
+        """
+        if self._inquiry:
+            self._inquiry.stand_still(frame)
 
     def explain(self, frame: Frame) -> Explanation:
         """Say what the network sees in a frame and which part of it made it say so.
@@ -207,24 +191,3 @@ class Explainer(Closing):
                 f"{self._failed} frames were shown without an explanation, and {self._explained} "
                 "with one."
             )
-
-
-def _share_threads(settings: Settings) -> None:
-    """Leave one of the processor's cores to those who capture, draw and record.
-
-    Measured on two cores with VGG-19 (docs/performance.md): where the network takes both, each of
-    its parallel parts waits for the core that draws, the window stutters, and hardly more frames
-    are explained.
-    """
-    import torch
-
-    default = _cores() if settings.every_frame else max(1, _cores() - 1)
-    torch.set_num_threads(settings.threads or default)
-
-
-@cache
-def _cores() -> int:
-    """Return how many threads torch takes by itself, asked before it is told another number."""
-    import torch
-
-    return torch.get_num_threads()

@@ -6,7 +6,7 @@ not import torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from live_cam.geometry import WHOLE, Region
@@ -33,7 +33,7 @@ class Answer:
     """One more map of the same frame, to be shown beside the heatmap."""
 
     title: str
-    """What it is: `layercam`, `tabby 82 %`, `#132 +0.42`."""
+    """What it shows: `layercam`, `gradcam · tabby or lynx`, `#132`."""
     heatmap: NDArray[np.float32]
     """h×w in [0, 1], or in [-1, 1] where it is signed."""
     signed: bool = False
@@ -44,6 +44,11 @@ class Answer:
     """Its class's, or the feature map's, index."""
     strength: float = 1.0
     """What 1 stands for in it, in the method's own scale: maps of one kind can be compared."""
+    prediction: Prediction | None = None
+    """The class that it explains; None: it is a single feature map."""
+    weight: float | None = None
+    """A feature map's, as a share of the layer's largest one: below 0, it speaks against; None: it
+    is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +108,29 @@ class Explanation:
     """How many of how many layers of the network had their weights shuffled; None: it is itself."""
     others: tuple[Answer, ...] = ()
     """What was asked for beside the heatmap: other classes, methods or single feature maps."""
+
+    @property
+    def subject(self) -> int:
+        """As in `Answer`."""
+        return self.class_index
+
+    def of_each_class(self) -> tuple[Explanation, ...]:
+        """Return an explanation for each class that was asked for: this one, then the others'."""
+        rest = [
+            replace(
+                self,
+                heatmap=each.heatmap,
+                title=each.title,
+                signed=each.signed,
+                kind=each.kind,
+                strength=each.strength,
+                class_index=each.prediction.class_index,
+                label=each.prediction.label,
+                score=each.prediction.score,
+                check=None,
+                others=(),
+            )
+            for each in self.others
+            if each.prediction and each.prediction.class_index != self.class_index
+        ]
+        return (replace(self, others=()), *rest)

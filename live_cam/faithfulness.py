@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from live_cam.explanation import Check, Prediction
+from live_cam.metrics import masked
 from live_cam.opencv import cv2
 from live_cam.resizing import enlarged
 
@@ -56,8 +57,7 @@ class FaithfulnessCheck:
         self._since = 0
         mask = hot_mask(explanation.heatmap, x.shape[-1], x.shape[-2])
         hot = torch.from_numpy(mask).to(x.device)
-        # 0 is the mean colour of what the network was trained on.
-        self.pictures = torch.cat([x * (1 - hot), x * hot])
+        self.pictures = torch.cat([masked(x, 1 - hot), masked(x, hot)])
         self._checked = explanation
 
     def give_up(self) -> None:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import torch
 
-from live_cam.answers import answer, answers, wanted_classes
+from live_cam.answers import asked_classes
 from live_cam.closing import Closing
 from live_cam.errors import NonFiniteError
-from live_cam.explanation import Answer, Explanation, Prediction
 from live_cam.faithfulness import FaithfulnessCheck
-from live_cam.leader import Leader
-from live_cam.question import TOP_CLASS
+from live_cam.findings import ask
 from live_cam.randomisation import ShuffledNetwork
-from live_cam.settings import TOP_K
+from live_cam.ranking import Ranking, Standings
 from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from live_cam.capture import Frame
     from live_cam.classifier import Classifier
     from live_cam.engines.selection import EngineSelector
+    from live_cam.explanation import Explanation
+    from live_cam.findings import Asked, Findings
     from live_cam.preprocess import Preprocessor
     from live_cam.question import Question
 
@@ -52,14 +55,16 @@ class Inquiry(Closing):
             selector: Explains by it; closed with the inquiry.
             device: Where the network is.
             check_every: One explanation in how many is checked, where checks are wanted.
-            steady: Whether the top class is the one that leads for a moment, not each frame's.
+            steady: Whether the top classes and the strongest feature maps are those that lead for
+                a moment or clearly, not each frame's.
         """
         self.selector = selector
         self._classifier = classifier
         self._preprocess = preprocess
         self._device = device
         self._check_every = check_every
-        self._leader = Leader() if steady else None
+        self._standings = Standings() if steady else None
+        self._strongest = Ranking() if steady else None
         self._check: FaithfulnessCheck | None = None
         self._forgetful: ShuffledNetwork | None = None
         self._shuffled_at = 0.0
@@ -75,15 +80,28 @@ class Inquiry(Closing):
         # Noted first: of a frame that cannot be explained, another look would not say more.
         self._answered = question
         self._prepare(question)
+        height, width = frame.image.shape[:2]
         with timer.stage("total"):
             with timer.stage("preprocess"):
                 x = self._preprocess(frame.image)
             found = self._found(x, frame, question, timer)
-        explanation = self._explanation(found, frame, timer)
+            region = self._preprocess.region(width, height)
+            said = found.explanation(0, region, timer, index=frame.index, timestamp=frame.timestamp)
+        check = self._check.latest if self._check else None
+        explanation = replace(
+            said,
+            check=check if check and check.class_index == said.class_index else None,
+            shuffled=self._forgetful.progress if self._forgetful else None,
+        )
         # Until it is settled which engine explains, the frames are for finding out.
         if self._check and self.selector.settled:
             self._check.consider(x, explanation)
         return explanation
+
+    def stand_still(self, frame: Frame) -> None:
+        """Take note that a frame shows what the one that was explained last showed."""
+        if self._standings:
+            self._standings.stand_still(frame.timestamp)
 
     def unanswered(self, question: Question) -> bool:
         """Whether another look at the same frame would say more than the last one."""
@@ -91,6 +109,7 @@ class Inquiry(Closing):
             question != self._answered
             or (self._check is not None and self._check.pictures is not None)
             or (self._forgetful is not None and not self._forgetful.done)
+            or (self._standings is not None and question.ranked and self._standings.overdue)
         )
 
     def _prepare(self, question: Question) -> None:
@@ -107,95 +126,51 @@ class Inquiry(Closing):
         if self._forgetful and now - self._shuffled_at >= _SHUFFLE_INTERVAL:
             self._forgetful.shuffle_next()
             self._shuffled_at = now
+            self._begin_anew()
 
     def _remember(self) -> None:
         if self._forgetful:
             self._forgetful.close()
+            self._begin_anew()
         self._forgetful = None
 
-    def _found(self, x: Tensor, frame: Frame, question: Question, timer: StageTimer) -> _Found:
-        follows = self._leader if question.classes[0] == TOP_CLASS else None
-        leader = follows.held if follows else None
+    def _begin_anew(self) -> None:
+        """Let go of what another network said."""
+        self._standings = self._standings and Standings()
+
+    def _found(self, x: Tensor, frame: Frame, question: Question, timer: StageTimer) -> Findings:
+        """Ask of a frame, and of the pictures that travel with it."""
+        ranks = self._standings.ranks if self._standings else ()
         pending = self._check.pictures if self._check else None
         batch = x if pending is None else torch.cat([x, pending])
         try:
-            found = self._ask(batch, frame, question, leader, timer)
+            found = self._ask(batch, frame, question, ranks, timer)
         except NonFiniteError:
             if self._check:
                 self._check.give_up()
             raise
         if self._check and pending is not None:
             self._check.conclude(found.logits[1:], self._classifier.labels)
-        if follows:
-            leader = follows.follow(found.scores.numpy(), frame.timestamp)
-            if leader != found.class_index:
-                return self._ask(x, frame, question, leader, timer)
+        if self._standings:
+            self._standings.follow(found.scores().numpy(), frame.timestamp)
+            now = self._standings.ranks
+            if ranks and asked_classes(question, now) != asked_classes(question, ranks):
+                return self._ask(x, frame, question, now, timer)
         return found
 
     def _ask(
-        self, x: Tensor, frame: Frame, question: Question, leader: int | None, timer: StageTimer
-    ) -> _Found:
-        forgetful = self._forgetful
-        if question.plain:
-            wanted = leader if question.classes[0] == TOP_CLASS else question.classes[0]
-            if forgetful:
-                result = forgetful.engine(x, wanted, timer)
-            else:
-                result = self.selector.explain(x, wanted, timer, frame.image)
-            index = int(result.class_index[0])
-            plain = answer(result.cam[0], question.methods[0], "gradcam for", index)
-            return _Found([plain], result.logits, index)
-        classes = wanted_classes(question, leader)
-        if forgetful:
-            evidence = forgetful.engine.evidence(x, classes, timer)
+        self, x: Tensor, frame: Frame, question: Question, ranks: Sequence[int], timer: StageTimer
+    ) -> Findings:
+        asked: Asked = self.selector
+        if self._forgetful:
+            asked = self._forgetful.engine
         else:
-            evidence = self.selector.evidence(x, classes, timer, frame.image)
-        with timer.stage("maps"):
-            found = answers(evidence, question, self._classifier.labels, leader)
-        return _Found(found, evidence.logits, int(evidence.classes[0, 0]))
-
-    def _explanation(self, found: _Found, frame: Frame, timer: StageTimer) -> Explanation:
-        first, *others = found.answers
-        labels, index, scores = self._classifier.labels, found.class_index, found.scores
-        best = scores.topk(min(TOP_K, len(labels)))
-        height, width = frame.image.shape[:2]
-        region = self._preprocess.region(width, height)
-        check = self._check.latest if self._check else None
-        return Explanation(
-            heatmap=first.heatmap,
-            title=first.title,
-            signed=first.signed,
-            kind=first.kind,
-            strength=first.strength,
-            others=tuple(others),
-            region=region,
-            seen=region,
-            class_index=index,
-            label=labels[index],
-            score=float(scores[index]),
-            top=tuple(
-                Prediction(each, labels[each], score)
-                for each, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-            ),
-            check=check if check and check.class_index == index else None,
-            shuffled=self._forgetful.progress if self._forgetful else None,
-            frame_index=frame.index,
-            timestamp=frame.timestamp,
-            seconds=timer.seconds,
-        )
+            first = asked_classes(question, ranks)[0]
+            self.selector.offer(x, first if first >= 0 else None, frame.image)
+        labels = self._classifier.labels
+        return ask(asked, x, question, labels, timer, ranks=ranks, ranking=self._strongest)
 
     def close(self) -> None:
         """Close the engines. May be called twice."""
         self._remember()
         self.selector.close()
-
-
-class _Found(NamedTuple):
-    answers: list[Answer]
-    logits: Tensor
-    """Of the frame first, then of what travelled with it."""
-    class_index: int
-
-    @property
-    def scores(self) -> Tensor:
-        return self.logits[0].softmax(dim=0)

@@ -149,6 +149,11 @@ def find_class(labels: Sequence[str], wanted: str) -> int:
     )
 
 
+def find_classes(labels: Sequence[str], wanted: Iterable[str]) -> tuple[int, ...]:
+    """Return the index of every class that is meant, each once, as `find_class` does."""
+    return tuple(dict.fromkeys(find_class(labels, name) for name in wanted))
+
+
 def matching_classes(labels: Sequence[str], typed: str) -> tuple[int, ...]:
     """Return the classes whose names hold what was typed.
 

@@ -22,30 +22,45 @@ class Leader:
     def __init__(self) -> None:
         """Start without a class."""
         self.held: int | None = None
+        self._rival: int | None = None
+        self._lead = 0.0
+        self._led = 0.0
         self._since = 0.0
-        self._led: dict[int, float] = {}
 
     def follow(self, scores: NDArray[np.float32], timestamp: float) -> int:
         """Take note of a frame, and return the class to show.
 
         Args:
             scores: C softmax probabilities.
-            timestamp: The frame's, in seconds.
+            timestamp: The frame's, in seconds. An earlier one than before is another beginning.
         """
         best = int(scores.argmax())
-        elapsed = timestamp - self._since
-        self._since = timestamp
+        elapsed, self._since = timestamp - self._since, timestamp
         if self.held is None or elapsed < 0:
-            self._led.clear()
             self.held = best
-        elif best == self.held:
-            self._led.clear()
-        else:
-            mine, other = float(scores[self.held]), float(scores[best])
-            lead = (other - mine) / max(other + mine, 1e-9)
-            # A rival that fell back begins anew.
-            self._led = {best: self._led.get(best, 0.0) + lead * elapsed}
-            if self._led[best] >= _PATIENCE:
-                self._led.clear()
-                self.held = best
+        if best == self.held:
+            self._rival, self._lead, self._led = None, 0.0, 0.0
+            return self.held
+        if best != self._rival:  # one that fell back begins anew
+            self._rival, self._led = best, 0.0
+        mine, other = float(scores[self.held]), float(scores[best])
+        self._lead = (other - mine) / max(other + mine, 1e-9)
+        self._led += self._lead * elapsed
+        if self.overdue:
+            self.held = best
+            self._rival, self._lead, self._led = None, 0.0, 0.0
         return self.held
+
+    def stand_still(self, timestamp: float) -> None:
+        """Take note that a frame shows what the last one showed: whoever led then leads on.
+
+        Args:
+            timestamp: The frame's, in seconds.
+        """
+        self._led += self._lead * max(0.0, timestamp - self._since)
+        self._since = timestamp
+
+    @property
+    def overdue(self) -> bool:
+        """Whether another class than the one that is shown has led for long enough."""
+        return self._rival is not None and self._led >= _PATIENCE

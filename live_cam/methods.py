@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import torch
 
+from live_cam.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -192,3 +194,14 @@ METHODS: Final[dict[str, Method]] = {
     "eigencam": eigencam,
 }
 """Every method by its name in `settings.METHODS`."""
+
+
+def find_method(name: str) -> Method:
+    """Return the method of that name.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if name not in METHODS:
+        raise UsageError(f"there is no method {name!r}; choose {', '.join(METHODS)}.")
+    return METHODS[name]

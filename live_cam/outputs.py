@@ -6,11 +6,16 @@ import contextlib
 import errno
 import io
 import os
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from live_cam.errors import RecordingError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -43,6 +48,18 @@ def check_output(path: Path, *, overwrite: bool = False) -> None:
         raise _refusal(path, error) from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it lies in, unless it is there.
+
+    Raises:
+        UsageError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refusal(folder, error) from error
+
+
 def free_path(path: Path) -> Path:
     """The path itself, or the first of `name-2.ending`, `name-3.ending`, … that does not exist."""
     if not os.path.lexists(path):
@@ -60,6 +77,31 @@ def timed_path(ending: str, folder: Path | None = None) -> Path:
     """
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     return free_path((folder or Path()) / f"live-cam-{stamp}{ending}")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Have a file written wholly or not at all.
+
+    Args:
+        path: The file; what is there is replaced.
+
+    Yields:
+        A hidden file beside it, of the same ending, to write to. It takes the file's place when the
+        block ends well, and is removed when it does not.
+
+    Raises:
+        RecordingError: The file cannot be written.
+    """
+    draft = free_path(path.with_name(f".{path.stem}.part{path.suffix}"))
+    try:
+        yield draft
+        draft.replace(path)
+    except OSError as error:
+        raise recording_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def _refusal(path: Path, error: OSError) -> UsageError:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from live_cam.actions import KEY_HELP, point, press
-from live_cam.calm import Calm
+from live_cam.actions import point, press, status_of
 from live_cam.capture import open_source
 from live_cam.controls import Controls
 from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
-from live_cam.labels import find_class
+from live_cam.labels import find_classes
 from live_cam.opencv import cv2
 from live_cam.outputs import free_path, timed_path
 from live_cam.overlay import Overlay, peak
@@ -22,9 +23,9 @@ from live_cam.predictions import PredictionLog
 from live_cam.recorder import Recorder
 from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from live_cam.snapshot import save_snapshot
-from live_cam.status import Status
+from live_cam.stabiliser import Stabiliser
+from live_cam.status import KEY_SECONDS, Confirmation
 from live_cam.timing import FPSMeter
-from live_cam.tracking import Tracker
 from live_cam.window import Window
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ if TYPE_CHECKING:
     from live_cam.explanation import Explanation
     from live_cam.question import Question
     from live_cam.settings import Settings
+    from live_cam.status import Status
 
 _KEY_INTERVAL = 0.015
 _REFRESH_INTERVAL = 0.2
-_CONFIRMATION_SECONDS = 1.5
 _STALLED_AFTER = 1.5
 
 
@@ -80,10 +81,9 @@ class LivePipeline:
         self._stop = threading.Event()
         self._explainer = Explainer(settings, say, self._begin)
         self._overlay = Overlay(settings.colormap)
-        # Where every frame has its own explanation there is nothing to carry.
-        follows = settings.track and not settings.every_frame
-        self._tracker = Tracker() if follows else None
-        self._calm = Calm(settings.smoothing) if settings.smoothing > 0 else None
+        self._stabiliser = Stabiliser(
+            settings.smoothing, track=settings.track, carry=not settings.every_frame
+        )
         self._game = PointingGame()
         self._shown_meter = FPSMeter()
         self._explained_meter = FPSMeter()
@@ -97,8 +97,7 @@ class LivePipeline:
         self._frozen = False
         self._picture_at = time.monotonic()
         self._drawn_at = 0.0
-        self._confirmation = ""
-        self._confirmed_at = float("-inf")
+        self._confirmation = Confirmation()
 
     def stop(self) -> None:
         """End `run` soon and in good order. May be called from any thread or signal handler."""
@@ -217,15 +216,8 @@ class LivePipeline:
             self._draw(source, self._shown)
 
     def _draw(self, source: Source, shown: Shown) -> NDArray[np.uint8]:
-        explanation = shown.explanation
+        explanation = self._stabiliser.stabilise(shown.frame, shown.explanation, self._rested)
         self.controls.top = explanation.top if explanation else ()
-        if self._tracker:
-            self._tracker.see(shown.frame)
-        if self._calm:
-            height, width = shown.frame.thumbnail.shape[:2]
-            explanation = self._calm.steady(explanation, (width, height), self._tracker)
-        if self._tracker:
-            explanation = self._tracker.follow(shown.frame, explanation)
         picture = self._overlay.draw(shown.frame, explanation, self._status(source, shown))
         self._drawn_at = time.monotonic()
         height, width = picture.shape[:2]
@@ -234,45 +226,39 @@ class LivePipeline:
             self._window.show(picture)
         while self.controls.snapshots:
             self.controls.snapshots -= 1
-            self._try(lambda: self._confirm(f"saved {save_snapshot(picture)}"))
+            self._try(lambda: self._confirmation.say(f"saved {save_snapshot(picture)}"))
         return picture
+
+    @property
+    def _still(self) -> bool:
+        """Whether nothing has changed since the frame that was explained last."""
+        return self._schedule is not None and self._schedule.still
+
+    @property
+    def _rested(self) -> float:
+        """For how many seconds nothing has changed but for noise since the last picture."""
+        if self._frozen:
+            return math.inf  # nothing may move there: it comes to rest at once
+        return time.monotonic() - self._drawn_at if self._still else 0.0
 
     def _status(self, source: Source, shown: Shown) -> Status:
         explanation = shown.explanation
         now = time.monotonic()
-        confirmed = now - self._confirmed_at < _CONFIRMATION_SECONDS
-        return Status(
+        return replace(
+            status_of(self.controls),
             network=self._explainer.network,
             engine=self._explainer.engine,
             source=f"{source.name} · {source.description}",
             shown_fps=self._shown_meter.rate,
             explained_fps=self._explained_meter.rate,
             age=shown.frame.timestamp - explanation.timestamp if explanation else None,
-            still=self._schedule is not None and self._schedule.still,
+            still=self._still,
             saved=self._schedule.saved if self._schedule else 0,
-            view=self.controls.view,
-            locked=bool(self.controls.locked),
-            focus=self.controls.focus,
-            box=self.controls.box,
-            target=self.controls.target,
             pointing=self._game.score(self.controls.target),
-            bars=self.controls.bars,
-            alpha=self.controls.alpha,
-            mirror=self.controls.mirror,
-            frozen=self.controls.frozen,
             recording=self._recorder.seconds if self._recorder else None,
             notice=self._notice(source, now),
-            confirmation=self._confirmation if confirmed else None,
-            keys=self._card(),
+            confirmation=self._confirmation.text,
         )
-
-    def _card(self) -> tuple[tuple[str, str], ...]:
-        controls = self.controls
-        if controls.entry is None:
-            return KEY_HELP if controls.help else ()
-        found = [controls.labels[index] for index in controls.suggestions]
-        keys = ("enter", *[" "] * len(found))
-        return (("/", controls.entry + "_"), *zip(keys, found or ["no class yet"], strict=False))
 
     def _notice(self, source: Source, now: float) -> str | None:
         stalled = now - self._picture_at
@@ -292,7 +278,7 @@ class LivePipeline:
         done = [press(self.controls, key)] if key is not None else []
         done += [point(self.controls, event) for event in self._window.pointer_events()]
         for confirmation in filter(None, done):
-            self._confirm(confirmation)
+            self._confirmation.say(confirmation, KEY_SECONDS)
         if done and self._shown:
             self._draw(source, self._shown)
 
@@ -313,21 +299,16 @@ class LivePipeline:
 
     def _begin(self, labels: tuple[str, ...]) -> Question:
         """Find the classes that the command line names; called in the explainer's thread."""
-        wanted = self._settings.target_classes
-        self.controls.locked = tuple(dict.fromkeys(find_class(labels, name) for name in wanted))
+        self.controls.locked = find_classes(labels, self._settings.target_classes)
         self.controls.labels = labels
         return self.controls.question()
-
-    def _confirm(self, text: str) -> None:
-        self._confirmation = text
-        self._confirmed_at = time.monotonic()
 
     def _try(self, action: Callable[[], None]) -> None:
         """Do what a key asked for; if it can't be done, say so on the picture and go on."""
         try:
             action()
         except LiveCamError as error:
-            self._confirm(str(error))
+            self._confirmation.say(str(error))
 
     # ---- recording -----------------------------------------------------------------------------
 
@@ -336,7 +317,7 @@ class LivePipeline:
         if path is None:
             path = free_path(settings.record) if settings.record else timed_path(".mp4")
         self._recorder = Recorder(path, overwrite=settings.overwrite, wait=settings.every_frame)
-        self._confirm(f"recording {path.name}")
+        self._confirmation.say(f"recording {path.name}")
 
     def _stop_recording(self) -> None:
         recorder, self._recorder = self._recorder, None
@@ -347,4 +328,4 @@ class LivePipeline:
         if recorder.dropped:
             text += f" ({recorder.dropped} more were dropped: the encoder was too slow)"
         self._say(text if recorder.frames else f"nothing was recorded to {recorder.path}")
-        self._confirm(f"saved {recorder.path.name}")
+        self._confirmation.say(f"saved {recorder.path.name}")

@@ -11,7 +11,7 @@ from live_cam.errors import DeviceError, NonFiniteError, UsageError, shortened
 from live_cam.settings import DEVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from torch import Tensor
@@ -119,12 +119,21 @@ class Precision:
             NonFiniteError: The score or its gradient is not finite whatever the scale.
             UsageError: The score does not depend on the activation.
         """
-        score = score.float()
+        return self.gradient_by_each(score, [activation])[0]
+
+    def gradient_by_each(self, score: Tensor, activations: Sequence[Tensor]) -> list[Tensor]:
+        """Return the gradient with respect to each of several activations, by one backward pass.
+
+        Raises:
+            NonFiniteError: The score or a gradient is not finite whatever the scale.
+            UsageError: The score does not depend on one of the activations.
+        """
         finite_score = torch.isfinite(score)
         while True:
-            gradient = self.gradient_at_scale(score, activation)
-            if bool(finite_score & torch.isfinite(gradient).all()):
-                return gradient
+            gradients = self._at_scale(score, activations)
+            finite = torch.stack([torch.isfinite(each).all() for each in gradients]).all()
+            if bool(finite_score & finite):
+                return gradients
             self.lower_scale(hopeless=not bool(finite_score))
 
     def gradients(self, scores: Tensor, activation: Tensor) -> Tensor:
@@ -163,11 +172,14 @@ class Precision:
         Raises:
             UsageError: The score does not depend on the activation.
         """
-        with _tape_errors():
-            (gradient,) = torch.autograd.grad(
-                score.float() * self.scale, activation, retain_graph=self.scale > 1.0
+        return self._at_scale(score, [activation])[0]
+
+    def _at_scale(self, score: Tensor, activations: Sequence[Tensor]) -> list[Tensor]:
+        with torch.enable_grad(), _tape_errors():
+            gradients = torch.autograd.grad(
+                score.float() * self.scale, activations, retain_graph=self.scale > 1.0
             )
-        return gradient.float() / self.scale
+        return [gradient.float() / self.scale for gradient in gradients]
 
     def lower_scale(self, *, hopeless: bool = False) -> None:
         """Lower the scale after a gradient that was not finite.
@@ -181,11 +193,22 @@ class Precision:
         if hopeless or self.scale <= 1.0:
             # What no scale can help says nothing about the scale of what comes after it.
             self.scale = self._first_scale
-            raise self.not_finite()
+            raise self._not_finite()
         self.scale /= _SCALE_STEP
 
-    def not_finite(self) -> NonFiniteError:
-        """Return the error to raise where scores, activations or gradients are not finite."""
+    def check_finite(self, *tensors: Tensor) -> None:
+        """Make sure that no number is NaN or infinite.
+
+        Args:
+            tensors: Scores, activations, gradients or maps, at least one, on one device.
+
+        Raises:
+            NonFiniteError: A number is.
+        """
+        if not bool(torch.stack([torch.isfinite(each).all() for each in tensors]).all()):
+            raise self._not_finite()
+
+    def _not_finite(self) -> NonFiniteError:
         remedy = "check the weights"
         if self.dtype is not torch.float32:
             remedy = f"use --precision fp32, or {remedy}"

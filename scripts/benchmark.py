@@ -1,4 +1,4 @@
-"""Measures every engine of this project against the machine's limits and against its peers.
+"""Measures every engine against the machine's limits and its peers, and what is drawn.
 
 Needs the project with its extra `bench`, and grad-cam and captum without their dependencies:
 
@@ -24,22 +24,26 @@ from peers import TORCHCAM, open_peers
 
 from live_cam.benchmark.contest import contest
 from live_cam.benchmark.entries import TRUTH, Opened, entries, forward_alone
-from live_cam.benchmark.inputs import benchmark_inputs, network
+from live_cam.benchmark.flicker import flicker_section
+from live_cam.benchmark.inputs import benchmark_inputs, weights_at_hand
 from live_cam.benchmark.limits import layers, measure_limits
 from live_cam.benchmark.loop import loop_section
 from live_cam.benchmark.machine import describe_machine
 from live_cam.benchmark.pan import tracking_section
-from live_cam.benchmark.report import Report
 from live_cam.benchmark.sections import contest_section, limits_section, missing_section
+from live_cam.benchmark.views import views_section
+from live_cam.classifier import load_classifier
 from live_cam.engines.openvino import openvino_devices
 from live_cam.errors import LiveCamError
 from live_cam.precision import select_device
+from live_cam.report import Report
 from live_cam.settings import Settings
 
 if TYPE_CHECKING:
-    from live_cam.benchmark.report import Section
     from live_cam.classifier import Classifier
+    from live_cam.report import Section
 
+_PARTS = ("engines", "loop", "tracking", "calm", "views")
 _WARM_UP = 3
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -67,10 +71,17 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option(
     "--loop",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=1),
     default=20.0,
     show_default=True,
-    help="Seconds for which each run of the whole program is measured; 0: leave it out.",
+    help="Seconds for which each run of the whole program is measured.",
+)
+@click.option(
+    "--part",
+    "parts",
+    type=click.Choice(_PARTS),
+    multiple=True,
+    help="What to measure; may be given several times.  [default: everything]",
 )
 @click.option("--json", "json_file", type=_FILE, help="Write the figures here, for programs.")
 @click.option("--markdown", type=_FILE, help="Write the tables here, for a page.")
@@ -82,21 +93,36 @@ def benchmark(
     frames: int,
     int8: bool,
     loop: float,
+    parts: tuple[str, ...],
     json_file: Path | None,
     markdown: Path | None,
     plot: Path | None,
 ) -> None:
-    """Measure every way to explain a frame that is here, and the machine itself."""
+    """Measure every way to explain a frame that is here, the machine itself, and the pictures."""
+    parts = parts or _PARTS
+    if plot and "engines" not in parts:
+        raise click.UsageError("--plot draws the engines' times; add --part engines.")
     place = select_device(device)
-    with network(model, weights=weights, device=place) as (classifier, origin):
+    with weights_at_hand(model, weights) as (path, origin):
+        classifier = load_classifier(model, weights=path, device=place)
         facts = describe_machine() | {
             "Network": f"{model}, explained at {classifier.layer}; weights: {origin}",
             "Date": datetime.date.today().isoformat(),
         }
-        sections = explanations(classifier, place, frames, int8=int8)
-        if loop:
-            sections += (*whole_loop(model, weights, place, loop, int8=int8), tracking_section())
-    report = Report(f"{model} on {place}, {frames} frames", facts, sections)
+        settings = Settings(model=model, weights=path, device=str(place))
+        sections: list[Section] = []
+        if "engines" in parts:
+            sections += explanations(classifier, place, frames, int8=int8)
+        if "loop" in parts:
+            sections.append(whole_loop(settings, loop, int8=int8))
+        if "tracking" in parts:
+            sections.append(tracking_section())
+        if "calm" in parts:
+            _say("Measuring how calm the pictures are …")
+            sections.append(flicker_section())
+        if "views" in parts:
+            sections.append(views_section(settings, frames, _say))
+    report = Report(f"{model} on {place}, {frames} frames", facts, tuple(sections))
     click.echo(report.text())
     if json_file:
         json_file.write_text(report.to_json(), encoding="utf-8")
@@ -163,25 +189,20 @@ def explanations(
     )
 
 
-def whole_loop(
-    model: str, weights: Path | None, device: torch.device, seconds: float, *, int8: bool = True
-) -> tuple[Section, ...]:
+def whole_loop(settings: Settings, seconds: float, *, int8: bool = True) -> Section:
     """Measure the live loop with the default engine, with int8, and with all threads.
 
     Args:
-        model: The network's name.
-        weights: A state dict for it; None: torchvision's, cached or random ones.
-        device: Where the network runs.
+        settings: The network, its weights and its device.
         seconds: For how long to measure each.
         int8: Whether to measure int8.
     """
-    default = Settings(model=model, weights=weights, device=str(device))
-    chosen = [default]
-    if device.type == "cpu":
-        chosen.append(replace(default, threads=torch.get_num_threads()))
+    chosen = [settings]
+    if select_device(settings.device).type == "cpu":
+        chosen.append(replace(settings, threads=torch.get_num_threads()))
         if int8 and openvino_devices():
-            chosen.append(replace(default, precision="int8"))
-    return (loop_section(chosen, seconds, _say),)
+            chosen.append(replace(settings, precision="int8"))
+    return loop_section(chosen, seconds, _say)
 
 
 def _say(text: str) -> None:

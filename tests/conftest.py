@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +51,21 @@ def colour_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def picture_batch() -> torch.Tensor:
     return torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """torch's cache of downloads, empty."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)  # what `set_dir` set goes before TORCH_HOME
+    folder = tmp_path / "hub" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)

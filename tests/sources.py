@@ -51,9 +51,3 @@ class FakeSource(Closing):
 
     def close(self) -> None:
         self.closed.set()
-
-
-def noisy(image: NDArray[np.uint8], seed: int, sigma: float) -> NDArray[np.uint8]:
-    """The picture with a camera's noise of `sigma` grey levels, the same for the same seed."""
-    noise = np.random.default_rng(seed).normal(0, sigma, image.shape)
-    return np.asarray((image + noise).clip(0, 255).round(), np.uint8)

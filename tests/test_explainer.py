@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from live_cam.capture import Frame
 from live_cam.errors import DeviceError, EngineError
-from live_cam.explainer import Explainer, _cores
+from live_cam.explainer import Explainer
+from live_cam.loading import cores
 from live_cam.settings import Settings
 
 PATIENCE = 60.0
@@ -19,7 +20,7 @@ PATIENCE = 60.0
 
 @pytest.fixture(autouse=True)
 def threads() -> None:
-    torch.set_num_threads(_cores())
+    torch.set_num_threads(cores())
 
 
 def explained(
@@ -111,8 +112,8 @@ def test_an_accelerator_that_is_not_there_is_named_at_once(
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        (Settings(model="efficientnet_lite0", engine="hook"), max(1, _cores() - 1)),
-        (Settings(model="efficientnet_lite0", engine="hook", every_frame=True), _cores()),
+        (Settings(model="efficientnet_lite0", engine="hook"), max(1, cores() - 1)),
+        (Settings(model="efficientnet_lite0", engine="hook", every_frame=True), cores()),
         (Settings(model="efficientnet_lite0", engine="hook", threads=2), 2),
     ],
     ids=["live", "every frame", "asked for"],

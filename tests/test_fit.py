@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from live_cam.calm import Calm
 from live_cam.capture import Frame
 from live_cam.explanation import Explanation
 from live_cam.geometry import WHOLE, Rectangle, Region, fitted
 from live_cam.gradcam import GradCAM
 from live_cam.overlay import Overlay, peak, to_frame
+from live_cam.overlay.views import evidence_box
 from live_cam.preprocess import Preprocessor
 from live_cam.resizing import enlarged, enlargement
 from live_cam.settings import FITS
@@ -166,3 +170,47 @@ def test_a_carried_map_lies_where_it_came_from(fit: str) -> None:
     x, y = peak(carried.heatmap, width, height, region=carried.region)
     assert abs(x - 352) < 16
     assert abs(y - 180) < 16
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("fit", FITS)
+def test_smoothed_the_heat_of_a_dot_is_on_the_dot(
+    fit: str, width: int, height: int, place: tuple[float, float]
+) -> None:
+    x, y = round(place[0] * width), round(place[1] * height)
+    frame = Frame(dotted(width, height, x, y), 0, 0.0)
+    found = explain(fit, frame)
+    if found.heatmap.max() == 0:
+        return
+    said = Calm(1.0).steady(frame, found)
+    assert said is not None
+    assert (said.region, said.seen) == (WHOLE, found.seen)
+    coarse = max(width, height) / 80  # two pixels of the thumbnail
+    assert np.hypot(*np.subtract(peak(said.heatmap, width, height), (x, y))) <= (
+        max(width, height) / 60 + coarse
+    )
+    box = evidence_box(said.heatmap, width, height, said.region, said.seen)
+    assert box is not None
+    assert box.contains(x, y)
+    assert max(box.width, box.height) <= 2 * max(width, height) / 60 + 4 * coarse
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("fit", FITS)
+def test_the_box_ends_where_the_network_saw_nothing(fit: str, width: int, height: int) -> None:
+    """Also once the map has been laid over the whole frame, smoothed or carried along."""
+    frame = Frame(np.zeros((height, width, 3), np.uint8), 0, 0.0)
+    everywhere = replace(explain(fit, frame), heatmap=np.ones((14, 14), np.float32))
+    for said in (everywhere, Calm(1.0).steady(frame, everywhere)):
+        assert said is not None
+        box = evidence_box(said.heatmap, width, height, said.region, said.seen)
+        assert box is not None
+        expected = fitted(fit, width, height, 1.0)
+        pixels = expected.x, expected.y, expected.width, expected.height
+        inside = (
+            *np.clip(pixels[:2], 0, None),
+            min(pixels[2], width),
+            min(pixels[3], height),
+        )
+        assert tuple(box) == pytest.approx(inside, abs=max(width, height) / 120)

@@ -13,10 +13,35 @@ from live_cam.gradcam import GradCAM
 from live_cam.methods import METHODS
 from tests.networks import randomised
 
-NETWORKS: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "vgg19": (lambda: models.vgg19(weights=None, init_weights=False), "features.35"),
-    "resnet18": (lambda: models.resnet18(weights=None), "layer4"),
-    "mobilenet_v2": (lambda: models.mobilenet_v2(weights=None), "features.18"),
+
+def as_they_are(features: Tensor) -> Tensor:
+    return features
+
+
+def without_class_token(tokens: Tensor) -> Tensor:
+    """What pytorch-grad-cam's own examples do for a ViT of 96×96 pixels."""
+    return tokens[:, 1:].reshape(len(tokens), 6, 6, -1).transpose(2, 3).transpose(1, 2)
+
+
+def channels_first(features: Tensor) -> Tensor:
+    """What they do for Swin."""
+    return features.transpose(2, 3).transpose(1, 2)
+
+
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, Callable[[Tensor], Tensor]]] = {
+    "vgg19": (
+        lambda: models.vgg19(weights=None, init_weights=False),
+        "features.35",
+        as_they_are,
+    ),
+    "resnet18": (lambda: models.resnet18(weights=None), "layer4", as_they_are),
+    "mobilenet_v2": (lambda: models.mobilenet_v2(weights=None), "features.18", as_they_are),
+    "vit_b_16": (
+        lambda: models.vit_b_16(weights=None, image_size=96),
+        "encoder.layers.encoder_layer_11.ln_1",
+        without_class_token,
+    ),
+    "swin_t": (lambda: models.swin_t(weights=None), "norm", channels_first),
 }
 PEERS = {
     "gradcam": "GradCAM",
@@ -38,7 +63,7 @@ def test_every_method_has_a_name_in_the_settings() -> None:
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_method_equals_pytorch_grad_cam(network: str) -> None:
     peers = pytest.importorskip("pytorch_grad_cam")
-    make, layer = NETWORKS[network]
+    make, layer, reshape = NETWORKS[network]
     module = randomised(make())
     # The peer's Grad-CAM++ adds 1e-6 to squares of gradients: here they are far above that.
     last = [part for part in module.modules() if isinstance(part, nn.Linear)][-1]
@@ -51,11 +76,11 @@ def test_every_method_equals_pytorch_grad_cam(network: str) -> None:
     with torch.no_grad():
         module(x)
     hook.remove()
-    (activations,) = kept
+    activations = reshape(kept[0])
     for method, name in PEERS.items():
         with GradCAM(module, layer, method=method) as cam:
             found = cam(x, 3).cam.numpy()
-        gradients = gradients_of(module, layer, x, 3)
+        gradients = reshape(gradients_of(module, layer, x, 3))
         peer = getattr(peers, name)(module, [module.get_submodule(layer)])
         raw = peer.get_cam_image(
             x, None, None, activations.numpy(), gradients.numpy(), eigen_smooth=False
@@ -83,6 +108,26 @@ def gradients_of(module: nn.Module, layer: str, x: Tensor, class_index: int) -> 
         hook.remove()
     assert kept[0].grad is not None
     return kept[0].grad
+
+
+@pytest.mark.parametrize("network", ["vit_b_16", "swin_t"])
+def test_the_evidence_is_what_pytorch_grad_cam_gathers_with_a_reshape_transform(
+    network: str,
+) -> None:
+    peers = pytest.importorskip("pytorch_grad_cam")
+    make, layer, reshape = NETWORKS[network]
+    module = randomised(make())
+    x = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(2))
+    with GradCAM(module, layer) as cam:
+        found = cam.evidence(x, torch.tensor([3]))
+    module.requires_grad_(True)
+    with peers.GradCAM(module, [module.get_submodule(layer)], reshape_transform=reshape) as peer:
+        peer.activations_and_grads(x)[:, 3].sum().backward()
+        (activations,) = peer.activations_and_grads.activations
+        (gradients,) = peer.activations_and_grads.gradients
+    for mine, its in ((found.activations, activations), (found.gradients[:, 0], gradients)):
+        assert float(its.abs().max()) > 0
+        assert float((mine - its).abs().max()) <= 1e-4 * float(its.abs().max())
 
 
 @pytest.mark.parametrize("method", METHODS)

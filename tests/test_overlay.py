@@ -13,11 +13,13 @@ import pytest
 
 from live_cam.capture.source import Frame
 from live_cam.errors import UsageError
-from live_cam.explanation import Explanation, Prediction
+from live_cam.explanation import Check, Explanation, Prediction
 from live_cam.opencv import cv2
-from live_cam.overlay import Overlay, blend_heatmap, cards, paint, peak, text, to_frame
-from live_cam.overlay.layout import clock, engine, lay_out, percent, rates
-from live_cam.settings import COLORMAPS
+from live_cam.overlay import Overlay, blend_heatmap, cards, peak, text, to_frame
+from live_cam.overlay.layout import lay_out
+from live_cam.overlay.theme import Style
+from live_cam.overlay.words import clock, engine, percent, rates
+from live_cam.settings import COLORMAPS, THEMES
 from live_cam.status import Status
 
 if TYPE_CHECKING:
@@ -90,12 +92,18 @@ def noise(width: int, height: int) -> NDArray[np.uint8]:
 
 TABBY = explain(blob(5, 8))
 RIVALLED = replace(TABBY, score=0.034, top=(Prediction(967, "espresso", 0.94),))
+CHECKED = replace(
+    explain(blob(5, 8), "Egyptian cat", 0.82),
+    title="gradcam · Egyptian cat or espresso",
+    check=Check(281, 0.82, 0.11, 0.64, Prediction(967, "espresso", 0.65), 0),
+)
 STATES = {
     "plain": (TABBY, PLAIN),
     "busy": (TABBY, BUSY),
     "loading": (None, replace(PLAIN, explained_fps=None, age=None, notice="loading vgg19…")),
     "help": (TABBY, replace(BUSY, keys=KEYS)),
     "rival": (RIVALLED, PLAIN),
+    "checked": (CHECKED, replace(PLAIN, locked=True)),
     "long": (explain(blob(5, 8), LONG, 0.9996), replace(BUSY, source=LONG, confirmation=LONG)),
     "nothing": (None, Status()),
 }
@@ -319,6 +327,16 @@ class TestOverlay:
             )
             del explanation
 
+    def test_a_theme_never_shows_the_cards_of_another(self) -> None:
+        overlay, frame = Overlay(), Frame(noise(640, 480), 0, 0.0)
+        explanation, status = STATES["busy"]
+        pictures = []
+        for theme in (*THEMES, *THEMES):
+            picture = overlay.draw(frame, explanation, replace(status, theme=theme))
+            pictures.append(picture.tobytes())
+        assert pictures[:3] == pictures[3:]
+        assert len(set(pictures)) == len(THEMES)
+
     def test_drawing_again_draws_the_same(self) -> None:
         overlay, frame = Overlay(), Frame(noise(640, 480), 0, 0.0)
         first = overlay.draw(frame, *STATES["busy"])
@@ -343,10 +361,14 @@ class TestOverlay:
 
 
 class TestLayout:
+    @pytest.mark.parametrize("theme", THEMES)
     @pytest.mark.parametrize("state", STATES)
     @pytest.mark.parametrize(("width", "height"), [*SIZES, *TINY])
-    def test_nothing_overlaps_and_all_is_inside(self, width: int, height: int, state: str) -> None:
-        placed = lay_out(width, height, *STATES[state])
+    def test_nothing_overlaps_and_all_is_inside(
+        self, width: int, height: int, state: str, theme: str
+    ) -> None:
+        explanation, status = STATES[state]
+        placed = lay_out(width, height, explanation, replace(status, theme=theme))
         for one, other in combinations(placed, 2):
             assert not one.rectangle.overlaps(other.rectangle), (one.name, other.name)
         for card in placed:
@@ -364,15 +386,20 @@ class TestLayout:
             ("busy", {"label", "bars", "status", "recording", "frozen", "toast", "notice"}),
             ("loading", {"status", "notice"}),
             ("rival", {"label", "bars", "status"}),
+            ("checked", {"label", "bars", "status"}),
             ("long", {"label", "bars", "status", "recording", "frozen", "toast", "notice"}),
             ("nothing", set()),
         ],
     )
+    @pytest.mark.parametrize("theme", THEMES)
     @pytest.mark.parametrize(("width", "height"), SIZES)
     def test_everything_has_its_place(
-        self, width: int, height: int, state: str, names: set[str]
+        self, width: int, height: int, state: str, names: set[str], theme: str
     ) -> None:
-        assert {card.name for card in lay_out(width, height, *STATES[state])} == names
+        explanation, status = STATES[state]
+        placed = lay_out(width, height, explanation, replace(status, theme=theme))
+        bare = {"status"} if theme == "none" else set()
+        assert {card.name for card in placed} == names - bare
 
     @pytest.mark.parametrize(("width", "height"), SIZES)
     def test_help_has_the_centre(self, width: int, height: int) -> None:
@@ -437,18 +464,27 @@ def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(linear @ [0.2126, 0.7152, 0.0722])
 
 
-class TestLegibility:
-    @pytest.mark.parametrize("state", ["busy", "help", "rival", "long"])
-    @pytest.mark.parametrize(("width", "height"), SIZES)
-    @pytest.mark.parametrize("background", ["white", "black", "noise"])
-    def test_text_stands_out_from_its_backing(
-        self, width: int, height: int, state: str, background: str
+def contrast(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the contrast ratios of two luminances, as WCAG defines them: 1 to 21."""
+    return np.asarray((np.maximum(one, other) + 0.05) / (np.minimum(one, other) + 0.05))
+
+
+def background(name: str, width: int, height: int) -> NDArray[np.uint8]:
+    plain = {"white": 255, "black": 0}
+    return grey(width, height, plain[name]) if name in plain else noise(width, height)
+
+
+@pytest.mark.parametrize("state", ["busy", "help", "rival", "checked", "long"])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("behind", ["white", "black", "noise"])
+class TestContrast:
+    @pytest.mark.parametrize("theme", ["dark", "light"])
+    def test_text_stands_out_from_its_glass(
+        self, width: int, height: int, state: str, behind: str, theme: str
     ) -> None:
-        image = noise(width, height)
-        if background != "noise":
-            image[:] = 255 if background == "white" else 0
+        image = background(behind, width, height)
         explanation, status = STATES[state]
-        for card in lay_out(width, height, explanation, status):
+        for card in lay_out(width, height, explanation, replace(status, theme=theme)):
             x, y, card_width, card_height = card.rectangle
             picture = image.copy()
             card.sprite.paste(picture, x, y)
@@ -459,9 +495,36 @@ class TestLegibility:
             backing = (inside & (shows > 0.8 * shows[inside].max())).astype(float)
             ink &= cv2.blur(backing, (7, 7)) > 0
             nearby = cv2.blur(light * backing, (7, 7))[ink] / cv2.blur(backing, (7, 7))[ink]
-            ratios = (light[ink] + 0.05) / (nearby + 0.05)
+            ratios = contrast(light[ink], nearby)
             assert ratios.size > 20, card.name
             assert np.median(ratios) >= 4.5, (card.name, np.median(ratios))
+
+    def test_text_without_glass_stands_out_from_what_is_around_it(
+        self, width: int, height: int, state: str, behind: str
+    ) -> None:
+        explanation, status = STATES[state]
+        for card in lay_out(width, height, explanation, replace(status, theme="none")):
+            picture = background(behind, width, height)[: card.sprite.height, : card.sprite.width]
+            card.sprite.paste(picture, 0, 0)
+            light, painted = luminance(picture), card.sprite.paint.min(axis=2)
+            ink = painted > 220
+            around = (painted < 40).astype(float)
+            share = cv2.blur(around, (5, 5))
+            ink &= share > 0
+            nearby = cv2.blur(light * around, (5, 5))[ink] / share[ink]
+            ratios = contrast(light[ink], nearby)
+            assert ratios.size > 20, card.name
+            assert np.median(ratios) >= 7, (card.name, np.median(ratios))
+            assert (ratios >= 3).mean() > 0.95, card.name
+
+
+class TestLegibility:
+    def test_without_glass_the_picture_shows_between_the_letters(self) -> None:
+        image = noise(640, 480)
+        bare = replace(PLAIN, theme="none", alpha=0.0)
+        picture = Overlay().draw(Frame(image, 0, 0.0), TABBY, bare)
+        assert (picture == image).all(axis=2).mean() > 0.97
+        np.testing.assert_array_equal(picture[-60:], image[-60:])
 
     def test_cards_are_translucent(self) -> None:
         dark, bright = grey(640, 480), grey(640, 480, 255)
@@ -477,10 +540,10 @@ class TestLegibility:
 
 
 class TestLabelCard:
-    SCALE = cards.Scale.of(640, 480)
+    STYLE = Style.of(640, 480, "dark")
 
     def card(self, label: str, max_width: int) -> NDArray[np.uint8] | None:
-        sprite = cards.label_card(label, "82 %", 0.82, "", self.SCALE, max_width)
+        sprite = cards.label_card(label, "82 %", (0.82,), (), self.STYLE, max_width)
         assert sprite is None or sprite.width <= max_width
         return None if sprite is None else sprite.paint
 
@@ -489,8 +552,8 @@ class TestLabelCard:
         short, long = self.card("tabby", max_width), self.card(LONG, max_width)
         assert short is not None
         assert long is not None
-        end = -text.text_width("82 %", self.SCALE.large) - 2 * self.SCALE.pad
-        rows = np.s_[2 : 2 * self.SCALE.pad + self.SCALE.large // 2]  # above the bar
+        end = -text.text_width("82 %", self.STYLE.large) - 2 * self.STYLE.pad
+        rows = np.s_[2 : 2 * self.STYLE.pad + self.STYLE.large // 2]  # above the bar
         np.testing.assert_array_equal(long[rows, end:-2], short[rows, end:-2])
         assert short[rows, end:-2].max() > 240
 
@@ -500,23 +563,68 @@ class TestLabelCard:
     def test_the_bar_grows_with_the_probability(self) -> None:
         filled = []
         for share in (0.0, 0.01, 0.5, 1.0):
-            sprite = cards.label_card("tabby", "82 %", share, "", self.SCALE, 600)
+            sprite = cards.label_card("tabby", "82 %", (share,), (), self.STYLE, 600)
             assert sprite is not None
-            accent = np.abs(sprite.paint.astype(int) - np.array(paint.ACCENT)).sum(axis=2) < 30
+            accent = (
+                np.abs(sprite.paint.astype(int) - np.array(self.STYLE.theme.accent)).sum(axis=2)
+                < 30
+            )
             filled.append(int(accent.any(axis=0).sum()))
         assert filled[0] == 0
         assert filled == sorted(set(filled))
 
-    def test_the_rival_is_named_only_where_another_class_is_on_top(self) -> None:
-        plain, rivalled = (
-            lay_out(640, 480, explanation, Status())[0].rectangle.height
-            for explanation in (TABBY, RIVALLED)
-        )
-        assert rivalled > plain
+    def test_the_top_class_is_named_only_where_another_one_is_locked(self) -> None:
+        def card(explanation: Explanation, *, locked: bool) -> NDArray[np.uint8]:
+            return lay_out(640, 480, explanation, Status(locked=locked))[0].sprite.paint
+
+        alone = replace(RIVALLED, top=())
+        assert not np.array_equal(card(RIVALLED, locked=True), card(alone, locked=True))
+        np.testing.assert_array_equal(card(RIVALLED, locked=False), card(alone, locked=False))
+
+    @pytest.mark.parametrize(("width", "height"), SIZES[:3])
+    def test_what_the_check_found_is_told_in_full(
+        self, width: int, height: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        written = []
+
+        def shorten(words: str, size: int, room: int) -> str:
+            written.append(text.shorten(words, size, room))
+            return written[-1]
+
+        monkeypatch.setattr(cards, "shorten", shorten)
+        cards.label_card.cache_clear()
+        placed = lay_out(width, height, CHECKED, Status(locked=True, bars=False))
+        assert [card.name for card in placed] == ["label"]
+        assert written == [
+            "Egyptian cat",
+            "without the hot spot",
+            "espresso 65 % instead · 64 % with only it",
+            "locked",
+            "gradcam · Egyptian cat or espresso",
+        ]
+
+    def test_the_bar_shows_what_remains_without_the_hot_spot(self) -> None:
+        def card(*shares: float) -> NDArray[np.int32]:
+            sprite = cards.label_card("tabby", "82 %", shares, (), self.STYLE, 600)
+            assert sprite is not None
+            return sprite.paint.astype(np.int32)
+
+        accent = np.array(self.STYLE.theme.accent)
+        left = [
+            int((np.abs(card(*s) - accent).sum(axis=2) < 30).any(axis=0).sum())
+            for s in ((0.8, 0.1), (0.1,), (0.8,))
+        ]
+        assert left[0] == left[1] < left[2]
+        assert (card(0.8, 0.1) != card(0.1)).any()
+
+    def test_where_there_is_no_room_for_the_check_the_label_stays(self) -> None:
+        placed = lay_out(110, 240, CHECKED, Status(bars=False))
+        assert [card.name for card in placed] == ["label"]
 
     def test_every_part_of_the_text_is_drawn(self) -> None:
         def card(label: str, probability: str, *notes: str) -> bytes:
-            sprite = cards.label_card(label, probability, 0.5, notes, self.SCALE, 600)
+            lines = tuple((note, False) for note in notes)
+            sprite = cards.label_card(label, probability, (0.5,), lines, self.STYLE, 600)
             assert sprite is not None
             return sprite.paint.tobytes()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +13,17 @@ from numpy.typing import NDArray
 from live_cam.capture import Frame
 from live_cam.explainer import Explainer
 from live_cam.explanation import Explanation
-from live_cam.leader import Leader
 from live_cam.opencv import cv2
 from live_cam.overlay import peak, to_frame
 from live_cam.question import AGAINST, VERSUS, Question
+from live_cam.schedule import NewestFirst, Shown
 from live_cam.settings import METHODS, Settings
 from tests.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
+from tests.sources import FakeSource
 
 WIDTH, HEIGHT = 640, 480
 RED, GREEN, BLUE = COLOUR_CLASSES.values()
+PHOTOS = "coffee", "chelsea"
 CUP, CAT = "espresso", ("tabby", "tiger cat", "Egyptian cat")
 
 
@@ -84,10 +87,16 @@ def test_several_classes_and_methods_from_one_question(colours: Explainer) -> No
     said = ask(colours, two_colours(), Question((GREEN, RED, BLUE), feature_maps=3))
     assert (said.label, half(said.heatmap)) == (COLOUR_LABELS["green"], "right")
     red, blue, *maps = said.others
-    assert red.title.startswith(COLOUR_LABELS["red"])
+    assert [each.label for each in said.of_each_class()] == [
+        COLOUR_LABELS[name] for name in ("green", "red", "blue")
+    ]
+    assert red.prediction == said.top[0]
+    assert blue.prediction is not None
+    assert blue.prediction.score == pytest.approx(0, abs=1e-3)
     assert half(red.heatmap) == "left"
     assert blue.heatmap.max() == 0, "nothing speaks for what is not there"
-    assert maps[0].title.startswith(f"#{list(COLOUR_CLASSES.values()).index(GREEN)} ")
+    assert maps[0].title == f"#{list(COLOUR_CLASSES.values()).index(GREEN)}"
+    assert maps[0].weight == 1.0
     assert half(maps[0].heatmap) == "right"
 
     grid = ask(colours, two_colours(), Question((RED,), METHODS))
@@ -100,8 +109,9 @@ def test_several_classes_and_methods_from_one_question(colours: Explainer) -> No
 
 def test_a_class_that_is_asked_for_by_name_and_rank_is_shown_once(colours: Explainer) -> None:
     said = ask(colours, two_colours(), Question((RED, -1, -2, -3)))
-    titles = [said.title, *(each.title for each in said.others)]
-    assert len({title.rpartition(" ")[0] for title in titles}) == len(titles)
+    shown = [each.class_index for each in said.of_each_class()]
+    assert len(shown) == 1 + len(said.others)
+    assert len(set(shown)) == len(shown)
 
 
 def test_the_counterfactual_is_where_the_other_colour_is(colours: Explainer) -> None:
@@ -173,36 +183,46 @@ def test_two_photos_side_by_side(
         assert half(said.heatmap) == side
 
 
-class TestLeader:
-    def scores(self, *values: float) -> NDArray[np.float32]:
-        return np.array(values, np.float32)
+def test_the_label_follows_a_cut_to_a_picture_that_stands_still(
+    objects: Explainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands still is not explained again, but for the label to change."""
+    cup, cat = (np.asarray(cv2.resize(photos[name], (WIDTH, HEIGHT)), np.uint8) for name in PHOTOS)
+    objects.question = Question()
+    monkeypatch.setattr(objects, "load", lambda: None)  # it is
 
-    def test_equals_do_not_take_turns(self) -> None:
-        leader = Leader()
-        shown = [
-            leader.follow(self.scores(0.40, 0.41) if index % 2 else self.scores(0.41, 0.40), t)
-            for index, t in enumerate(np.arange(0, 3, 1 / 30))
-        ]
-        assert set(shown) == {0}
+    def paint(index: int) -> NDArray[np.uint8]:
+        # Each of the first ones shows something new, so that it is explained.
+        return np.roll(cup, 8 * index, axis=1) if index < 20 else cat
 
-    def test_a_flash_is_not_believed(self) -> None:
-        leader = Leader()
-        for index in range(60):
-            flash = index in (20, 21)
-            values = self.scores(0.1, 0.8) if flash else self.scores(0.9, 0.05)
-            assert leader.follow(values, index / 30) == 0
+    source = FakeSource([index / 10 for index in range(40)], live=True, paint=paint)
+    explained: list[str] = []
+    schedule = NewestFirst(source, objects, lambda _frame, said: explained.append(said.label))
+    shown: list[Shown] = []
+    limit = time.monotonic() + 30
+    while not schedule.ended and time.monotonic() < limit:
+        following = schedule.next(0.01)
+        if following is not None:
+            shown.append(following)
+            schedule.load()
+    saved = schedule.saved
+    schedule.close()
+    assert saved >= 10
+    assert explained[0] == CUP
+    assert shown[-1].explanation is not None
+    assert shown[-1].explanation.label in CAT, explained
 
-    @pytest.mark.parametrize("rate", [4, 10, 30])
-    def test_a_cut_shows_within_300_ms(self, rate: int) -> None:
-        leader = Leader()
-        leader.follow(self.scores(0.9, 0.05), 0.0)
-        times = np.arange(1, 20) / rate
-        shown = [leader.follow(self.scores(0.05, 0.8), t) for t in times]
-        assert times[shown.index(1)] <= 0.3
 
-    def test_a_slight_lead_wins_in_the_end(self) -> None:
-        leader = Leader()
-        leader.follow(self.scores(0.40, 0.38), 0.0)
-        shown = [leader.follow(self.scores(0.38, 0.42), t) for t in np.arange(1, 90) / 30]
-        assert shown[0] == 0
-        assert shown[-1] == 1
+def test_another_network_is_believed_at_once(
+    objects: Explainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a frozen picture no time passes in which its top class could lead."""
+    monkeypatch.setattr("live_cam.inquiry._SHUFFLE_INTERVAL", 0.0)
+    frame = Frame(np.asarray(cv2.resize(photos["coffee"], (WIDTH, HEIGHT)), np.uint8), 0, 5.0)
+    for shuffled in (False, True, False):
+        objects.question = Question(shuffled=shuffled)
+        said = objects.explain(frame)
+        while objects.unanswered:
+            said = objects.explain(frame)
+        assert said.label == said.top[0].label
+        assert (said.label == CUP) is not shuffled

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from live_cam.actions import KEY_HELP
+from live_cam.opencv import cv2
+from live_cam.settings import FITS, THEMES, VIEWS
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_keys_is_that_of_the_program() -> None:
@@ -15,4 +19,20 @@ def test_the_table_of_keys_is_that_of_the_program() -> None:
 def test_it_opens_with_a_picture() -> None:
     picture = README.partition("](")[2].partition(")")[0]
     assert README.startswith("![")
-    assert (Path(__file__).parent.parent / picture).stat().st_size > 10_000
+    assert (ROOT / picture).stat().st_size > 10_000
+
+
+def test_it_shows_a_picture_of_every_view() -> None:
+    shown = re.findall(r'<img src="docs/views/(\w+)\.jpg"', README)
+    there = sorted(path.stem for path in (ROOT / "docs" / "views").iterdir())
+    assert sorted(shown) == there
+    default = {FITS[0], THEMES[0]}
+    assert {*VIEWS, *FITS, *THEMES} - default <= set(shown)
+
+
+def test_its_pictures_are_small() -> None:
+    for path in (ROOT / "docs" / "views").iterdir():
+        assert path.stat().st_size < 120_000, path
+        picture = cv2.imread(str(path))
+        assert picture is not None
+        assert picture.shape == (540, 960, 3), path

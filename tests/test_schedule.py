@@ -29,6 +29,7 @@ class FakeExplainer:
         self.unanswered = False
         self.loaded = threading.Event()
         self.indices: list[int] = []
+        self.stood_still: list[int] = []
         self._seconds = seconds
         self._failure = failure
 
@@ -36,6 +37,9 @@ class FakeExplainer:
         if self._failure:
             raise self._failure
         self.loaded.set()
+
+    def stand_still(self, frame: Frame) -> None:
+        self.stood_still.append(frame.index)
 
     def explain(self, frame: Frame) -> Explanation:
         time.sleep(self._seconds)
@@ -168,6 +172,8 @@ class TestNewestFirst:
         assert noted == [(index, index) for index in explainer.indices]
         assert states[0][0]
         assert states[0][1] < states[1][1] < schedule.saved
+        assert len(explainer.stood_still) == schedule.saved
+        assert not set(explainer.stood_still) & set(explainer.indices)
 
     def test_until_it_is_settled_which_engine_explains_every_frame_counts(self) -> None:
         explainer = FakeExplainer(seconds=0.01, settled=False)

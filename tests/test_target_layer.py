@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import timm
 import torch
 from torch import nn
 from torchvision import models
@@ -24,11 +25,22 @@ EXPECTED = {
     "resnet18": "layer4",
     "shufflenet_v2_x0_5": "conv5",
     "squeezenet1_1": "features",
-    "swin_t": "permute",
+    "swin_t": "norm",
     "vgg11": "features.19",
     "vgg16_bn": "features.42",
     "vgg19": "features.35",
     "vit_b_32": "encoder.layers.encoder_layer_11.ln_1",
+}
+TIMM = {
+    "convnext_atto": "stages",
+    "deit_tiny_distilled_patch16_224": "blocks.11.norm1",
+    "efficientnet_b0": "bn2",
+    "mixer_s32_224": "norm",
+    "resnet18": "layer4",
+    "swin_tiny_patch4_window7_224": "norm",
+    # Its scores are of the tokens' mean: every place counts up to the end.
+    "vit_relpos_small_patch16_224": "blocks.11.norm2",
+    "vit_tiny_patch16_224": "blocks.11.norm1",
 }
 
 
@@ -37,8 +49,39 @@ def test_default_of_every_family(name: str) -> None:
     options = {"init_weights": False} if name in ("googlenet", "inception_v3", "vgg19") else {}
     module = models.get_model(name, weights=None, **options).eval()
     side = 299 if name == "inception_v3" else 224
-    assert find_target_layer(module, torch.zeros(1, 3, side, side)) == EXPECTED[name]
+    assert find_target_layer(module, torch.zeros(1, 3, side, side)).name == EXPECTED[name]
     assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in module.modules())
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_default_of_timms_families(name: str) -> None:
+    module = timm.create_model(name).eval()
+    assert find_target_layer(module, torch.zeros(1, 3, 224, 224)).name == TIMM[name]
+    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in module.modules())
+
+
+def test_all_tokens_without_a_place_are_counted() -> None:
+    module = timm.create_model("deit_tiny_distilled_patch16_224").eval()
+    target = find_target_layer(module, torch.zeros(1, 3, 224, 224))
+    assert target.axes.placeless == 2
+    maps = target.axes.as_maps(torch.zeros(1, 198, 192))
+    assert maps.shape == (1, 192, 14, 14)
+
+
+def test_features_that_cannot_be_followed_are_not_replaced_by_others_far_below() -> None:
+    """Hiera sorts its tokens in a way of its own; its first layer is no answer."""
+    module = timm.create_model("hiera_tiny_224").eval()
+    with pytest.raises(UsageError, match=r"Hiera.*--layer"):
+        find_target_layer(module, torch.zeros(1, 3, 224, 224))
+
+
+def test_the_axes_of_a_named_layer() -> None:
+    module = models.swin_t(weights=None).eval()
+    x = torch.zeros(1, 3, 64, 64)
+    assert find_target_layer(module, x, "features.7.1.norm1").axes.roles == "NHWC"
+    assert find_target_layer(module, x, "permute").axes.roles == "NCHW"
+    with pytest.raises(UsageError, match=r"no layer 'normal'; the closest ones are .*norm"):
+        find_target_layer(module, x, "normal")
 
 
 def test_network_without_maps() -> None:

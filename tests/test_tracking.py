@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from live_cam.benchmark.flicker import noisy
 from live_cam.benchmark.pan import MOTIONS, RATE, SIZE, Motion, Pan, distances, photo_pan
 from live_cam.capture import Frame
 from live_cam.explanation import Explanation
 from live_cam.opencv import cv2
 from live_cam.overlay import peak, to_frame
 from live_cam.tracking import Tracker
-from tests.sources import noisy
 
 STEADY = Motion(name="pan", object_speed=(300.0, 0.0))
 

@@ -35,13 +35,9 @@ def network(
 ) -> Iterator[tuple[Classifier, str]]:
     """Load a network, without a download: its speed does not depend on what it learnt.
 
-    Where torchvision's weights are not cached it gets random ones. Nothing of such a network is
-    kept behind the `with` block: while it is open, torch's hub folder, where int8 networks are
-    cached, is a temporary one.
-
     Args:
         name: The network's name.
-        weights: A state dict for it; None: torchvision's where they are cached, else random ones.
+        weights: As `weights_at_hand` takes them; what holds there holds here.
         device: Where to put it; None is the CPU.
 
     Yields:
@@ -51,24 +47,43 @@ def network(
         UsageError: No such network, or weights that do not fit.
         WeightsError: The embedded network's package is not installed.
     """
+    with weights_at_hand(name, weights) as (path, origin):
+        yield load_classifier(name, weights=path, device=device), origin
+
+
+@contextmanager
+def weights_at_hand(name: str, weights: Path | None = None) -> Iterator[tuple[Path | None, str]]:
+    """Find weights for a network that need no download.
+
+    Where torchvision's weights are not cached it gets random ones. Nothing of such a network is
+    kept behind the `with` block: while it is open, torch's hub folder, where int8 networks are
+    cached, is a temporary one.
+
+    Args:
+        name: The network's name.
+        weights: A state dict for it; None: torchvision's where they are cached, else random ones.
+
+    Yields:
+        The state dict, None for the network's own one, and what weights these are, in words.
+
+    Raises:
+        UsageError: No such network.
+    """
     download = missing_download(name)
     if weights is not None or download is None:
-        origin = f"those of {weights.name}" if weights else "pretrained"
-        yield load_classifier(name, weights=weights, device=device), origin
+        yield weights, f"those of {weights.name}" if weights else "pretrained"
         return
     hub = torch.hub.get_dir()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         path = Path(folder) / f"{name}-random.pth"
         torch.save(random_weights(name), path)
         torch.hub.set_dir(folder)
+        origin = (
+            f"random, since the pretrained ones ({download}) are not cached; speed does not "
+            "depend on their values"
+        )
         try:
-            yield (
-                load_classifier(name, weights=path, device=device),
-                (
-                    f"random, since the pretrained ones ({download}) are not cached; "
-                    "speed does not depend on their values"
-                ),
-            )
+            yield path, origin
         finally:
             torch.hub.set_dir(hub)
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from live_cam.benchmark.camera import Camera
-from live_cam.benchmark.report import Cell, Column, Section
 from live_cam.capture import open_source
 from live_cam.display import display_problem
 from live_cam.explainer import Explainer
 from live_cam.pipeline import LivePipeline
+from live_cam.report import Cell, Column, Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from live_cam.benchmark.report import Cell, Column, Section
 from live_cam.capture import Frame
 from live_cam.capture.demo import demo_photos
 from live_cam.explanation import Explanation
 from live_cam.opencv import cv2
 from live_cam.overlay import peak
+from live_cam.report import Cell, Column, Section
 from live_cam.tracking import Tracker
 
 if TYPE_CHECKING:

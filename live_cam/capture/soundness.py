@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import warnings
+from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from PIL import Image, UnidentifiedImageError
 
 from live_cam.settings import MOST_PIXELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FORMATS: Final = (
     *("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP"),
@@ -35,18 +39,29 @@ def is_sound(data: bytes) -> bool:
         data: What is in its file.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(BytesIO(data), formats=_formats()) as picture:
-                pixels = picture.width * picture.height
-                if pixels > MOST_PIXELS or _scans(data) * pixels > _MOST_JPEG_WORK:
-                    return False
-                picture.load()
+        with open_known(data) as picture:
+            pixels = picture.width * picture.height
+            if pixels > MOST_PIXELS or _scans(data) * pixels > _MOST_JPEG_WORK:
+                return False
+            picture.load()
     except UnidentifiedImageError:
         return bool(data) and not _looks_known(data)
     except Exception:  # Pillow's readers fail on broken files in any way
         return False
     return True
+
+
+@contextmanager
+def open_known(data: bytes) -> Iterator[Image.Image]:
+    """Open a picture by Pillow, if it is of a format that OpenCV reads, too; without warnings.
+
+    Raises:
+        UnidentifiedImageError: It is of none of them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(BytesIO(data), formats=_formats()) as picture:
+            yield picture
 
 
 @cache
@@ -60,8 +75,11 @@ def _formats() -> tuple[str, ...]:
 
 
 def _looks_known(data: bytes) -> bool:
-    """Whether it begins as Pillow's formats do: then it is broken, and not one of OpenCV's own."""
-    begins = (Image.OPEN[name][1] for name in _formats())
+    """Whether it begins as Pillow's formats do: then it is broken, and not one of OpenCV's own.
+
+    But for TIFF: Pillow knows few of its kinds, and OpenCV refuses what is cut off itself.
+    """
+    begins = (Image.OPEN[name][1] for name in _formats() if name != "TIFF")
     return any(begin(data[:_BEGIN].ljust(_BEGIN, b"\0")) for begin in begins if begin)
 
 

@@ -7,9 +7,10 @@ import re
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from live_cam.capture.base import PacedSource, Picture
-from live_cam.capture.soundness import is_sound
+from live_cam.capture.soundness import is_sound, open_known
 from live_cam.errors import UsageError
 from live_cam.opencv import cv2
 from live_cam.settings import MOST_PIXELS
@@ -28,8 +29,8 @@ _RATE: Final = 30
 """Frames per second."""
 _ENDINGS: Final = frozenset(
     {
-        *(".avif", ".bmp", ".dib", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"),
-        *(".ppm", ".tif", ".tiff", ".webp"),
+        *(".avif", ".bmp", ".dib", ".hdr", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pfm", ".pgm"),
+        *(".pic", ".png", ".pnm", ".ppm", ".pxm", ".ras", ".sr", ".tif", ".tiff", ".webp"),
     }
 )
 _MOST_BYTES: Final = 1 << 30
@@ -67,7 +68,7 @@ class Stills(PacedSource):
         self._frames = 0
         self._image = self._advance()
         if self._image is None:
-            raise UsageError(_unreadable(paths))
+            raise UsageError(unreadable(paths))
         height, width = self._image.shape[:2]
         size = f"{width}×{height}"
         if len(paths) > 1:
@@ -135,18 +136,39 @@ def open_folder(folder: Path, *, hold: float = HOLD, loop: bool = False) -> Stil
     Raises:
         UsageError: There is no picture in it, or none that can be read.
     """
-    try:
-        files = [path for path in folder.iterdir() if is_picture(path) and path.is_file()]
-    except PermissionError:
-        raise UsageError(f"The folder {folder} may not be read; change its permissions.") from None
-    # Left out: what begins with a dot, such as the ._ files that macOS leaves on foreign disks.
-    paths = sorted((path for path in files if path.name[0] != "."), key=_natural)
+    return Stills(pictures_in(folder), folder.resolve().name or str(folder), hold=hold, loop=loop)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures in a folder, in the order of their names, where 2 comes before 10.
+
+    Args:
+        folder: An existing folder; folders in it are not looked into.
+
+    Raises:
+        UsageError: There is no file in it whose name ends as a picture's does.
+    """
+    paths = list_pictures(folder)
     if not paths:
         raise UsageError(
             f"There is no picture in the folder {folder}; give a folder with pictures directly in "
             "it, such as .jpg or .png."
         )
-    return Stills(paths, folder.resolve().name or str(folder), hold=hold, loop=loop)
+    return paths
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Return the pictures in a folder as `pictures_in` does; none where there are none.
+
+    Raises:
+        UsageError: The folder may not be read.
+    """
+    try:
+        files = [path for path in folder.iterdir() if is_picture(path) and path.is_file()]
+    except PermissionError:
+        raise UsageError(f"The folder {folder} may not be read; change its permissions.") from None
+    # Left out: what begins with a dot, such as the ._ files that macOS leaves on foreign disks.
+    return sorted((path for path in files if path.name[0] != "."), key=natural_order)
 
 
 def is_picture(path: Path) -> bool:
@@ -155,10 +177,10 @@ def is_picture(path: Path) -> bool:
 
 
 def read_picture(path: Path) -> NDArray[np.uint8] | None:
-    """Read a picture, upright as its EXIF data ask for.
+    """Read a picture, upright as its EXIF data ask for, and laid on white where it is transparent.
 
     Args:
-        path: A picture of any depth and number of channels.
+        path: A picture of any depth and number of channels; in floating point 1 is white.
 
     Returns:
         H×W×3 BGR; None if the file is no picture, is broken or cut off, or has more than
@@ -174,21 +196,51 @@ def read_picture(path: Path) -> NDArray[np.uint8] | None:
         return None
     if len(data) > _MOST_BYTES or not is_sound(data):
         return None
+    laid = _on_white(data)
+    return _decoded(data) if laid is None else laid
+
+
+def _on_white(data: bytes) -> NDArray[np.uint8] | None:
+    """Lay a transparent picture on white, as paper is: what it hides is no part of it.
+
+    Returns:
+        None where nothing is transparent, or OpenCV alone knows the format.
+    """
+    try:
+        with open_known(data) as picture:
+            if not picture.has_transparency_data:
+                return None
+            upright = ImageOps.exif_transpose(picture).convert("RGBA")
+    except UnidentifiedImageError:
+        return None
+    white = Image.new("RGBA", upright.size, "white")
+    pixels = np.asarray(Image.alpha_composite(white, upright).convert("RGB"))
+    return np.ascontiguousarray(pixels[..., ::-1])
+
+
+def _decoded(data: bytes) -> NDArray[np.uint8] | None:
     try:
         # Not `imread`: on Windows it does not find names outside of the system's code page.
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error:  # it claims to have too many pixels
         return None
-    return cast("NDArray[np.uint8] | None", image)
+    if image is None or image.dtype == np.uint8:
+        return cast("NDArray[np.uint8] | None", image)
+    if np.issubdtype(image.dtype, np.floating):
+        image, white = np.nan_to_num(image).clip(0.0, 1.0), 1.0
+    else:
+        white = 2.0 ** (8 * image.dtype.itemsize) - 1
+    return np.asarray(cv2.convertScaleAbs(image, alpha=255.0 / white), np.uint8)
 
 
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
     """A key that sorts numbers within names by their value."""
     parts = re.findall(r"\d+|\D+", path.name.casefold())
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name
 
 
-def _unreadable(paths: Sequence[Path]) -> str:
+def unreadable(paths: Sequence[Path]) -> str:
+    """Say that none of these files is a picture that can be read."""
     if len(paths) == 1:
         return (
             f"{paths[0]} is no picture that can be read: it is broken, cut off, of an unknown "

@@ -12,6 +12,8 @@ import sys
 import click
 
 from live_cam import __version__
+from live_cam.cli.evaluate import evaluate
+from live_cam.cli.image import image
 from live_cam.cli.live import demo, run
 from live_cam.cli.machine import bench, doctor
 from live_cam.cli.printing import SayingHandler, printable, say
@@ -36,7 +38,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, demo, doctor, bench):
+for _command in (run, demo, image, evaluate, doctor, bench):
     cli.add_command(_command)
 
 

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from live_cam.cli.options import SOURCE, settings_options
+from live_cam.cli.options import EXPLANATION, LIVE, NETWORK, SOURCE, options
 from live_cam.cli.printing import say
+from live_cam.cli.signals import stopped_by_signals
 from live_cam.errors import UsageError
 from live_cam.settings import Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
-    from live_cam.pipeline import LivePipeline
-
 _DEMO_SECONDS = 20.0
 _DEMO_FILE = Path("demo.mp4")
-_STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @click.command()
-@SOURCE
-@settings_options
-def run(**options: Any) -> None:
+@options((SOURCE,), NETWORK, EXPLANATION, LIVE)
+def run(**chosen: Any) -> None:
     """Explain what a camera, a video, a stream or pictures show."""
-    _run(Settings(**options))
+    _run(Settings(**chosen))
 
 
 @click.command()
-@settings_options
-def demo(**options: Any) -> None:
+@options(NETWORK, EXPLANATION, LIVE)
+def demo(**chosen: Any) -> None:
     """Show the built-in scene: no camera needed, and no download either.
 
     Where VGG-19's weights are neither cached nor reachable, efficientnet_lite0 steps in. Without
@@ -43,16 +34,16 @@ def demo(**options: Any) -> None:
     """
     from live_cam.window import display_problem
 
-    options |= {"source": "demo", "fallback": True}
-    problem = None if options["headless"] else display_problem()
+    chosen |= {"source": "demo", "fallback": True}
+    problem = None if chosen["headless"] else display_problem()
     if problem:
         from live_cam.outputs import free_path
 
-        options["headless"] = True
-        options["record"] = options["record"] or free_path(_DEMO_FILE)
-        options["seconds"] = options["seconds"] or _DEMO_SECONDS
-        say(f"No window ({problem}): recording the demo to {options['record'].resolve()}.")
-    _run(Settings(**options))
+        chosen["headless"] = True
+        chosen["record"] = chosen["record"] or free_path(_DEMO_FILE)
+        chosen["seconds"] = chosen["seconds"] or _DEMO_SECONDS
+        say(f"No window ({problem}): recording the demo to {chosen['record'].resolve()}.")
+    _run(Settings(**chosen))
 
 
 def _run(chosen: Settings) -> None:
@@ -69,24 +60,5 @@ def _run(chosen: Settings) -> None:
     from live_cam.pipeline import LivePipeline
 
     pipeline = LivePipeline(chosen, say)
-    with _stopped_by_signals(pipeline):
+    with stopped_by_signals(pipeline.stop):
         pipeline.run()
-
-
-@contextmanager
-def _stopped_by_signals(pipeline: LivePipeline) -> Iterator[None]:
-    """End the loop in good order on the first Ctrl-C or SIGTERM, and at once on the second."""
-    numbers = [getattr(signal, name) for name in _STOP_SIGNALS if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        pipeline.stop()
-
-    for number in numbers:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from live_cam import settings
-from live_cam.settings import Settings
+from live_cam.settings import NetworkSettings, Settings, StillsSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -35,21 +35,28 @@ class _Size(click.ParamType[tuple[int, int]]):
         )
 
 
-class _Number(click.FloatRange):
+class Number(click.FloatRange):
     """A number in a range, in which "nan" lies for click, as it is not below and not above."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
+        """See `click.ParamType`."""
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value!r} is no finite number.", param, ctx)
         return number
 
 
-def option(field: str, *names: str, help: str, **attributes: Any) -> Callable[[F], F]:  # noqa: A002
-    """Make a click option for a field of `Settings`, with its default."""
-    default = Settings.__dataclass_fields__[field].default
+def option(
+    field: str,
+    *names: str,
+    help: str,  # noqa: A002
+    of: type[NetworkSettings] = Settings,
+    **attributes: Any,
+) -> Callable[[F], F]:
+    """Make a click option for a field of the settings, with its default."""
+    default = of.__dataclass_fields__[field].default
     shown = default not in (None, False, ())
     return click.option(*names, field, default=default, show_default=shown, help=help, **attributes)
 
@@ -65,54 +72,26 @@ SOURCE = option(
     "an http:// or rtsp:// stream, or 'demo'.",
 )
 
-_OPTIONS = (
-    option("mirror", "--mirror", is_flag=True, help="Draw the picture as in a mirror."),
-    option("camera_size", "--camera-size", type=_Size(), help="Size to ask the camera for."),
-    option(
-        "camera_fps",
-        "--camera-fps",
-        type=_Number(*settings.CAMERA_FPS),
-        help="Frames per second to ask the camera for.",
-    ),
+NETWORK = (
     option(
         "model",
         "--model",
         "-m",
         metavar="NAME",
-        help="A classification network of torchvision by its name, or efficientnet_lite0, "
-        "whose weights come with live-cam[demo].",
-    ),
-    option(
-        "layer",
-        "--layer",
-        metavar="NAME",
-        help="Target layer, such as features.34.  [default: the network's last feature map]",
+        help="A classification network of torchvision by its name, one of timm as timm/NAME (with "
+        "live-cam[timm]), or efficientnet_lite0, whose weights come with live-cam[demo].",
     ),
     option(
         "weights",
         "--weights",
         type=FILE,
-        help="A state dict, .pth or .safetensors.  [default: torchvision's pretrained weights]",
+        help="A state dict, .pth or .safetensors.  [default: the library's pretrained weights]",
     ),
     option(
         "labels",
         "--labels",
         type=FILE,
         help="The classes' names: one a line, or a JSON list or index map.  [default: ImageNet's]",
-    ),
-    option(
-        "target_classes",
-        "--class",
-        multiple=True,
-        metavar="NAME_OR_INDEX",
-        help="Explain this class; given several times, side by side.  "
-        "[default: each frame's top class]",
-    ),
-    option(
-        "method",
-        "--method",
-        type=click.Choice(settings.METHODS),
-        help="How the heatmap is made of activations and gradients.",
     ),
     option(
         "fit",
@@ -122,10 +101,115 @@ _OPTIONS = (
         "frame's middle, or the whole frame with borders.",
     ),
     option(
+        "device",
+        "--device",
+        metavar=f"[{'|'.join(settings.DEVICES)}]",
+        help="Where the network runs; auto takes a GPU if there is one. gpu and npu are Intel's, "
+        "by OpenVINO.",
+    ),
+    option(
+        "precision",
+        "--precision",
+        type=click.Choice(settings.PRECISIONS),
+        help="Number format of the network; int8 is OpenVINO's, fastest on a CPU and not exact.",
+    ),
+    option(
+        "threads",
+        "--threads",
+        type=click.IntRange(int(settings.THREADS.low), int(settings.THREADS.high)),
+        help="CPU threads of the network.  [default: all, but for one that draws and records "
+        "while the network runs]",
+    ),
+)
+"""Which network explains, and how it computes: `settings.NetworkSettings`."""
+
+MANY_PICTURES = (
+    click.option(
+        "layers",
+        "--layer",
+        multiple=True,
+        metavar="NAME",
+        help="Target layer, such as features.34; the maps of several are averaged.  "
+        "[default: the network's last feature map]",
+    ),
+    option(
+        "batch",
+        "--batch",
+        of=StillsSettings,
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="How many pictures to look at at once.  [default: by the device and its memory]",
+    ),
+)
+"""How many pictures are explained: at which layers, and how many at once."""
+
+
+def named_layers(layers: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of the settings that the option `--layer` of `MANY_PICTURES` means."""
+    first, *more = dict.fromkeys(layers) or (None,)
+    return {"layer": first, "more_layers": tuple(filter(None, more))}
+
+
+EXPLANATION = (
+    option(
+        "target_classes",
+        "--class",
+        multiple=True,
+        metavar="NAME_OR_INDEX",
+        help="Explain this class; given several times, each of them.  "
+        "[default: each picture's top class]",
+    ),
+    option(
         "counterfactual",
         "--counterfactual",
         is_flag=True,
         help="Show what speaks against the class, too: red for it, blue against it.",
+    ),
+    option("box", "--box", is_flag=True, help="Draw a box around where the evidence lies."),
+    option("bars", "--bars/--no-bars", help="Whether the most probable classes are shown as bars."),
+    option(
+        "theme",
+        "--theme",
+        type=click.Choice(settings.THEMES),
+        help="What is written lies on dark or light glass; none: straight on the picture, and "
+        "without the figures at the bottom.",
+    ),
+    option(
+        "alpha",
+        "--alpha",
+        type=Number(*settings.ALPHA),
+        help="Weight of the heatmap's colours.",
+    ),
+    option(
+        "colormap",
+        "--colormap",
+        type=click.Choice(settings.COLORMAPS),
+        help="Colours of the heatmap.",
+    ),
+    option("overwrite", "--overwrite", is_flag=True, help="Write over existing files."),
+)
+"""What is asked of it, and how that is drawn: `settings.ExplanationSettings`."""
+
+LIVE = (
+    option(
+        "method",
+        "--method",
+        type=click.Choice(settings.METHODS),
+        help="How the heatmap is made of activations and gradients.",
+    ),
+    option(
+        "layer",
+        "--layer",
+        metavar="NAME",
+        help="Target layer, such as features.34.  [default: the network's last feature map]",
+    ),
+    option("mirror", "--mirror", is_flag=True, help="Draw the picture as in a mirror."),
+    option("camera_size", "--camera-size", type=_Size(), help="Size to ask the camera for."),
+    option(
+        "camera_fps",
+        "--camera-fps",
+        type=Number(*settings.CAMERA_FPS),
+        help="Frames per second to ask the camera for.",
     ),
     option(
         "check",
@@ -140,7 +224,7 @@ _OPTIONS = (
     option(
         "smooth",
         "--smooth",
-        type=_Number(*settings.SMOOTHING),
+        type=Number(*settings.SMOOTHING),
         metavar="SECONDS",
         help="How long the heatmap and the label take to follow small changes; 0 for no "
         f"smoothing.  [default: {settings.DEFAULT_SMOOTHING:g}, or 0 with --every-frame]",
@@ -152,16 +236,7 @@ _OPTIONS = (
         help="What is shown: the overlay, the heatmap or the camera alone, these three side by "
         "side, all methods, several classes, or the strongest feature maps.",
     ),
-    option("bars", "--bars/--no-bars", help="Whether the most probable classes are shown as bars."),
-    option("box", "--box", is_flag=True, help="Draw a box around where the evidence lies."),
     option("full_screen", "--full-screen", is_flag=True, help="Fill the screen."),
-    option(
-        "device",
-        "--device",
-        metavar=f"[{'|'.join(settings.DEVICES)}]",
-        help="Where the network runs; auto takes a GPU if there is one. gpu and npu are Intel's, "
-        "by OpenVINO.",
-    ),
     option(
         "engine",
         "--engine",
@@ -170,33 +245,9 @@ _OPTIONS = (
         "openvino comes with live-cam[openvino].",
     ),
     option(
-        "precision",
-        "--precision",
-        type=click.Choice(settings.PRECISIONS),
-        help="Number format of the network; int8 is OpenVINO's, fastest on a CPU and not exact.",
-    ),
-    option(
-        "threads",
-        "--threads",
-        type=click.IntRange(int(settings.THREADS.low), int(settings.THREADS.high)),
-        help="CPU threads of the network.  [default: all but one, which draws and records]",
-    ),
-    option(
         "track",
         "--track/--no-track",
         help="Whether the heatmap follows the picture's motion between two explanations.",
-    ),
-    option(
-        "alpha",
-        "--alpha",
-        type=_Number(*settings.ALPHA),
-        help="Weight of the heatmap's colours.",
-    ),
-    option(
-        "colormap",
-        "--colormap",
-        type=click.Choice(settings.COLORMAPS),
-        help="Colours of the heatmap.",
     ),
     option(
         "every_frame",
@@ -217,11 +268,10 @@ _OPTIONS = (
         type=FILE,
         help="Log every explanation as one JSON object a line (.jsonl).",
     ),
-    option("overwrite", "--overwrite", is_flag=True, help="Write over existing files."),
     option(
         "seconds",
         "--seconds",
-        type=_Number(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         help="Stop after this long.",
     ),
     option(
@@ -231,10 +281,15 @@ _OPTIONS = (
         help="Stop after this many frames.",
     ),
 )
+"""The live loop's own."""
 
 
-def settings_options(command: F) -> F:
-    """Give a command every option of the live loop but its source."""
-    for each in reversed(_OPTIONS):
-        command = each(command)
-    return command
+def options(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[F], F]:
+    """Give a command the options of these groups, in this order."""
+
+    def decorate(command: F) -> F:
+        for each in reversed([each for group in groups for each in group]):
+            command = each(command)
+        return command
+
+    return decorate

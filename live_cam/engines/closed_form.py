@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, fx
 
+    from live_cam.axes import Axes
     from live_cam.engines.cut import Cut
 
 # Each hands every output's gradient on to its inputs with weights that add up to 1.
@@ -116,16 +117,18 @@ class ClosedForm:
         self.pooled_gradient = PooledGradient([summed, *(layer.weight for layer in linear[1:])])
 
 
-def find_form(cut: Cut, x: Tensor) -> tuple[ClosedForm | None, Tensor]:
+def find_form(cut: Cut, axes: Axes, x: Tensor) -> tuple[ClosedForm | None, Tensor]:
     """Return the closed form of a cut network's head, if it has one, and example activations.
 
     Args:
         cut: The network, cut at its target layer.
+        axes: What the axes of the layer's activations mean.
         x: An input, N×3×H×W.
     """
     with torch.no_grad():
         activation, *others = cut.trunk(x)
-    return (None if others else closed_form(cut.head, activation)), activation
+    fitting = axes.roles == "NCHW" and not others
+    return (closed_form(cut.head, activation) if fitting else None), activation
 
 
 def closed_form(head: fx.GraphModule, activation: Tensor) -> ClosedForm | None:

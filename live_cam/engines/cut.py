@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import threading
 from collections import OrderedDict
 from typing import Final, NamedTuple
@@ -42,7 +43,7 @@ def cut(module: nn.Module, layer: str) -> Cut:
     get_layer(module, layer)
     try:
         with TRACING:
-            graph = _Tracer(layer).trace(module)
+            graph = _Tracer(layer).trace(module, _defaults(module))
     except Exception as error:  # tracing runs the network's own code, which may fail in any way
         raise EngineError(
             f"torch.fx cannot follow {type(module).__name__} ({first_line(error)}); "
@@ -65,6 +66,16 @@ def cut(module: nn.Module, layer: str) -> Cut:
     handed_up = [targets[0], *crossing]
     trunk = _assembled(module, _below(graph, above, handed_up))
     return Cut(_copy_without_hooks(trunk), _assembled(module, _above(graph, above, handed_up)))
+
+
+def _defaults(module: nn.Module) -> dict[str, object]:
+    """Return what the network takes beside the picture, as it is when nobody gives it."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    return {
+        each.name: each.default
+        for each in parameters
+        if each.default is not inspect.Parameter.empty
+    }
 
 
 class _Tracer(fx.Tracer):

@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from live_cam.gradcam import CAMResult, Evidence, as_maps, chosen_classes, gather_evidence
+from live_cam.gradcam import (
+    CAMResult,
+    Evidence,
+    chosen_classes,
+    gather_evidence,
+    summed_score,
+)
 from live_cam.methods import gradcam, weighted_sum
+from live_cam.tape import Activation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor, nn
 
+    from live_cam.axes import Axes
     from live_cam.precision import Precision
 
 
@@ -45,35 +53,39 @@ class Head(Protocol):
 class AutogradHead:
     """Any head: the tape begins at the target layer's activations."""
 
-    def __init__(self, head: nn.Module, precision: Precision) -> None:
+    def __init__(self, head: nn.Module, axes: Axes, precision: Precision) -> None:
         """Take the upper half of a cut network.
 
         Args:
             head: From the trunk's tensors to N×C logits.
+            axes: What the axes of the target layer's activations mean.
             precision: In which the head computes.
         """
         self._head = head
+        self._axes = axes
         self._precision = precision
 
     def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
         """See `Head`."""
-        activation = features[0].detach().requires_grad_()
+        activation, logits = self._taped(features)
         with torch.enable_grad():
-            with self._precision.autocast():
-                # A copy, since a ReLU behind the layer may work in place.
-                logits = self._head(activation.clone(), *features[1:]).float()
             classes = chosen_classes(logits, wanted)
-            score = logits.gather(1, classes[:, None]).sum()
-            gradient = self._precision.gradient_at_scale(score, activation)
-        cam = gradcam(as_maps(activation.detach().float()), as_maps(gradient))
+            score = summed_score(logits, classes)
+            gradient = self._precision.gradient_at_scale(score, activation.features)
+        cam = gradcam(activation.maps(), self._axes.as_maps(gradient))
         return _checked(cam, gradient, logits.detach(), classes)
 
     def evidence(self, features: tuple[Tensor, ...], wanted: Tensor) -> Evidence:
         """Return what every method makes its map of; see `Engine.evidence`."""
+        activation, logits = self._taped(features)
+        return gather_evidence(logits, activation, wanted, self._precision)
+
+    def _taped(self, features: tuple[Tensor, ...]) -> tuple[Activation, Tensor]:
         activation = features[0].detach().requires_grad_()
         with torch.enable_grad(), self._precision.autocast():
+            # A copy, since a ReLU behind the layer may work in place.
             logits = self._head(activation.clone(), *features[1:]).float()
-        return gather_evidence(logits, activation, wanted, self._precision)
+        return Activation(activation, self._axes), logits
 
     def scores(self, features: tuple[Tensor, ...]) -> Tensor:
         """See `Head`."""

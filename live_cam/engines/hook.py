@@ -37,7 +37,9 @@ class HookEngine(Engine):
         self.precision = precision.name
         self.device = str(device)
         self.exact = precision.name == "fp32"
-        self._cam = GradCAM(classifier.module, classifier.layer, precision=precision)
+        self._cam = GradCAM(
+            classifier.module, classifier.layer, precision=precision, axes=classifier.axes
+        )
         self._cam.__enter__()
 
     def __call__(

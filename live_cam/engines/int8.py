@@ -85,7 +85,8 @@ def open_int8(
         EngineError: It cannot be had; the message says why.
     """
     folder = cache_folder(classifier)
-    form, activation = find_form(halves, torch.zeros(1, 3, *classifier.input_size))
+    example = torch.zeros(1, 3, *classifier.input_size)
+    form, activation = find_form(halves, classifier.axes, example)
     if not _is_sound(folder):
         _Build(classifier, halves, form, activation, stop).into(folder, frames)
     return OpenVINOEngine(classifier, halves, "int8", device, _read(folder, form, activation))
@@ -114,7 +115,8 @@ def cache_folder(classifier: Classifier) -> Path:
             )
         ).encode()
     )
-    return Path(torch.hub.get_dir()) / "live_cam" / f"{classifier.name}-{digest.hexdigest()[:32]}"
+    name = classifier.name.replace("/", "-")
+    return Path(torch.hub.get_dir()) / "live_cam" / f"{name}-{digest.hexdigest()[:32]}"
 
 
 def _version(package: str) -> str:

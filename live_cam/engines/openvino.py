@@ -65,7 +65,7 @@ class OpenVINOEngine(Engine):
         self._classes = len(classifier.labels)
         models = models or convert_halves(classifier, halves)
         self._trunk = _Compiled(models.trunk, device, precision)
-        self._tape = AutogradHead(halves.head, Precision("fp32"))
+        self._tape = AutogradHead(halves.head, classifier.axes, Precision("fp32"))
         self._head: Head = self._tape
         if models.head is not None and models.gradient is not None:
             gradient = _Compiled(models.gradient, "cpu", "fp32")
@@ -128,7 +128,7 @@ def convert_halves(classifier: Classifier, halves: Cut) -> Models:
         EngineError: OpenVINO is not installed or does not know one of the network's operations.
     """
     x = torch.zeros(1, 3, *classifier.input_size)
-    form, activation = find_form(halves, x)
+    form, activation = find_form(halves, classifier.axes, x)
     trunk = convert(halves.trunk, x)
     if form is None:
         return Models(trunk)

@@ -111,48 +111,45 @@ class EngineSelector(Closing):
                     self._say(f"Going on with {self.engine.description}: {error}")
         self._opened.put(None)
 
-    def explain(
-        self,
-        x: Tensor,
-        class_index: int | None,
-        timer: StageTimer,
-        image: NDArray[np.uint8],
+    def __call__(
+        self, x: Tensor, class_index: int | None = None, timer: StageTimer | None = None
     ) -> CAMResult:
-        """Explain a frame with the present engine, and try the next one on it.
+        """Explain with the present engine.
 
         Args:
-            x: 1×3×H×W float32, normalised, on the network's device.
-            class_index: The class to explain; None: the top class.
-            timer: Is told how long the present engine took.
-            image: The frame itself, H×W×3 BGR; some are kept for calibration.
+            x: N×3×H×W float32, normalised, on the network's device.
+            class_index: The class to explain; None: each one's top class.
+            timer: Is told how long the engine took.
 
         Raises:
             NonFiniteError: The scores or gradients are not finite.
         """
-        self._try_others(x, class_index, image)
         with TRACING:
             return self.engine(x, class_index, timer)
 
-    def evidence(
-        self, x: Tensor, wanted: Tensor, timer: StageTimer, image: NDArray[np.uint8]
-    ) -> Evidence:
-        """Give what every method makes its map of, and try the next engine on the frame.
+    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
+        """Give what every method makes its map of, by the present engine.
 
         Args:
             x: As above.
             wanted: Q int64, as in `Engine.evidence`.
             timer: As above.
-            image: As above.
 
         Raises:
             NonFiniteError: The scores or gradients are not finite.
             UsageError: There is no such class.
         """
-        self._try_others(x, None, image)
         with TRACING:
             return self.engine.evidence(x, wanted, timer)
 
-    def _try_others(self, x: Tensor, class_index: int | None, image: NDArray[np.uint8]) -> None:
+    def offer(self, x: Tensor, class_index: int | None, image: NDArray[np.uint8]) -> None:
+        """Give a frame to try the next engine on, if there is one, before it is explained.
+
+        Args:
+            x: 1×3×H×W float32, as above.
+            class_index: As above.
+            image: The frame itself, H×W×3 BGR; some are kept for calibration.
+        """
         if self.settled:
             return
         if len(self._frames) < max(each.frames for each in self._candidates):

@@ -58,8 +58,8 @@ class TorchEngine(Engine):
         self._precision = precision
         self._classes = len(classifier.labels)
         folded = fuse(halves.trunk, no_trace=True)
-        self._trunk = _cast_weights(folded, precision.dtype).to(memory_format=torch.channels_last)
-        self._tape = self._autograd_head(halves)
+        self._trunk = _channels_last(_cast_weights(folded, precision.dtype))
+        self._tape = self._autograd_head(halves, classifier)
         self._head = self._closed_form(halves, classifier, device) or self._tape
         self._graph: CUDAGraph | None = None
         if device.type == "cuda":
@@ -72,14 +72,14 @@ class TorchEngine(Engine):
         if not self.exact:
             return None
         example = torch.zeros(1, 3, *classifier.input_size, device=device)
-        form, _ = find_form(halves, example)
+        form, _ = find_form(halves, classifier.axes, example)
         return ClosedFormHead(form.scores, form.pooled_gradient) if form is not None else None
 
-    def _autograd_head(self, halves: Cut) -> AutogradHead:
+    def _autograd_head(self, halves: Cut, classifier: Classifier) -> AutogradHead:
         # A copy, where it is cast, for the head's layers are the network's own.
         dtype, head = self._precision.dtype, halves.head
         own = head if self.exact else _cast_weights(copy.deepcopy(head), dtype)
-        return AutogradHead(own, self._precision)
+        return AutogradHead(own, classifier.axes, self._precision)
 
     def __call__(
         self,
@@ -131,4 +131,12 @@ def _cast_weights(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     for layer in module.modules():
         if type(layer) in _CAST and dtype is not torch.float32:
             layer.to(dtype)
+    return module
+
+
+def _channels_last(module: nn.Module) -> nn.Module:
+    """Lay the convolutions' weights out, in place, as they are read; no other tensor is theirs."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.to(memory_format=torch.channels_last)
     return module

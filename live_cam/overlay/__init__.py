@@ -1,20 +1,19 @@
 """Drawing: the heatmap, what the network says, and how the run is doing, on one picture.
 
-`heatmap` colours and blends the map, `views` are the ways to look at it, composed of `panes`;
-`layout` decides where each card lies, `cards` what each looks like; `paint` and `text` are their
-brush and pen.
+`heatmap` enlarges the map, `colours` colours and blends it, `views` are the ways to look at it,
+composed of `panes`; `layout` decides where each card lies, `cards` and `key_card` what each looks
+like, `words` what stands on it; `paint` and `text` are their brush and pen, `theme` their colours.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from live_cam.errors import UsageError
-from live_cam.overlay.heatmap import blend_heatmap, check_colormap, check_image, peak, to_frame
+from live_cam.overlay.colours import blend_heatmap, check_alpha, check_colormap
+from live_cam.overlay.heatmap import check_image, peak, to_frame
 from live_cam.overlay.layout import lay_out
 from live_cam.overlay.panes import Painter
 from live_cam.overlay.views import VIEWS, Scene
-from live_cam.settings import ALPHA, FULL_FRAME_VIEWS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +56,8 @@ class Overlay:
             frame: The picture to draw on. Left as it is.
             explanation: What the network says about it or a little earlier one; None: nothing
                 yet.
-            status: What is said about the run; its `alpha` and `mirror` apply to the picture.
+            status: What is said about the run; its `alpha`, `mirror` and `theme` apply to the
+                picture.
 
         Returns:
             A new H×W×3 uint8 picture of the frame's size, BGR.
@@ -67,14 +67,9 @@ class Overlay:
             UsageError: `status.alpha` is out of range.
         """
         check_image(frame.image)
-        if not ALPHA.low <= status.alpha <= ALPHA.high:
-            raise UsageError(
-                f"The heatmap's alpha must lie from {ALPHA.low:g} to {ALPHA.high:g}; "
-                f"got {status.alpha}."
-            )
+        check_alpha(status.alpha)
         height, width = frame.image.shape[:2]
-        labelled = explanation if status.view in FULL_FRAME_VIEWS else None
-        placed = lay_out(width, height, labelled, status)
+        placed = lay_out(width, height, explanation, status)
         bars = [card.rectangle.y for card in placed if card.name == "status"]
         bottom = min(bars, default=height)
         scene = Scene(frame.image, explanation, status, bottom, self._painter)

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from live_cam.geometry import Rectangle
 from live_cam.overlay import cards
-from live_cam.overlay.cards import Scale
+from live_cam.overlay.key_card import help_card
+from live_cam.overlay.theme import Style
+from live_cam.overlay.words import answer, clock, engine, entries, rates
+from live_cam.settings import FULL_FRAME_VIEWS
 
 if TYPE_CHECKING:
     from live_cam.explanation import Explanation
     from live_cam.overlay.paint import Sprite
     from live_cam.status import Status
 
+_NO_ROOM_FOR_KEYS = "too small for the keys: see the README"
 _NOTICE_HEIGHT = 0.78
 """Where a notice ends, as a share of the picture's height."""
 _MAX_LABEL_SHARE = 0.6
@@ -29,7 +33,8 @@ class Placed:
     """A card and its place."""
 
     name: str
-    """What it is: `help`, `recording`, `frozen`, `label`, `status`, `toast` or `notice`."""
+    """What it is: `help`, `recording`, `frozen`, `shuffled`, `label`, `bars`, `status`, `toast` or
+    `notice`."""
     sprite: Sprite
     """The painted card."""
     rectangle: Rectangle
@@ -45,18 +50,21 @@ class Layout:
     Args:
         width: The picture's width in pixels.
         height: Its height in pixels.
+        style: Its style.
+        margin: Pixels from its edge to a card.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, style: Style, margin: int) -> None:
         self.width = width
         self.height = height
-        self.scale = Scale.of(width, height)
+        self.style = style
+        self.margin = margin
         self.placed: list[Placed] = []
 
     @property
     def room(self) -> int:
         """The width between the left and the right margin, in pixels."""
-        return self.width - 2 * self.scale.margin
+        return self.width - 2 * self.margin
 
     def place(self, name: str, sprite: Sprite | None, x: int, y: int) -> Rectangle | None:
         """Put a card at a place, where it is free.
@@ -110,11 +118,12 @@ def lay_out(
         The cards, none overlapping another or the picture's edge. Where the picture is too
         small for all, those for the least important things are missing.
     """
-    layout = Layout(width, height)
+    style = Style.of(width, height, status.theme)
+    layout = Layout(width, height, style, style.margin)
     _place_help(layout, status)
-    below_badges, left_of_badges = _place_badges(layout, status)
+    below_badges, left_of_badges = _place_badges(layout, explanation, status)
     label = None
-    if explanation is not None:
+    if explanation is not None and status.view in FULL_FRAME_VIEWS:
         label = _place_label(layout, explanation, below_badges, left_of_badges, status)
     bottom = _place_status(layout, status)
     if explanation is not None and label is not None and status.bars:
@@ -123,28 +132,57 @@ def lay_out(
     return layout.placed
 
 
+def lay_out_answer(
+    width: int, height: int, explanation: Explanation, status: Status, style: Style
+) -> list[Placed]:
+    """Paint the cards of what the network says, and give each its place in a part of a picture.
+
+    Args:
+        width: The part's width in pixels.
+        height: Its height in pixels.
+        explanation: What the network says.
+        status: What is said about the run.
+        style: The whole picture's style.
+
+    Returns:
+        As `lay_out`, with the places counted from the part's upper left corner.
+    """
+    layout = Layout(width, height, style, 0)
+    label = _place_label(layout, explanation, 0, width, status)
+    if label is not None and status.bars:
+        _place_bars(layout, explanation, label)
+    return layout.placed
+
+
 def _place_help(layout: Layout, status: Status) -> None:
     if status.keys:
-        room = layout.height - 2 * layout.scale.margin
-        card = cards.help_card(status.keys, layout.scale, layout.room, room)
+        room = layout.height - 2 * layout.margin
+        style = layout.style
+        card = help_card(status.keys, style, layout.room, room) or cards.pill(
+            _NO_ROOM_FOR_KEYS, style.small, style, layout.room
+        )
         if card is not None:
             layout.place_centred("help", card, (layout.height + card.height) // 2)
 
 
-def _place_badges(layout: Layout, status: Status) -> tuple[int, int]:
+def _place_badges(
+    layout: Layout, explanation: Explanation | None, status: Status
+) -> tuple[int, int]:
     """Place the badges in the upper right; return the row below them and their left edge."""
-    scale = layout.scale
+    style = layout.style
     badges = []
     if status.recording is not None:
         badges.append(("recording", clock(status.recording)))
     if status.frozen:
         badges.append(("frozen", "frozen"))
-    x, bottom = layout.width - scale.margin, scale.margin
+    if explanation is not None and explanation.shuffled:
+        badges.append(("shuffled", "weights shuffled {}/{}".format(*explanation.shuffled)))
+    x, bottom = layout.width - layout.margin, layout.margin
     for name, text in badges:
-        sprite = cards.badge(name, text, scale)
-        placed = layout.place(name, sprite, x - sprite.width, scale.margin)
+        sprite = cards.badge(name, text, style)
+        placed = layout.place(name, sprite, x - sprite.width, layout.margin)
         if placed is not None:
-            x, bottom = placed.x - scale.gap, placed.y + placed.height + scale.gap
+            x, bottom = placed.x - style.gap, placed.y + placed.height + style.gap
     return bottom, x
 
 
@@ -156,135 +194,48 @@ def _place_label(
     status: Status,
 ) -> Rectangle | None:
     """Place the label in the upper left, beside the badges or, where it is narrow, below."""
-    scale = layout.scale
-    top, room = scale.margin, left_of_badges - scale.margin
+    style = layout.style
+    top, room = layout.margin, left_of_badges - layout.margin
     if room < _MIN_LABEL_SHARE * layout.width:
         top, room = below_badges, layout.room
-    room = min(room, max(round(_MAX_LABEL_SHARE * layout.width), _MAX_LABEL_TEXT * scale.large))
-    shown = percent(explanation.score)
-    share = round(max(0.0, min(1.0, explanation.score)), 2)
-    notes = _notes(explanation, status)
-    card = cards.label_card(explanation.label, shown, share, notes, scale, room)
-    return layout.place("label", card, scale.margin, top)
-
-
-def _notes(explanation: Explanation, status: Status) -> tuple[str, ...]:
-    """Write what must be known to read the label and the heatmap right, a line each."""
-    first = ["locked"] if status.locked else []
-    if explanation.title != "gradcam":
-        first.append(explanation.title)
-    best = explanation.top[0] if explanation.top else None
-    if best and best.class_index != explanation.class_index:
-        first.append(f"top: {best.label} {percent(best.score)}")
-    lines = [" · ".join(first)] if first else []
-    check = explanation.check
-    if check:
-        lines.append(
-            f"{percent(check.before)} → {percent(check.without)} without the hot spot, "
-            f"{percent(check.alone)} with only it"
-        )
-    if status.pointing and status.pointing.rounds:
-        hits, rounds = status.pointing
-        lines.append(f"peak in your box: {hits} of {rounds} times ({percent(hits / rounds)})")
-    if explanation.shuffled:
-        done, layers = explanation.shuffled
-        lines.append(f"weights shuffled in {done} of {layers} layers")
-    return tuple(lines)
+    room = min(room, max(round(_MAX_LABEL_SHARE * layout.width), _MAX_LABEL_TEXT * style.large))
+    card = None
+    for check in (explanation.check, None):
+        words, shares, lines = answer(explanation, check, status)
+        card = card or cards.label_card(explanation.label, words, shares, lines, style, room)
+    return layout.place("label", card, layout.margin, top)
 
 
 def _place_bars(layout: Layout, explanation: Explanation, label: Rectangle) -> None:
     """Place the most probable classes below the label, where there is room."""
-    entries = tuple(
-        (each.label, percent(each.score), round(each.score, 2)) for each in explanation.top
-    )
     width = min(label.width, layout.room)
-    card = cards.bars_card(entries, layout.scale, width)
-    layout.place("bars", card, label.x, label.y + label.height + layout.scale.gap)
+    card = cards.bars_card(entries(explanation), layout.style, width)
+    layout.place("bars", card, label.x, label.y + label.height + layout.style.gap)
 
 
 def _place_status(layout: Layout, status: Status) -> int:
     """Place the status bar at the bottom; return the row below which nothing else may lie."""
-    scale = layout.scale
-    bottom = layout.height - scale.margin
+    style = layout.style
+    bottom = layout.height - layout.margin
+    if not style.theme.figures:
+        return bottom
     items = tuple(item for item in (rates(status), engine(status), status.source) if item)
     for count in range(len(items), 0, -1):
-        bar = cards.status_bar(items[:count], scale, layout.room)
+        bar = cards.status_bar(items[:count], style, layout.room)
         if bar is not None:
-            placed = layout.place("status", bar, scale.margin, bottom - bar.height)
+            placed = layout.place("status", bar, layout.margin, bottom - bar.height)
             if placed is not None:
-                return placed.y - scale.gap
+                return placed.y - style.gap
     return bottom
 
 
 def _place_messages(layout: Layout, status: Status, bottom: int) -> None:
     """Place the toast above the status bar, and the notice above both."""
-    scale = layout.scale
+    style = layout.style
     if status.confirmation:
-        toast = cards.pill(status.confirmation, scale.small, scale, layout.room)
+        toast = cards.pill(status.confirmation, style.small, style, layout.room)
         placed = layout.place_centred("toast", toast, bottom)
-        bottom = placed.y - scale.gap if placed is not None else bottom
+        bottom = placed.y - style.gap if placed is not None else bottom
     if status.notice:
-        notice = cards.pill(status.notice, scale.medium, scale, layout.room)
+        notice = cards.pill(status.notice, style.medium, style, layout.room)
         layout.place_centred("notice", notice, min(bottom, round(_NOTICE_HEIGHT * layout.height)))
-
-
-def percent(score: float) -> str:
-    """Write a probability.
-
-    Args:
-        score: In [0, 1].
-
-    Returns:
-        It in whole percent; what is more than nothing is never written as 0.
-    """
-    return "<1 %" if 0 < score < 0.005 else f"{100 * score:.0f} %"
-
-
-def clock(seconds: float) -> str:
-    """Write a duration.
-
-    Args:
-        seconds: At least 0.
-
-    Returns:
-        Minutes and seconds: `mm:ss`.
-    """
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes:02}:{rest:02}"
-
-
-def rates(status: Status) -> str:
-    """Write how fast the run is; what is not known yet is left out.
-
-    Args:
-        status: The run's figures.
-
-    Returns:
-        For example `30 fps shown · 6.1 explanations/s · 0.15 s old`.
-    """
-    parts = []
-    if status.shown_fps is not None:
-        parts.append(f"{_rate(status.shown_fps)} fps shown")
-    if status.explained_fps is not None:
-        parts.append(f"{_rate(status.explained_fps)} explanations/s")
-    if status.age is not None:
-        parts.append(f"{status.age:.2f} s old" + (", nothing changed" if status.still else ""))
-    if status.saved and status.still:
-        parts.append(f"{status.saved} explanations saved")
-    return " · ".join(parts)
-
-
-def engine(status: Status) -> str:
-    """Write what computes the explanations.
-
-    Args:
-        status: The run's figures.
-
-    Returns:
-        For example `vgg19 · features.35 · cpu fp32`.
-    """
-    return " · ".join(part for part in (status.network, status.engine) if part)
-
-
-def _rate(per_second: float) -> str:
-    return f"{per_second:.1f}" if per_second < 9.95 else f"{per_second:.0f}"

@@ -1,10 +1,10 @@
-"""Painting of cards: rounded boxes and text, laid over a picture as frosted glass."""
+"""Painting of cards: rounded boxes and text, laid over a picture as frosted glass, or bare."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,19 +14,15 @@ from live_cam.overlay.text import text_mask
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Colour = tuple[int, int, int]
-"""Blue, green and red, each 0 to 255."""
+    from live_cam.overlay.theme import Colour, Theme
 
-GLASS: Colour = (27, 22, 20)
-INK: Colour = (252, 250, 248)
-QUIET_INK: Colour = (216, 210, 206)
-ACCENT: Colour = (191, 212, 45)
-RED: Colour = (68, 68, 239)
-LIGHT: Colour = (255, 255, 255)
 _NOTHING: Colour = (0, 0, 0)
-
-_GLASS_OPACITY = 0.8
 _EDGE_OPACITY = 0.1
+_SHADOW_OPACITY = 0.88
+_SHADOW_REACH = 0.17
+"""How far a shadow reaches beyond a text, as a share of the font's size."""
+_LEAST_REACH = 3
+"""Pixels that a text's shadow reaches at least."""
 _FROST = 8
 """Pixels, along each axis, that the glass melts into one."""
 
@@ -75,21 +71,24 @@ class Sprite:
 
 
 class Canvas:
-    """A pane of dark glass with rounded corners and a fine edge, to paint one card on.
+    """A pane of glass with rounded corners and a fine edge, to paint one card on.
+
+    Where the theme has no glass, whatever is painted casts a shadow instead, so that it stands
+    out from any picture.
 
     Args:
         width: In pixels.
         height: In pixels.
         radius: The corners' radius in pixels.
+        theme: Of the card.
     """
 
-    def __init__(self, width: int, height: int, radius: float) -> None:
+    def __init__(self, width: int, height: int, radius: float, theme: Theme) -> None:
         self.width = width
         self.height = height
-        pane = _pane(width, height, radius)
-        self._paint = pane.paint.copy()
-        self._sharp = pane.sharp.copy()
-        self._frosted = pane.frosted.copy()
+        self.theme = theme
+        self._pane = _pane(width, height, radius, theme)
+        self._layers: list[_Layer] = []
 
     def box(
         self,
@@ -113,8 +112,10 @@ class Canvas:
             radius: The corners' radius in pixels.
             opacity: In [0, 1].
         """
-        if width > 0 and height > 0:
-            self._lay(x, y, _rounded(width, height, radius) * opacity, colour)
+        if width > 0 and height > 0 and opacity > 0:
+            reach = min(_LEAST_REACH, max(1, height // 4))
+            shape = _rounded(width, height, radius)
+            self._layers.append(_Layer(x, y, shape, colour, opacity, reach))
 
     def text(self, x: int, baseline: int, text: str, size: int, colour: Colour) -> None:
         """Write a line of text.
@@ -128,34 +129,74 @@ class Canvas:
         """
         mask = text_mask(text, size)
         coverage = np.divide(mask.coverage, 255, dtype=np.float32)
-        self._lay(x - mask.left, baseline - mask.baseline, coverage, colour)
+        left, top = x - mask.left, baseline - mask.baseline
+        reach = max(_LEAST_REACH, round(_SHADOW_REACH * size))
+        self._layers.append(_Layer(left, top, coverage, colour, 1.0, reach))
 
     def sprite(self) -> Sprite:
-        """Finish the card; nothing may be painted on it after that."""
-        return Sprite(paint=self._paint, sharp=self._sharp, frosted=self._frosted)
+        """Finish the card."""
+        pane = self._pane
+        sprite = Sprite(pane.paint.copy(), pane.sharp.copy(), pane.frosted.copy())
+        # All shadows first: none may fall on what is written beside it.
+        shadows = [] if self.theme.opacity else [_shadow(each, self.theme) for each in self._layers]
+        for layer in (*shadows, *self._layers):
+            _lay(sprite, layer)
+        return sprite
 
-    def _lay(self, x: int, y: int, coverage: NDArray[np.float32], colour: Colour) -> None:
-        """Lay a layer of one colour over what is painted; what reaches outside is cut off."""
-        top, left = max(0, -y), max(0, -x)
-        layer = coverage[top : self.height - y, left : self.width - x, None]
-        rows, columns = layer.shape[:2]
-        place = np.s_[y + top : y + top + rows, x + left : x + left + columns]
-        self._paint[place] = _mixed(self._paint[place], layer, colour)
-        self._sharp[place] = _mixed(self._sharp[place], layer, _NOTHING)
-        self._frosted[place] = _mixed(self._frosted[place], layer, _NOTHING)
+
+class _Layer(NamedTuple):
+    """A shape of one colour, which may reach over the card's edges."""
+
+    x: int
+    y: int
+    coverage: NDArray[np.float32]
+    """H×W, in [0, 1]."""
+    colour: Colour
+    opacity: float
+    """In [0, 1]."""
+    reach: int
+    """How many pixels its shadow reaches beyond it."""
+
+
+def _shadow(layer: _Layer, theme: Theme) -> _Layer:
+    """Return the soft shadow around a layer."""
+    reach = layer.reach
+    around = 2 * reach
+    wide = np.pad(layer.coverage, around)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    soft = np.asarray(cv2.GaussianBlur(cv2.dilate(wide, disc), (0, 0), reach / 2.5), np.float32)
+    return _Layer(layer.x - around, layer.y - around, soft, theme.glass, _SHADOW_OPACITY, 0)
+
+
+def _lay(sprite: Sprite, layer: _Layer) -> None:
+    """Lay a layer over what is painted; what reaches outside is cut off."""
+    x, y = layer.x, layer.y
+    top, left = max(0, -y), max(0, -x)
+    coverage = layer.coverage[top : sprite.height - y, left : sprite.width - x, None]
+    rows, columns = coverage.shape[:2]
+    place = np.s_[y + top : y + top + rows, x + left : x + left + columns]
+    for values, colour in (
+        (sprite.paint, layer.colour),
+        (sprite.sharp, _NOTHING),
+        (sprite.frosted, _NOTHING),
+    ):
+        values[place] = _mixed(values[place], layer.opacity * coverage, colour)
 
 
 @lru_cache(maxsize=32)
-def _pane(width: int, height: int, radius: float) -> Sprite:
+def _pane(width: int, height: int, radius: float, theme: Theme) -> Sprite:
     """Paint the glass alone. Its arrays are not to be written to."""
+    if not theme.opacity:
+        empty = np.zeros((height, width, 3), np.uint8)
+        return Sprite(paint=empty, sharp=np.full_like(empty, 255), frosted=empty)
     pane = _rounded(width, height, radius)[:, :, None]
     edge = pane.copy()
     if width > 2 and height > 2:
         edge[1:-1, 1:-1] -= _rounded(width - 2, height - 2, radius - 1)[:, :, None]
-    through = (1 - pane * _GLASS_OPACITY) * (1 - edge * _EDGE_OPACITY) * np.full(3, 255, np.float32)
-    glass = pane * _GLASS_OPACITY * np.array(GLASS, np.float32)
+    through = (1 - pane * theme.opacity) * (1 - edge * _EDGE_OPACITY) * np.full(3, 255, np.float32)
+    glass = pane * theme.opacity * np.array(theme.glass, np.float32)
     return Sprite(
-        paint=_mixed(glass, edge * _EDGE_OPACITY, LIGHT),
+        paint=_mixed(glass, edge * _EDGE_OPACITY, theme.edge),
         sharp=_mixed(through, pane, _NOTHING),
         frosted=_mixed(through, 1 - pane, _NOTHING),
     )

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.opencv import cv2
 from live_cam.overlay import cards
-from live_cam.overlay.heatmap import blend, colour_map
-from live_cam.overlay.paint import GLASS, LIGHT
+from live_cam.overlay.colours import blend, colour_map, lay, signed_layer
 from live_cam.resizing import shrunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from live_cam.overlay.cards import Scale
+    from live_cam.overlay.theme import Style, Theme
+
+_SIDE = 5
+"""Small tiles across, and down, that the featured layout is as large as."""
+_LARGE = 3
+"""Small tiles across, and down, that its large one is as large as."""
 
 
 class Painter:
     """Paints a frame with a heatmap on it, and remembers the colours of the maps in use.
 
-    Between two explanations only the picture changes.
+    Between two explanations only the picture changes. Panes of one size share its shrunk copy.
     """
 
     def __init__(self, colormap: str) -> None:
         """Take one of `settings.COLORMAPS`."""
         self._colormap = colormap
-        self._kept: dict[tuple[int, int, int], tuple[NDArray[np.float32], NDArray[np.uint8]]] = {}
-        self._used: set[tuple[int, int, int]] = set()
+        self._kept: dict[_Key, _Kept] = {}
+        self._used: set[_Key] = set()
+        self._image: NDArray[np.uint8] | None = None
+        self._shrunk: dict[tuple[int, int], NDArray[np.uint8]] = {}
 
     def paint(
         self,
@@ -42,6 +48,7 @@ class Painter:
         mirror: bool = False,
         region: Region = WHOLE,
         seen: Region = WHOLE,
+        theme: Theme,
     ) -> NDArray[np.uint8]:
         """Return a new picture.
 
@@ -56,32 +63,48 @@ class Painter:
             region: Which part of the frame the heatmap covers.
             seen: Which part of it the network saw. Nothing is blended outside, and a line is
                 drawn around it.
+            theme: The line's colours.
         """
-        if size and size != (image.shape[1], image.shape[0]):
-            image = shrunk(image, *size)
+        image = self._sized(image, size or (image.shape[1], image.shape[0]))
         picture = np.array(image, order="C")
         x, y, width, height = seen.pixels(image.shape[1], image.shape[0])
         part = slice(y, y + height), slice(x, x + width)
         if heatmap is not None:
-            colours = self._colours(heatmap, image, signed, region)
-            picture[part] = blend(image[part], colours[part], alpha)
+            kept = self._coloured(heatmap, image, alpha if signed else None, region)
+            if kept.through is None:
+                picture[part] = blend(image[part], kept.colours[part], alpha)
+            else:
+                picture[part] = lay(image[part], kept.colours[part], kept.through[part])
         if (width, height) != (image.shape[1], image.shape[0]):
-            _outline(picture, Rectangle(x, y, width, height))
+            _outline(picture, Rectangle(x, y, width, height), theme)
         return np.asarray(cv2.flip(picture, 1), np.uint8) if mirror else picture
 
-    def _colours(
-        self, heatmap: NDArray[np.float32], image: NDArray[np.uint8], signed: bool, region: Region
-    ) -> NDArray[np.uint8]:
+    def _sized(self, image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+        if image is not self._image:
+            self._image = image
+            self._shrunk.clear()
+        if size not in self._shrunk:
+            self._shrunk[size] = shrunk(image, *size)
+        return self._shrunk[size]
+
+    def _coloured(
+        self,
+        heatmap: NDArray[np.float32],
+        image: NDArray[np.uint8],
+        signed_alpha: float | None,
+        region: Region,
+    ) -> _Kept:
         height, width = image.shape[:2]
-        key = id(heatmap), width, height
+        key = id(heatmap), width, height, signed_alpha
         self._used.add(key)
-        # The heatmap itself is kept: the id of one that is gone may be reused.
         if key not in self._kept:
-            colours = colour_map(
-                heatmap, width, height, self._colormap, signed=signed, region=region
-            )
-            self._kept[key] = heatmap, colours
-        return self._kept[key][1]
+            through = None
+            if signed_alpha is None:
+                colours = colour_map(heatmap, width, height, self._colormap, region=region)
+            else:
+                colours, through = signed_layer(heatmap, width, height, signed_alpha, region)
+            self._kept[key] = _Kept(heatmap, colours, through)
+        return self._kept[key]
 
     def forget_unused(self) -> None:
         """Let go of the colours that were not used since the last call."""
@@ -89,19 +112,32 @@ class Painter:
         self._used.clear()
 
 
-def _outline(picture: NDArray[np.uint8], where: Rectangle) -> None:
+_Key = tuple[int, int, int, "float | None"]
+
+
+class _Kept(NamedTuple):
+    """The colours of a map in one size."""
+
+    heatmap: NDArray[np.float32]
+    """The map itself: the id of one that is gone may be reused."""
+    colours: NDArray[np.uint8]
+    through: NDArray[np.uint8] | None
+    """How much of the picture shows through each pixel; None: the same everywhere."""
+
+
+def _outline(picture: NDArray[np.uint8], where: Rectangle, theme: Theme) -> None:
     """Draw a line just outside a rectangle, so that it hides nothing of what is in it."""
     inside = picture[where.y : where.y + where.height, where.x : where.x + where.width]
     kept = inside.copy()
     thickness = max(1, round(min(picture.shape[:2]) / 240))
     corners = (where.x, where.y), (where.x + where.width - 1, where.y + where.height - 1)
-    cv2.rectangle(picture, *corners, GLASS, 4 * thickness)
-    cv2.rectangle(picture, *corners, LIGHT, 2 * thickness)
+    cv2.rectangle(picture, *corners, theme.glass, 4 * thickness)
+    cv2.rectangle(picture, *corners, theme.edge, 2 * thickness)
     inside[:] = kept
 
 
 def tiles(area: Rectangle, count: int, aspect: float, gap: int) -> list[Rectangle]:
-    """Lay equal tiles out in rows, as large as they fit, centred.
+    """Lay equal tiles out in rows, as large as they fit, centred, the last row too.
 
     Args:
         area: Where.
@@ -112,29 +148,77 @@ def tiles(area: Rectangle, count: int, aspect: float, gap: int) -> list[Rectangl
     Returns:
         Their places, row by row; none smaller than one pixel.
     """
-    width, columns = max(
-        (_tile_width(area, count, each, aspect, gap), each) for each in range(1, count + 1)
+    _, columns = max(
+        (_tile_width(area, each, -(-count // each), aspect, gap), each)
+        for each in range(1, count + 1)
     )
+    rows = _cells(area, columns, -(-count // columns), aspect, gap)
+    *full, last = rows
+    rest = count - columns * len(full)
+    shift = (columns - rest) * (last[0].width + gap) // 2
+    return [*(cell for row in full for cell in row), *(_moved(cell, shift) for cell in last[:rest])]
+
+
+def featured(area: Rectangle, aspect: float, gap: int) -> tuple[Rectangle, list[Rectangle]]:
+    """Lay out one large tile in the upper left, and small ones beside and below it.
+
+    Args:
+        area: Where.
+        aspect: Width by height of each.
+        gap: Pixels between two.
+
+    Returns:
+        The large tile, as large as three by three of the small ones with the gaps between them,
+        and these 16, row by row.
+    """
+    rows = _cells(area, _SIDE, _SIDE, aspect, gap)
+    first, last = rows[0][0], rows[_LARGE - 1][_LARGE - 1]
+    large = first._replace(
+        width=last.x + last.width - first.x, height=last.y + last.height - first.y
+    )
+    beside = [cell for row in rows[:_LARGE] for cell in row[_LARGE:]]
+    return large, beside + [cell for row in rows[_LARGE:] for cell in row]
+
+
+def _cells(
+    area: Rectangle, columns: int, rows: int, aspect: float, gap: int
+) -> list[list[Rectangle]]:
+    """Lay a table of equal cells out, as large as they fit, centred: a list a row."""
+    width = _tile_width(area, columns, rows, aspect, gap)
     height = max(1, round(width / aspect))
-    rows = -(-count // columns)
     left = area.x + (area.width - columns * width - (columns - 1) * gap) // 2
     top = area.y + (area.height - rows * height - (rows - 1) * gap) // 2
     return [
-        Rectangle(
-            left + place % columns * (width + gap),
-            top + place // columns * (height + gap),
-            width,
-            height,
-        )
-        for place in range(count)
+        [
+            Rectangle(left + column * (width + gap), top + row * (height + gap), width, height)
+            for column in range(columns)
+        ]
+        for row in range(rows)
     ]
 
 
-def _tile_width(area: Rectangle, count: int, columns: int, aspect: float, gap: int) -> int:
-    rows = -(-count // columns)
+def _tile_width(area: Rectangle, columns: int, rows: int, aspect: float, gap: int) -> int:
     across = (area.width - (columns - 1) * gap) // columns
     down = (area.height - (rows - 1) * gap) // rows
     return max(1, min(across, int(down * aspect)))
+
+
+def _moved(where: Rectangle, right: int) -> Rectangle:
+    return where._replace(x=where.x + right)
+
+
+def canvas(like: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return a picture of one colour.
+
+    Args:
+        like: H×W×3 uint8: of this size.
+        colour: BGR.
+    """
+    height, width = like.shape[:2]
+    picture = np.empty((height, width, 3), np.uint8)
+    # Row by row: pixel by pixel it takes twenty times as long.
+    picture.reshape(height, -1)[:] = np.tile(np.asarray(colour, np.uint8), width)
+    return picture
 
 
 def place(picture: NDArray[np.uint8], pane: NDArray[np.uint8], where: Rectangle) -> None:
@@ -151,17 +235,17 @@ def place(picture: NDArray[np.uint8], pane: NDArray[np.uint8], where: Rectangle)
     target[:] = pane[: target.shape[0], : target.shape[1]]
 
 
-def caption(picture: NDArray[np.uint8], text: str, where: Rectangle, scale: Scale) -> None:
+def caption(picture: NDArray[np.uint8], text: str, where: Rectangle, style: Style) -> None:
     """Write a name into the lower left corner of a pane, where it fits.
 
     Args:
         picture: H×W×3 uint8, changed in place.
         text: The name.
         where: The pane's place.
-        scale: The picture's sizes.
+        style: The picture's style.
     """
-    inset = max(2, scale.gap // 2)
-    sprite = cards.pill(text, scale.small, scale, where.width - 2 * inset)
+    inset = max(2, style.gap // 2)
+    sprite = cards.pill(text, style.small, style, where.width - 2 * inset)
     y = where.y + where.height - inset - (sprite.height if sprite else 0)
     if sprite and y >= max(0, where.y):
         sprite.paste(picture, where.x + inset, y)

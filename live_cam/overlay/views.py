@@ -9,11 +9,11 @@ import numpy as np
 
 from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.opencv import cv2
-from live_cam.overlay.cards import Scale
 from live_cam.overlay.heatmap import peak, to_frame
-from live_cam.overlay.layout import percent
-from live_cam.overlay.paint import ACCENT, GLASS, LIGHT, RED, Colour
-from live_cam.overlay.panes import caption, place, tiles
+from live_cam.overlay.layout import lay_out_answer
+from live_cam.overlay.panes import canvas, caption, featured, place, tiles
+from live_cam.overlay.theme import Style
+from live_cam.overlay.words import headline, map_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 
     from live_cam.explanation import Explanation
     from live_cam.overlay.panes import Painter
+    from live_cam.overlay.theme import Colour, Theme
     from live_cam.status import Status
 
 _BOX_THRESHOLD = 0.15
 """Of the map's maximum (Selvaraju et al. 2017, section 4.1)."""
 _BOX_SIDE = 240
 """Pixels along the longer side of the map in which the box is looked for."""
-_MAPS_SHARE = 0.5
-"""Of the picture's width that the large pane takes beside the feature maps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,23 +64,26 @@ class Scene:
             mirror=self.status.mirror,
             region=said.region if said else WHOLE,
             seen=said.seen if said else WHOLE,
+            theme=self.style().theme,
         )
 
     def canvas(self) -> NDArray[np.uint8]:
         """Return an empty picture of the frame's size."""
-        return np.full_like(self.image, GLASS)
+        return canvas(self.image, self.style().theme.glass)
 
     def area(self) -> Rectangle:
         """Return where panes may lie."""
-        return Rectangle(0, 0, self.image.shape[1], self.bottom)
+        gap = self.style().gap
+        width, height = self.image.shape[1] - 2 * gap, self.bottom - 2 * gap
+        return Rectangle(gap, gap, max(1, width), max(1, height))
 
     def aspect(self) -> float:
         """Return the frame's width by its height."""
         return float(self.image.shape[1] / self.image.shape[0])
 
-    def scale(self) -> Scale:
-        """Return the sizes of text and gaps."""
-        return Scale.of(self.image.shape[1], self.image.shape[0])
+    def style(self) -> Style:
+        """Return the colours, and the sizes of text and gaps."""
+        return Style.of(self.image.shape[1], self.image.shape[0], self.status.theme)
 
 
 def overlay(scene: Scene) -> NDArray[np.uint8]:
@@ -100,57 +102,59 @@ def camera(scene: Scene) -> NDArray[np.uint8]:
 
 
 def split(scene: Scene) -> NDArray[np.uint8]:
-    """The frame, the heatmap and the overlay side by side."""
-    said = scene.explanation
+    """The frame, the heatmap and the overlay side by side, and what the network says."""
+    said, alpha = scene.explanation, scene.status.alpha
     shown = said.heatmap if said else None
     signed = said is not None and said.signed
-    label = f"{said.label} {percent(said.score)}" if said else "overlay"
     panes = [
         ("camera", None, 0.0, False),
         (said.title if said else "heatmap", shown, 1.0, signed),
-        (label, shown, scene.status.alpha, signed),
+        ("overlay", shown, alpha, signed),
     ]
-    return _mosaic(scene, panes)
+    picture, style = scene.canvas(), scene.style()
+    *places, free = tiles(scene.area(), len(panes) + 1, scene.aspect(), style.gap)
+    _fill(scene, picture, panes, places)
+    if said:
+        for card in lay_out_answer(free.width, free.height, said, scene.status, style):
+            card.sprite.paste(picture, free.x + card.rectangle.x, free.y + card.rectangle.y)
+    return picture
 
 
 def grid(scene: Scene) -> NDArray[np.uint8]:
     """The frame, and what each method makes of it."""
     said = scene.explanation
-    title = f"{said.label} {percent(said.score)}" if said else "camera"
-    return _mosaic(scene, [(title, None, 0.0, False), *_every_map(scene)])
+    return _mosaic(
+        scene, [(headline(said) if said else "camera", None, 0.0, False), *_every_map(scene)]
+    )
 
 
 def classes(scene: Scene) -> NDArray[np.uint8]:
     """Several classes side by side."""
-    return _mosaic(scene, _every_map(scene) or [("camera", None, 0.0, False)])
+    said, alpha = scene.explanation, scene.status.alpha
+    each = said.of_each_class() if said else ()
+    panes: list[_Pane] = [(headline(one), one.heatmap, alpha, one.signed) for one in each]
+    return _mosaic(scene, panes or [("camera", None, 0.0, False)])
 
 
 def maps(scene: Scene) -> NDArray[np.uint8]:
     """The strongest feature maps beside one large picture: of one of them, or of their sum."""
     said = scene.explanation
-    if said is None or not said.others:
-        return _single(scene, scene.status.alpha)
-    scale, area, alpha = scene.scale(), scene.area(), scene.status.alpha
+    if said is None:
+        return _mosaic(scene, [("camera", None, 0.0, False)])
+    style, alpha, focus = scene.style(), scene.status.alpha, scene.status.focus
+    found = [each for each in said.others if each.kind == "feature map"]
+    if not found:  # yet: the explanation was asked for something else
+        return _mosaic(scene, [(headline(said), said.heatmap, alpha, said.signed)])
+    large, places = featured(scene.area(), scene.aspect(), style.gap)
+    small: list[_Pane] = [(map_title(each), each.heatmap, alpha, each.signed) for each in found]
+    shown: _Pane = headline(said), said.heatmap, alpha, said.signed
+    if focus is not None and focus < len(small):
+        shown = f"feature map {small[focus][0]}", *small[focus][1:]
     picture = scene.canvas()
-    left = area._replace(width=round(_MAPS_SHARE * area.width))
-    right = Rectangle(left.width + scale.gap, 0, area.width - left.width - scale.gap, area.height)
-    (large,) = tiles(left, 1, scene.aspect(), scale.gap)
-    focus = scene.status.focus
-    if focus is None or focus >= len(said.others):
-        title, shown, signed = f"{said.label} {percent(said.score)}", said.heatmap, said.signed
-    else:
-        chosen = said.others[focus]
-        title, shown, signed = f"feature map {chosen.title}", chosen.heatmap, False
-    size = large.width, large.height
-    place(picture, scene.pane(shown, alpha, size, signed=signed), large)
-    caption(picture, title, large, scale)
-    scene.places.extend(tiles(right, len(said.others), scene.aspect(), max(1, scale.gap // 2)))
-    for number, (answer, where) in enumerate(zip(said.others, scene.places, strict=True)):
-        place(picture, scene.pane(answer.heatmap, alpha, (where.width, where.height)), where)
-        caption(picture, answer.title, where, scale)
-        if number == focus:
-            corner = where.x + where.width - 1, where.y + where.height - 1
-            cv2.rectangle(picture, (where.x, where.y), corner, ACCENT, 2)
+    _fill(scene, picture, [shown, *small], [large, *places])
+    scene.places.extend(places[: len(small)])
+    if focus is not None and focus < len(small):
+        _draw_box(picture, places[focus], style.theme, style.theme.accent)
     return picture
 
 
@@ -169,7 +173,11 @@ _Pane = tuple[str, "NDArray[np.float32] | None", float, bool]
 
 
 def evidence_box(
-    heatmap: NDArray[np.float32], width: int, height: int, region: Region = WHOLE
+    heatmap: NDArray[np.float32],
+    width: int,
+    height: int,
+    region: Region = WHOLE,
+    seen: Region = WHOLE,
 ) -> Rectangle | None:
     """Find the box around the largest region above 15 % of the map's maximum.
 
@@ -180,13 +188,17 @@ def evidence_box(
         width: The frame's width in pixels.
         height: Its height in pixels.
         region: Which part of the frame the heatmap covers.
+        seen: Which part of it the network saw: nowhere else is evidence.
 
     Returns:
         In pixels of the frame; None where nothing is above 0.
     """
     shrink = min(1.0, _BOX_SIDE / max(width, height))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    laid = to_frame(heatmap, *size, region=region)
+    left, top, inner_width, inner_height = seen.pixels(*size)
+    part = slice(top, top + inner_height), slice(left, left + inner_width)
+    laid = np.zeros(size[::-1], np.float32)
+    laid[part] = to_frame(heatmap, *size, region=region)[part]
     if laid.max() <= 0:
         return None
     above = (laid >= _BOX_THRESHOLD * laid.max()).astype(np.uint8)
@@ -205,43 +217,48 @@ def _single(scene: Scene, alpha: float) -> NDArray[np.uint8]:
     shown = said.heatmap if alpha > 0 else None
     picture = scene.pane(shown, alpha, signed=said.signed)
     if scene.status.box:
-        _draw_evidence_box(picture, said, mirror=scene.status.mirror)
+        _draw_evidence_box(picture, said, scene.style().theme, mirror=scene.status.mirror)
     if scene.status.target:
-        _draw_target(picture, said, scene.status.target, mirror=scene.status.mirror)
+        _draw_target(
+            picture, said, scene.status.target, scene.style().theme, mirror=scene.status.mirror
+        )
     return picture
 
 
-def _draw_evidence_box(picture: NDArray[np.uint8], said: Explanation, *, mirror: bool) -> None:
+def _draw_evidence_box(
+    picture: NDArray[np.uint8], said: Explanation, theme: Theme, *, mirror: bool
+) -> None:
     height, width = picture.shape[:2]
-    box = evidence_box(said.heatmap, width, height, said.region)
+    box = evidence_box(said.heatmap, width, height, said.region, said.seen)
     if box is None:
         return
     x = width - box.x - box.width if mirror else box.x
-    _draw_box(picture, box._replace(x=x), ACCENT)
+    _draw_box(picture, box._replace(x=x), theme, theme.accent)
 
 
 def _draw_target(
-    picture: NDArray[np.uint8], said: Explanation, target: Region, *, mirror: bool
+    picture: NDArray[np.uint8], said: Explanation, target: Region, theme: Theme, *, mirror: bool
 ) -> None:
     """Draw the box that the user drew, and a cross where the peak is."""
     height, width = picture.shape[:2]
-    shown = target.mirrored() if mirror else target
-    _draw_box(picture, shown.pixels(width, height), LIGHT)
-    if said.strength == 0 or said.heatmap.max() <= 0:
+    box = (target.mirrored() if mirror else target).pixels(width, height)
+    _draw_box(picture, box, theme, theme.ink)
+    if said.heatmap.max() <= 0:
         return
     place = peak(said.heatmap, width, height, mirror=mirror, region=said.region)
-    colour = ACCENT if shown.pixels(width, height).contains(*place) else RED
+    colour = theme.accent if box.contains(*place) else theme.red
     thickness = _thickness(picture)
-    for drawn, extra in ((GLASS, 2), (colour, 0)):
+    for drawn, extra in ((theme.glass, 2), (colour, 0)):
         size = 10 * thickness + extra
         cv2.drawMarker(picture, place, drawn, cv2.MARKER_CROSS, size, thickness + extra)
 
 
-def _draw_box(picture: NDArray[np.uint8], box: Rectangle, colour: Colour) -> None:
+def _draw_box(picture: NDArray[np.uint8], box: Rectangle, theme: Theme, colour: Colour) -> None:
+    """Draw a line with a contrasting edge, so that it is seen on any picture."""
     corners = (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1)
     thickness = _thickness(picture)
-    cv2.rectangle(picture, *corners, GLASS, thickness + 2, cv2.LINE_AA)
-    cv2.rectangle(picture, *corners, colour, thickness, cv2.LINE_AA)
+    cv2.rectangle(picture, *corners, theme.glass, thickness + 2)
+    cv2.rectangle(picture, *corners, colour, thickness)
 
 
 def _thickness(picture: NDArray[np.uint8]) -> int:
@@ -256,15 +273,22 @@ def _every_map(scene: Scene) -> list[_Pane]:
     alpha = scene.status.alpha
     return [
         (said.title, said.heatmap, alpha, said.signed),
-        *((each.title, each.heatmap, alpha, each.signed) for each in said.others),
+        *((map_title(each), each.heatmap, alpha, each.signed) for each in said.others),
     ]
 
 
 def _mosaic(scene: Scene, panes: list[_Pane]) -> NDArray[np.uint8]:
-    picture, scale = scene.canvas(), scene.scale()
-    places = tiles(scene.area(), len(panes), scene.aspect(), scale.gap)
-    for (title, shown, alpha, signed), where in zip(panes, places, strict=True):
+    picture = scene.canvas()
+    places = tiles(scene.area(), len(panes), scene.aspect(), scene.style().gap)
+    _fill(scene, picture, panes, places)
+    return picture
+
+
+def _fill(
+    scene: Scene, picture: NDArray[np.uint8], panes: list[_Pane], places: list[Rectangle]
+) -> None:
+    """Paint panes into their places; there may be fewer panes than places."""
+    for (title, shown, alpha, signed), where in zip(panes, places, strict=False):
         pane = scene.pane(shown, alpha, (where.width, where.height), signed=signed)
         place(picture, pane, where)
-        caption(picture, title, where, scale)
-    return picture
+        caption(picture, title, where, scene.style())

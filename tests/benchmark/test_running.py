@@ -11,9 +11,13 @@ import pytest
 import torch
 
 from live_cam.benchmark import limits
-from live_cam.benchmark.report import report_from_json
+from live_cam.benchmark.flicker import flicker_section
 from live_cam.benchmark.short import bench
+from live_cam.benchmark.views import views_section
+from live_cam.capture.demo import demo_photos
 from live_cam.errors import UsageError
+from live_cam.report import report_from_json
+from live_cam.settings import VIEWS, Settings
 from tests.program import TIME_LIMIT
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark.py"
@@ -33,6 +37,7 @@ def test_the_script(tmp_path: Path) -> None:
     result = run(
         "--model", "efficientnet_lite0", "--frames", "2", "--no-int8", "--device", "cpu",
         "--loop", "2",
+        "--part", "engines", "--part", "loop", "--part", "tracking",
         "--json", tmp_path / "found.json",
         "--markdown", tmp_path / "found.md",
         "--plot", tmp_path / "found.svg",
@@ -70,10 +75,39 @@ def test_the_script(tmp_path: Path) -> None:
     assert "<svg" in picture
 
 
-def test_the_scripts_user_is_told_of_a_mistake() -> None:
+def test_the_scripts_user_is_told_of_a_mistake(tmp_path: Path) -> None:
     result = run("--model", "vgg91")
     assert result.returncode == 2
     assert result.stderr.startswith("benchmark: there is no network 'vgg91'")
+    result = run("--part", "calm", "--plot", tmp_path / "found.svg")
+    assert result.returncode == 2
+    assert "add --part engines" in result.stderr
+
+
+def test_how_calm_pictures_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("live_cam.benchmark.flicker.RATES", (10.0,))
+    monkeypatch.setattr("live_cam.benchmark.flicker._FRAMES", 12)
+    photos = demo_photos()[:2]
+    monkeypatch.setattr("live_cam.benchmark.flicker.demo_photos", lambda: photos)
+    (row,) = flicker_section().rows
+    assert float(row["least_fall"] or 0) >= 5
+    assert 0 < float(row["heatmap_seconds"] or 9) <= 0.3
+    assert 0 < float(row["label_seconds"] or 9) <= 0.3
+
+
+def test_what_each_view_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("live_cam.inquiry._SHUFFLE_INTERVAL", 0.0)
+    settings = Settings(model="efficientnet_lite0", engine="hook")
+    section = views_section(settings, 2, lambda _text: None)
+    rows = {str(row["name"]): row for row in section.rows}
+    assert set(VIEWS) <= set(rows)
+    assert all(float(row["drawing_seconds"] or 0) > 0 for row in rows.values())
+    plain = rows["overlay"]
+    assert plain["explaining"] == plain["drawing"] == plain["drawing_again"] == 1.0
+    asks_more = {"grid", "classes", "maps", "counterfactual", "versus the runner-up", "a check"}
+    for name, row in rows.items():
+        asks = any(name.startswith(each) for each in asks_more) or name == "shuffled weights"
+        assert (row["explaining"] is not None) == (asks or name == "overlay"), name
 
 
 def test_the_short_form(monkeypatch: pytest.MonkeyPatch) -> None:

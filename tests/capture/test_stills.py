@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from live_cam.capture import Frame, Source, open_source
@@ -106,20 +107,22 @@ def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
     assert colour_of(image, 0.25, 0.25) == "black"
 
 
+_GREY = np.full((48, 64), 200, np.uint8)
+_DEEP_GREY = np.full((48, 64), 200 * 257, np.uint16)
+_DEEP = np.full((48, 64, 3), 200 * 257, np.uint16)
+_FLOAT = np.full((48, 64, 3), 200 / 255, np.float32)
+
+
 @pytest.mark.parametrize(
-    "image",
+    ("image", "ending"),
     [
-        np.full((48, 64), 200, np.uint8),
-        np.full((48, 64), 200 * 257, np.uint16),
-        np.full((48, 64, 3), 200 * 257, np.uint16),
-        np.full((48, 64, 4), 200, np.uint8),
+        *((_GREY, ending) for ending in ("png", "tif", "pgm")),
+        *((_DEEP_GREY, ending) for ending in ("png", "tif", "pgm")),
+        *((_DEEP, ending) for ending in ("png", "tif", "ppm")),
+        *((_FLOAT, ending) for ending in ("tif", "pfm", "hdr")),
     ],
-    ids=["grey", "16 bit grey", "16 bit", "alpha"],
 )
-@pytest.mark.parametrize("ending", ["png", "tif"])
-def test_depths_and_channels(
-    tmp_path: Path, image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], ending: str
-) -> None:
+def test_depths_and_channels(tmp_path: Path, image: NDArray[np.uint8], ending: str) -> None:
     path = tmp_path / f"picture.{ending}"
     assert cv2.imwrite(str(path), image)
 
@@ -128,6 +131,34 @@ def test_depths_and_channels(
     assert read.shape == (48, 64, 3)
     assert read.dtype == np.uint8
     assert np.all(np.abs(read.astype(int) - 200) <= 1)
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_what_is_transparent_lies_on_white(
+    tmp_path: Path, depth: type[np.uint8] | type[np.uint16]
+) -> None:
+    image = np.zeros((48, 64, 4), depth)
+    image[:, :32] = (0, 0, np.iinfo(depth).max, np.iinfo(depth).max)
+    path = tmp_path / "logo.png"
+    assert cv2.imwrite(str(path), image)
+
+    read = _first(path).image
+
+    assert read[10, 10].tolist() == list(RED)
+    assert read[10, 50].tolist() == [255, 255, 255]
+
+
+def test_a_transparent_picture_is_upright_too(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.new("RGBA", (64, 48), (0, 0, 0, 0))
+    picture.putpixel((0, 0), (255, 0, 0, 255))
+    picture.save(tmp_path / "phone.png", exif=exif)
+
+    image = _first(tmp_path / "phone.png").image
+
+    assert image.shape == (64, 48, 3)
+    assert image[0, 47].tolist() == list(RED)
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "bmp", "webp"])

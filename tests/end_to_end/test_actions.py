@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from live_cam.actions import ACTIONS
 from live_cam.opencv import cv2
-from live_cam.overlay.paint import ACCENT, GLASS, LIGHT
+from live_cam.overlay.theme import THEMES
 from tests.end_to_end.session import WINDOW_MANAGER, Session, desktop, needs_a_desktop
 from tests.program import read_video
 
@@ -21,6 +21,7 @@ pytestmark = needs_a_desktop
 Picture = NDArray[np.uint8]
 Check = Callable[[Session], None]
 ALPHA = 0.45
+DARK = THEMES["dark"]
 RED_PATCH, GREEN_PATCH, GREY = (170, 240), (480, 240), (340, 380)
 _CHECKS: dict[str, Check] = {}
 
@@ -155,22 +156,23 @@ def method(session: Session) -> None:
 @shows("grid", "classes", "maps")
 def mosaics(session: Session) -> None:
     for key in "gxk":
-        toggled(session, key, lambda picture: count(picture, GLASS) > 2000)
+        toggled(session, key, lambda picture: count(picture, DARK.glass) > 2000)
 
 
 @shows("next-map", "last-map", "point")
 def single_maps(session: Session) -> None:
     before = session.snapshot()
     session.press("k")
-    session.until(lambda picture: count(picture, GLASS) > 2000 and not count(picture, ACCENT, top=0))
+    session.until(lambda picture: count(picture, DARK.glass) > 25000)  # between so many panes
+    assert not count(session.snapshot(), DARK.accent, top=0)
     session.press("Right", "Right")
-    session.until(lambda picture: count(picture, ACCENT, top=0) > 50)
+    session.until(lambda picture: count(picture, DARK.accent, top=0) > 50)
     session.press("Left", "Left")
-    session.until(lambda picture: not count(picture, ACCENT, top=0))
+    session.until(lambda picture: not count(picture, DARK.accent, top=0))
     session.move(480, 200)
-    session.until(lambda picture: count(picture, ACCENT, top=0) > 50)
+    session.until(lambda picture: count(picture, DARK.accent, top=0) > 50)
     session.move(100, 440)
-    session.until(lambda picture: not count(picture, ACCENT, top=0))
+    session.until(lambda picture: not count(picture, DARK.accent, top=0))
     session.press("k")
     session.until(unchanged(before))
 
@@ -183,7 +185,7 @@ def layout(session: Session) -> None:
     session.press("l")
     session.until(lambda picture: bool((picture[140:340] == two_colours()[140:340]).all()))
     session.press("l")
-    session.until(lambda picture: count(picture, GLASS) > 2000)
+    session.until(lambda picture: count(picture, DARK.glass) > 2000)
     session.press("l")
     session.until(unchanged(before))
 
@@ -238,7 +240,7 @@ def shuffle(session: Session) -> None:
 
 @shows("box")
 def box(session: Session) -> None:
-    toggled(session, "b", lambda picture: count(picture, ACCENT) > 100)
+    toggled(session, "b", lambda picture: count(picture, DARK.accent) > 100)
 
 
 @shows("aim", "forget")
@@ -249,9 +251,27 @@ def aim(session: Session) -> None:
     session.move(150, 200)
     session.move(280, 350)
     session.xdotool("mouseup", "1")
-    session.until(lambda picture: count(picture, LIGHT) > 300 and count(picture, ACCENT) > 3)
+    session.until(
+        lambda picture: count(picture, DARK.ink) > 300 and count(picture, DARK.accent) > 3
+    )
     session.move(400, 400)
     session.xdotool("click", "1")
+    session.until(unchanged(before))
+
+
+@shows("theme")
+def theme(session: Session) -> None:
+    """Darker or lighter glass under the label, and then none."""
+
+    def glass(picture: Picture) -> int:
+        return int(picture[12:60, 20:240].min(axis=-1).mean())
+
+    before = session.snapshot()
+    session.press("t")
+    session.until(lambda picture: glass(picture) > 150)
+    session.press("t")
+    session.until(lambda picture: glass(before) < glass(picture) < 150)
+    session.press("t")
     session.until(unchanged(before))
 
 

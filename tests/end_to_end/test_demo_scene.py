@@ -16,6 +16,8 @@ NAMES = {
     "motorcycle_left": {"moped"},
 }
 SECONDS = 20.0
+MOMENT = 9
+"""Frames: 0.3 s."""
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,8 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     done = live_cam(
         *("run", "--source", "demo", "--model", "efficientnet_lite0", "--headless"),
+        # Converting the network for a faster engine holds up explanations for seconds.
+        *("--engine", "hook"),
         *("--seconds", str(SECONDS), "--record", folder / "demo.mp4"),
         *("--predictions", folder / "demo.jsonl"),
     )
@@ -37,7 +41,9 @@ def test_the_photos_are_named_and_the_heat_lies_on_their_subjects(outputs: Path)
     located: dict[str, list[bool]] = {}
     for entry in read_log(outputs / "demo.jsonl"):
         photo, (left, top, right, bottom) = scene.subject(entry["frame"])
-        if photo in NAMES:
+        # The label may take a moment to follow a cut.
+        settled = photo == scene.subject(max(0, entry["frame"] - MOMENT))[0]
+        if photo in NAMES and settled:
             named.setdefault(photo, []).append(entry["label"] in NAMES[photo])
             x, y = entry["peak"]
             located.setdefault(photo, []).append(left <= x < right and top <= y < bottom)
@@ -57,6 +63,7 @@ def test_the_recording_plays_at_real_speed(outputs: Path) -> None:
 
 
 def test_the_log_is_complete(outputs: Path) -> None:
+    shown = None
     for entry in read_log(outputs / "demo.jsonl"):
         assert entry.keys() == {
             *("frame", "timestamp", "class_index", "label", "score", "top", "peak", "seconds")
@@ -64,6 +71,7 @@ def test_the_log_is_complete(outputs: Path) -> None:
         scores = [prediction["score"] for prediction in entry["top"]]
         assert len(scores) == 5
         assert scores == sorted(scores, reverse=True)
-        assert entry["top"][0]["label"] == entry["label"]
+        assert entry["label"] in (entry["top"][0]["label"], shown), "or the one that led before"
+        shown = entry["label"]
         assert entry["seconds"].keys() >= {"preprocess", "explain", "total"}
         assert sum(entry["seconds"].values()) <= 2.001 * entry["seconds"]["total"]

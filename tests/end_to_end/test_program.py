@@ -42,6 +42,8 @@ def imported(statement: str) -> set[str]:
         "import live_cam",
         "sys.argv = ['live-cam', '--help']; from live_cam.cli import main; main()",
         "sys.argv = ['live-cam', 'run', '--help']; from live_cam.cli import main; main()",
+        "sys.argv = ['live-cam', 'image', '--help']; from live_cam.cli import main; main()",
+        "sys.argv = ['live-cam', 'evaluate', '--help']; from live_cam.cli import main; main()",
     ],
 )
 def test_help_imports_neither_torch_nor_opencv(statement: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import timm
 import torch
 from torch import nn
 from torchvision import models
@@ -17,23 +20,32 @@ def as_classifier(module: nn.Module, layer: str | None = None, name: str = "net"
     """Any network of 96×96 pictures and `classes` outputs."""
     module.eval().requires_grad_(False)
     example = torch.zeros(1, 3, *SIZE)
-    with torch.no_grad():
-        classes = module(example).shape[1]
+    target = find_target_layer(module, example, layer)
     return Classifier(
         name=name,
         module=module,
-        layer=layer or find_target_layer(module, example),
-        labels=tuple(f"class {index}" for index in range(classes)),
+        layer=target.name,
+        axes=target.axes,
+        labels=tuple(f"class {index}" for index in range(target.classes)),
         input_size=SIZE,
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
     )
 
 
+_SIZED: dict[str, dict[str, Any]] = {
+    "vit_b_16": {"image_size": SIZE[0]},
+    "timm/vit_tiny_patch16_224": {"img_size": SIZE[0]},
+    "timm/swin_tiny_patch4_window7_224": {"img_size": SIZE[0]},
+}
+"""The networks that must know the size of their pictures."""
+
+
 def network(name: str) -> Classifier:
-    """One of torchvision's, small ones and small pictures where the architecture allows it."""
-    options = {"vit_b_16": {"image_size": SIZE[0]}}.get(name, {})
-    module = models.get_model(name, weights=None, **options)
+    """One of torchvision's or timm's, with small pictures."""
+    library, _, rest = name.rpartition("/")
+    make = timm.create_model if library else models.get_model
+    module = make(rest, **_SIZED.get(name, {}))
     return as_classifier(randomised(module), name=name)
 
 

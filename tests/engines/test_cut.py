@@ -33,6 +33,13 @@ def test_what_passes_around_the_layer_is_handed_up() -> None:
         assert len(cut(classifier.module, classifier.layer).trunk(pictures())) == 2
 
 
+def test_what_is_not_a_picture_has_its_default_and_is_not_handed_up() -> None:
+    """timm's transformers also take an attention mask, which OpenVINO cannot be given."""
+    classifier = network("timm/vit_tiny_patch16_224")
+    features = cut(classifier.module, classifier.layer).trunk(pictures())
+    assert all(isinstance(each, torch.Tensor) for each in features)
+
+
 def test_a_layer_before_an_in_place_relu_is_cut_before_it() -> None:
     module = tiny_network()
     halves = cut(module, "0")

@@ -51,7 +51,17 @@ def test_vgg19_at_full_size(random_vgg19: nn.Module, name: str, index: int | Non
 
 @pytest.mark.parametrize(
     "architecture",
-    ["resnet18", "mobilenet_v2", "densenet121", "squeezenet1_1", "vit_b_16", "swin_t"],
+    [
+        "resnet18",
+        "mobilenet_v2",
+        "densenet121",
+        "squeezenet1_1",
+        "vit_b_16",
+        "swin_t",
+        "timm/vit_tiny_patch16_224",
+        "timm/swin_tiny_patch4_window7_224",
+        "timm/convnext_atto",
+    ],
 )
 @pytest.mark.parametrize("name", FAST)
 def test_other_architectures(architecture: str, name: str) -> None:

@@ -94,7 +94,8 @@ def settle(selector: EngineSelector) -> None:
     deadline = time.monotonic() + PATIENCE
     while not selector.settled:
         assert time.monotonic() < deadline
-        selector.explain(X, None, StageTimer(), IMAGE)
+        selector.offer(X, None, IMAGE)
+        selector(X, None, StageTimer())
         time.sleep(0.001)
 
 
@@ -229,8 +230,8 @@ def test_a_patient_selector_explains_no_frame_before_it_is_settled(clock: Clock)
     plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "openvino", 0.1)
     candidate = Candidate("openvino int8", opens(fast), chosen=True, frames=5)
     selector = EngineSelector(plain, [candidate], lambda _text: None, patient=True)
-    timer = StageTimer()
-    selector.explain(X, None, timer, IMAGE)
+    selector.offer(X, None, IMAGE)
+    selector(X, None, StageTimer())
     assert selector.settled
     assert selector.engine is fast
     assert fast.asked[-1] is None
@@ -269,5 +270,5 @@ def test_without_candidates_the_plain_engine_explains(clock: Clock) -> None:
     plain = FakeEngine(clock, "hook", 0.1)
     selector = EngineSelector(plain, [], print)
     assert selector.settled
-    assert selector.explain(X, None, StageTimer(), IMAGE).cam is MAP
+    assert selector(X, None, StageTimer()).cam is MAP
     selector.close()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from live_cam.benchmark.report import Column, Report, Section, report_from_json
+from live_cam.report import Column, Report, Section, report_from_json
 
 SECTION = Section(
     "Engines",
@@ -37,6 +37,7 @@ def test_the_table_is_aligned() -> None:
     assert "CPU:     fast" in lines
     assert "Memory:  24 GiB" in lines
     assert max(map(len, lines)) <= 100
+    assert max(map(len, REPORT.text(40).splitlines())) <= 40
 
 
 def test_markdown() -> None:

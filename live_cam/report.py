@@ -1,4 +1,4 @@
-"""What a benchmark found: sections of tables, for people and for programs."""
+"""What was measured: sections of tables, for people and for programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Cell: TypeAlias = "str | int | float | bool | None"
 
 _NOTHING = "–"
 _WIDTH = 100
-"""Of a terminal's line, in characters; tables may be wider."""
+"""Of a terminal's line, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +59,25 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a benchmark found."""
+    """All that was measured."""
 
     title: str
     facts: dict[str, str]
     """What all figures depend on, such as the machine, by what it is."""
     sections: tuple[Section, ...] = field(default=())
 
-    def text(self) -> str:
-        """Return it for a terminal."""
+    def text(self, width: int = _WIDTH) -> str:
+        """Return it for a terminal.
+
+        Args:
+            width: Of a line, in characters. Notes are broken to fit; tables may be wider.
+        """
         facts = _aligned([[f"{name}:", text] for name, text in self.facts.items()], ())
         parts = ["\n".join([self.title, "", *facts])]
         for section in self.sections:
             numeric = _numeric(section)
             lines = _aligned(section.cells(), numeric)
-            parts.append("\n".join([section.title, "", *lines, *_below(section.notes, _WIDTH)]))
+            parts.append("\n".join([section.title, "", *lines, *_below(section.notes, width)]))
         return "\n\n".join(parts) + "\n"
 
     def markdown(self) -> str:

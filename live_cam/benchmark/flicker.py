@@ -1,0 +1,214 @@
+"""How much the heatmap flickers on a still scene, and how soon another scene shows."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from live_cam.capture import Frame
+from live_cam.capture.demo import demo_photos
+from live_cam.explainer import Explainer
+from live_cam.opencv import cv2
+from live_cam.overlay import blend_heatmap, peak
+from live_cam.report import Cell, Column, Section
+from live_cam.settings import DEFAULT_SMOOTHING, EMBEDDED_MODEL, Settings
+from live_cam.stabiliser import Stabiliser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from live_cam.explanation import Explanation
+
+SIZE: Final = (1280, 720)
+"""Width and height of the frames, in pixels."""
+RATES: Final = (4.0, 10.0, 30.0)
+"""Explanations per second."""
+SIGMA: Final = 5.0
+"""Of the noise, in grey levels a pixel."""
+_FRAMES: Final = 20
+_CUT: Final = 12
+"""How many explanations come before a cut, and after it."""
+_NEAR: Final = 0.1
+"""Of the picture's diagonal: so near to the new scene's peak the heatmap's is on the new object."""
+
+
+class Seen(NamedTuple):
+    """A frame, what the network said of it, and what of that was drawn."""
+
+    found: Explanation
+    drawn: Explanation
+
+
+def watch(
+    explain: Callable[[Frame], Explanation],
+    images: Iterable[NDArray[np.uint8]],
+    rate: float,
+    smoothing: float = DEFAULT_SMOOTHING,
+    *,
+    track: bool = True,
+) -> list[Seen]:
+    """Explain every picture, and stabilise the explanations as the live loop does.
+
+    Args:
+        explain: Explains a frame.
+        images: The pictures, H×W×3 BGR.
+        rate: How many of them make a second.
+        smoothing: Seconds over which is smoothed; 0: not at all.
+        track: Whether heatmaps follow the picture's motion.
+    """
+    stabiliser = Stabiliser(smoothing, track=track)
+    seen = []
+    for index, image in enumerate(images):
+        frame = Frame(image, index, index / rate)
+        found = explain(frame)
+        drawn = stabiliser.stabilise(frame, found)
+        assert drawn is not None
+        seen.append(Seen(found, drawn))
+    return seen
+
+
+def flicker(explanations: Sequence[Explanation], image: NDArray[np.uint8]) -> float:
+    """Return the mean absolute change of the drawn heatmap from one explanation to the next.
+
+    Args:
+        explanations: Of a scene that stands still, at least two, in their order.
+        image: The scene without noise, H×W×3 BGR: drawn on it, only the heatmap can flicker.
+
+    Returns:
+        Grey levels, in the mean over pixels and colours.
+    """
+    drawn = (blend_heatmap(image, each.heatmap).astype(np.int16) for each in explanations)
+    return float(np.mean([np.abs(second - first).mean() for first, second in pairwise(drawn)]))
+
+
+class Delay(NamedTuple):
+    """Seconds of video from a cut to the frame whose explanation shows what is there now.
+
+    The cut lies just behind an explained frame, which is its worst place. What the network and
+    the window take comes on top.
+    """
+
+    heatmap: float
+    """Until the heatmap's peak is where the network, asked without any memory, puts it."""
+    label: float
+    """Until the label is the new scene's."""
+
+
+def cut_delay(
+    seen: Sequence[Seen], cut: int, rate: float, size: tuple[int, int] = SIZE
+) -> Delay | None:
+    """Return how soon a cut shows, for good; None where it does not.
+
+    Args:
+        seen: Of one scene, and then of another one.
+        cut: Which is the first of the other scene.
+        rate: How many of them make a second.
+        size: Width and height of the frames, in pixels.
+    """
+    goal = seen[-1].found
+    limit = _NEAR * float(np.hypot(*size))
+    far, other = [], []
+    for each in seen[cut:]:
+        distance = np.subtract(peak(each.drawn.heatmap, *size), peak(goal.heatmap, *size))
+        far.append(float(np.hypot(*distance)) > limit)
+        other.append(each.drawn.label != goal.label)
+    if far[-1] or other[-1]:
+        return None
+    return Delay(_last(far) / rate, _last(other) / rate)
+
+
+def _last(wrong: list[bool]) -> int:
+    """Return after how many explanations nothing is wrong any more, the first one counted as 1."""
+    return 1 + max((place + 1 for place, each in enumerate(wrong) if each), default=0)
+
+
+def noisy(image: NDArray[np.uint8], seed: int, sigma: float = SIGMA) -> NDArray[np.uint8]:
+    """Return a picture with a camera's noise, the same for the same seed.
+
+    Args:
+        image: H×W×3 uint8.
+        seed: Another one for each frame.
+        sigma: Of the noise, in grey levels a pixel.
+    """
+    noise = np.random.default_rng(seed).normal(0, sigma, image.shape)
+    return np.asarray((image + noise).clip(0, 255).round(), np.uint8)
+
+
+def flicker_section() -> Section:
+    """Measure how much less the heatmap flickers when it is smoothed, and how soon a cut shows.
+
+    Through the network whose weights come with a Python package: what noise does to a map depends
+    on what the network has learnt.
+
+    Raises:
+        UsageError: The demo's photos are not installed.
+        WeightsError: The network's package is not installed.
+    """
+    photos = [np.asarray(cv2.resize(photo, SIZE), np.uint8) for photo in demo_photos()]
+    frames = [[noisy(photo, seed) for seed in range(_FRAMES)] for photo in photos]
+    plain = []
+    with _explainer(smooth=0.0) as explainer:
+        for photo, noise in zip(photos, frames, strict=True):
+            seen = watch(explainer.explain, noise, RATES[0], smoothing=0.0)
+            plain.append(flicker([each.drawn for each in seen], photo))
+    rows = []
+    with _explainer() as explainer:
+        for rate in RATES:
+            smooth = []
+            for photo, noise in zip(photos, frames, strict=True):
+                seen = watch(explainer.explain, noise, rate)
+                smooth.append(flicker([each.drawn for each in seen], photo))
+            delays = [
+                cut_delay(watch(explainer.explain, [*one[:_CUT], *other[:_CUT]], rate), _CUT, rate)
+                for one, other in pairwise([*frames, frames[0]])
+            ]
+            rows.append(_row(rate, plain, smooth, delays))
+    columns = (
+        Column("rate", "explanations/s", "{:.0f}"),
+        Column("plain", "flicker", "{:.2f}"),
+        Column("smooth", "smoothed", "{:.2f}"),
+        Column("fall", "falls by", "{:.0f} ×"),
+        Column("least_fall", "at least by", "{:.1f} ×"),
+        Column("heatmap_seconds", "heatmap after a cut ms", "{:.0f}", 1e3),
+        Column("label_seconds", "label ms", "{:.0f}", 1e3),
+    )
+    note = (
+        f"{EMBEDDED_MODEL} on the demo's four photos, {SIZE[0]}×{SIZE[1]}, each still, with noise "
+        f"of {SIGMA:.0f} grey levels a pixel, every frame explained. Flicker: the mean absolute "
+        "change of the drawn heatmap from one explanation to the next, in grey levels, median over "
+        f"the photos; smoothed with the default of {DEFAULT_SMOOTHING:g} s. After a cut: from one "
+        "photo to the next, seconds of video until the heatmap's peak and the label are the new "
+        "one's for good, the slowest of four; the cut comes just behind an explained frame, and "
+        "the time that an explanation takes comes on top."
+    )
+    return Section("Calm pictures", columns, tuple(rows), (note,))
+
+
+def _row(
+    rate: float, plain: list[float], smooth: list[float], delays: list[Delay | None]
+) -> dict[str, Cell]:
+    falls = [before / after for before, after in zip(plain, smooth, strict=True)]
+    shown = [each for each in delays if each is not None]
+    all_show = len(shown) == len(delays)
+    return {
+        "rate": rate,
+        "plain": float(np.median(plain)),
+        "smooth": float(np.median(smooth)),
+        "fall": float(np.median(falls)),
+        "least_fall": min(falls),
+        "heatmap_seconds": max(each.heatmap for each in shown) if all_show else None,
+        "label_seconds": max(each.label for each in shown) if all_show else None,
+    }
+
+
+@contextmanager
+def _explainer(smooth: float | None = None) -> Iterator[Explainer]:
+    settings = Settings(model=EMBEDDED_MODEL, engine="hook", smooth=smooth)
+    with Explainer(settings, lambda _text: None) as explainer:
+        explainer.load()
+        yield explainer

@@ -1,0 +1,216 @@
+"""What each view and each check costs on top of the plain overlay."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from live_cam.benchmark.contest import quartiles
+from live_cam.capture import Frame
+from live_cam.capture.demo import SIZE, DemoScene
+from live_cam.controls import Controls
+from live_cam.explainer import Explainer
+from live_cam.opencv import cv2
+from live_cam.overlay import Overlay
+from live_cam.question import AGAINST, VERSUS, Question
+from live_cam.report import Cell, Column, Section
+from live_cam.settings import CHECK_EVERY, DEFAULT_SMOOTHING, VIEWS
+from live_cam.stabiliser import Stabiliser
+from live_cam.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from live_cam.explanation import Explanation
+    from live_cam.settings import Settings
+
+_PLAIN: Final = "overlay"
+_STEP: Final = 7
+"""Frames of the demo scene from one round to the next."""
+_RATE: Final = 30.0
+
+
+@dataclass(slots=True, eq=False)
+class _Look:
+    """One thing that a user may switch on, and how long it took."""
+
+    name: str
+    controls: Controls
+    smoothing: float = 0.0
+    track: bool = False
+    explaining: list[float] = field(default_factory=list)
+    drawing: list[float] = field(default_factory=list)
+    """Of the first picture with an explanation."""
+    drawing_again: list[float] = field(default_factory=list)
+    """Of the next frame's, with the same one."""
+    overlay: Overlay = field(default_factory=Overlay)
+    stabiliser: Stabiliser = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stabiliser = Stabiliser(self.smoothing, track=self.track)
+
+    def draw(self, frame: Frame, explanation: Explanation) -> float:
+        """Draw as the live loop does, and return how long it took, in seconds."""
+        controls = self.controls
+        status = Status(
+            network="network · layer",
+            engine="engine",
+            source="demo",
+            shown_fps=_RATE,
+            explained_fps=_RATE,
+            age=0.1,
+            view=controls.view,
+            box=controls.box,
+            bars=controls.bars,
+        )
+        start = time.perf_counter()
+        stabilised = self.stabiliser.stabilise(frame, explanation)
+        self.overlay.draw(frame, stabilised, status)
+        return time.perf_counter() - start
+
+
+def _looks() -> list[_Look]:
+    def look(name: str, **state: object) -> _Look:
+        return _Look(name, replace(Controls(bars=False), **state))  # type: ignore[arg-type]
+
+    return [
+        *(look(view, view=view) for view in VIEWS),
+        look("bars", bars=True),
+        look("box", box=True),
+        look("counterfactual", evidence=AGAINST),
+        look("versus the runner-up", evidence=VERSUS),
+        look("a check", check=True),
+        look("shuffled weights", shuffled=True),
+        replace(look("smoothing"), smoothing=DEFAULT_SMOOTHING),
+        replace(look("tracking"), track=True),
+        replace(look("maps, smoothed and tracked", view="maps"), smoothing=1.0, track=True),
+    ]
+
+
+def views_section(settings: Settings, rounds: int, say: Callable[[str], None]) -> Section:
+    """Measure every view, and everything that may be switched on in the plain one.
+
+    Args:
+        settings: Network, weights, engine and device.
+        rounds: How many frames each is measured on.
+        say: Told what is being done.
+
+    Raises:
+        LiveCamError: The demo's photos are not installed, or the network cannot be had.
+    """
+    looks = _looks()
+    with ExitStack() as stack:
+        scene = stack.enter_context(DemoScene())
+        say(f"Opening {settings.model} for the views …")
+        # Every explanation carries a check, where one is wanted.
+        explainer = stack.enter_context(_opened(replace(settings, check=1, smooth=0.0)))
+        # What has its weights shuffled is always explained by the plain engine.
+        plain = stack.enter_context(_opened(replace(settings, engine="hook", smooth=0.0)))
+        _settle(explainer, scene)
+        _shuffle(plain, scene)
+        stack.enter_context(_one_thread())
+        order = random.Random(0)
+        for number in range(-1, rounds):
+            say(f"Measuring the views of {settings.model}: {number + 1} of {rounds} …")
+            images = [scene.frame((number + 1) * _STEP + step) for step in (0, 1)]
+            for look in order.sample(looks, len(looks)):
+                by = plain if look.controls.shuffled else explainer
+                _measure(look, by, [Frame(each, 0, 0.0) for each in images], count=number >= 0)
+        engine = explainer.engine
+    return _section(looks, f"{settings.model} by {engine}")
+
+
+def _measure(look: _Look, explainer: Explainer, frames: list[Frame], *, count: bool) -> None:
+    number = len(look.drawing) + 1
+    first, second = (
+        Frame(each.image, 2 * number + place, (2 * number + place) / _RATE)
+        for place, each in enumerate(frames)
+    )
+    explainer.question = look.controls.question()
+    explainer.explain(first)  # fills the caches, and leaves a check to be carried by the next
+    start = time.perf_counter()
+    explanation = explainer.explain(first)
+    took = time.perf_counter() - start
+    drawing, again = look.draw(first, explanation), look.draw(second, explanation)
+    if count:
+        look.explaining.append(took)
+        look.drawing.append(drawing)
+        look.drawing_again.append(again)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Explainer]:
+    with Explainer(settings, lambda _text: None) as explainer:
+        explainer.load()
+        yield explainer
+
+
+def _settle(explainer: Explainer, scene: DemoScene) -> None:
+    """Explain until it is settled which engine does."""
+    frame = Frame(scene.frame(0), 0, 0.0)
+    explainer.explain(frame)
+    while not explainer.settled:
+        explainer.explain(frame)
+
+
+def _shuffle(explainer: Explainer, scene: DemoScene) -> None:
+    """Explain until all weights are shuffled: that is watched once, what follows is the price."""
+    explainer.question = Question(shuffled=True)
+    frame = Frame(scene.frame(0), 0, 0.0)
+    explainer.explain(frame)
+    while explainer.unanswered:
+        explainer.explain(frame)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Draw with one thread, as the live loop does."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _section(looks: list[_Look], network: str) -> Section:
+    (plain,) = (each for each in looks if each.name == _PLAIN)
+    rows: list[dict[str, Cell]] = []
+    for look in looks:
+        row: dict[str, Cell] = {"name": look.name}
+        for key in ("explaining", "drawing", "drawing_again"):
+            own, yardstick = getattr(look, key), getattr(plain, key)
+            row[key] = quartiles([a / b for a, b in zip(own, yardstick, strict=True)]).median
+            row[f"{key}_seconds"] = quartiles(own).median
+        if look.controls.question() == plain.controls.question():
+            row["explaining"] = row["explaining_seconds"] = None
+        if look is plain:
+            row["explaining"] = 1.0
+            row["explaining_seconds"] = quartiles(look.explaining).median
+        rows.append(row)
+    columns = (
+        Column("name", "view or extra"),
+        Column("explaining", "explaining ×", "{:.2f}"),
+        Column("drawing", "drawing ×", "{:.2f}"),
+        Column("drawing_again", "next frame ×", "{:.2f}"),
+    )
+    took = ", ".join(
+        f"{name} {1e3 * quartiles(values).median:.1f} ms"
+        for name, values in (
+            ("explaining", plain.explaining),
+            ("drawing", plain.drawing),
+            ("the next frame", plain.drawing_again),
+        )
+    )
+    note = (
+        f"{network}, {SIZE[0]}×{SIZE[1]}. ×: how many times as long as the plain overlay of the "
+        "same frame, without bars, smoothing and tracking; medians. It takes, in this run: "
+        f"{took}. Explaining: from the frame to the explanation; –: as for the overlay. Drawing: "
+        "the first picture with a new explanation; next frame: the one after it, whose colours "
+        "are known. A check: of the explanation that carries it, one in "
+        f"{CHECK_EVERY}. Shuffled weights: once all are, by the plain engine."
+    )
+    return Section(f"Views: {network.split(maxsplit=1)[0]}", columns, tuple(rows), (note,))

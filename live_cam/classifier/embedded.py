@@ -1,0 +1,46 @@
+"""The network whose ImageNet weights come with a Python package: it needs no download."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from live_cam.classifier.recipe import IMAGENET_CLASSES, SkipInitialisation
+from live_cam.errors import WeightsError
+from live_cam.settings import EMBEDDED_MODEL
+from live_cam.weights import load_embedded
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from live_cam.weights import StateDict
+
+
+class EmbeddedRecipe:
+    """timm's architecture and the package's weights; see `Recipe`."""
+
+    name = EMBEDDED_MODEL
+    input_size = (224, 224)
+    mean = (0.5, 0.5, 0.5)
+    std = (0.5, 0.5, 0.5)
+
+    def pretrained(self) -> nn.Module:
+        """See `Recipe`."""
+        module = self.build({})
+        module.load_state_dict(load_embedded(module.state_dict()))
+        return module
+
+    def build(self, _state: StateDict, classes: int = IMAGENET_CLASSES) -> nn.Module:
+        """See `Recipe`."""
+        try:
+            import timm
+        except ImportError as error:
+            raise WeightsError(
+                f"{EMBEDDED_MODEL} needs the package timm; "
+                "install it with: pip install 'live-cam[demo]'"
+            ) from error
+        with SkipInitialisation():
+            return timm.create_model("tf_efficientnet_lite0", num_classes=classes)
+
+    def missing_download(self) -> str | None:
+        """See `Recipe`."""
+        return None

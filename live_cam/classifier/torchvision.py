@@ -1,0 +1,69 @@
+"""The networks of torchvision, by their names there."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from torch import nn
+from torchvision import models
+
+from live_cam.classifier.recipe import IMAGENET_CLASSES, SkipInitialisation, triple
+from live_cam.classifier.timm import PREFIX, is_timm_network
+from live_cam.errors import UsageError, shortened
+from live_cam.settings import EMBEDDED_MODEL
+from live_cam.weights import StateDict, cached_file, load_pretrained
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
+
+# What torchvision's builders themselves set when they are given pretrained weights.
+_INCEPTIONS = ("googlenet", "inception_v3")
+
+
+class TorchvisionRecipe:
+    """One of torchvision's classifiers; see `Recipe`."""
+
+    def __init__(self, name: str) -> None:
+        """Look the network up.
+
+        Raises:
+            UsageError: There is none of that name; the message names the closest ones.
+        """
+        known = models.list_models(module=models)
+        if name not in known:
+            close = difflib.get_close_matches(name.lower(), [EMBEDDED_MODEL, *known], 3, 0.4)
+            if is_timm_network(name):
+                close = [PREFIX + name]
+            hint = f"did you mean {', '.join(close)}" if close else "see live-cam run --help"
+            raise UsageError(
+                f"there is no network {shortened(name)!r} among torchvision's classifiers; {hint}?"
+            )
+        self.name = name
+        self._weights: WeightsEnum = models.get_model_weights(name).DEFAULT
+        preset = self._weights.transforms()
+        self.input_size = (preset.crop_size[0], preset.crop_size[0])
+        self.mean = triple(preset.mean)
+        self.std = triple(preset.std)
+
+    def pretrained(self) -> nn.Module:
+        """See `Recipe`."""
+        with SkipInitialisation():
+            return load_pretrained(self.name, self._weights)
+
+    def build(self, state: StateDict, classes: int = IMAGENET_CLASSES) -> nn.Module:
+        """See `Recipe`."""
+        options: dict[str, object] = {"num_classes": classes}
+        if self.name in _INCEPTIONS:
+            auxiliary = any(key.lower().startswith("aux") for key in state)
+            options |= {"transform_input": True, "aux_logits": auxiliary, "init_weights": False}
+        with SkipInitialisation():
+            module = models.get_model(self.name, weights=None, **options)
+        assert isinstance(module, nn.Module)
+        return module
+
+    def missing_download(self) -> str | None:
+        """See `Recipe`."""
+        if cached_file(self._weights).exists():
+            return None
+        return f"{self._weights.meta['_file_size']:.0f} MB"

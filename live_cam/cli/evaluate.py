@@ -1,0 +1,77 @@
+"""The command about how far explanations can be trusted: `evaluate`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from live_cam import settings
+from live_cam.cli.options import FILE, MANY_PICTURES, NETWORK, named_layers, option, options
+from live_cam.cli.printing import tell
+from live_cam.cli.progress import Progress
+from live_cam.cli.signals import interrupt, stopped_by_signals
+from live_cam.settings import EvaluationSettings
+
+_option = partial(option, of=EvaluationSettings)
+
+_EVALUATION = (
+    _option(
+        "methods",
+        "--method",
+        multiple=True,
+        type=click.Choice(settings.STILL_METHODS),
+        help="Evaluate this method; may be given several times.  [default: all but scorecam and "
+        "ablationcam, which take their time]",
+    ),
+    _option(
+        "truth",
+        "--truth",
+        type=FILE,
+        help="What the pictures show: a .csv file of lines such as cats/1.jpg,tabby, or a .json "
+        "file of an object.  [default: what their folders are called]",
+    ),
+    _option(
+        "steps",
+        "--steps",
+        type=click.IntRange(*settings.EVALUATION_STEPS),
+        help="In how many steps a picture is deleted and inserted; the paper's authors take 224.",
+    ),
+    _option("json", "--json", type=FILE, help="Write all figures, of each picture too."),
+    _option("overwrite", "--overwrite", is_flag=True, help="Write over an existing file."),
+)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@options(_EVALUATION, MANY_PICTURES, NETWORK)
+def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
+    """Measure on the pictures of FOLDER how far each method's maps can be trusted.
+
+    Prints average drop and increase in confidence (Chattopadhay et al. 2018), the areas under the
+    deletion and insertion curves (Petsiuk et al. 2018), and how alike the maps stay when the
+    network's weights are shuffled (Adebayo et al. 2018).
+
+    Where FOLDER has a folder for each class, named by the class's label or index, that class is
+    explained, and otherwise the top class. The network computes in float32 unless --precision
+    says otherwise.
+    """
+    from live_cam.evaluation import EvaluationPipeline
+
+    with Progress() as progress, stopped_by_signals(interrupt):
+        pipeline = EvaluationPipeline(
+            EvaluationSettings(**named_layers(layers), **chosen), progress
+        )
+        try:
+            pipeline.run()
+        except KeyboardInterrupt:
+            measured = len(pipeline.evaluation.done) if pipeline.evaluation else 0
+            progress.say(f"Stopped after {measured} pictures.")
+            return 0
+        finally:
+            progress.close()
+            if pipeline.evaluation and pipeline.evaluation.done:
+                tell(pipeline.evaluation.text().removesuffix("\n"))
+    return 1 if pipeline.evaluation and pipeline.evaluation.failed else 0

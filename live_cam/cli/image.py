@@ -1,0 +1,117 @@
+"""The command about pictures in files: `image`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from live_cam import settings
+from live_cam.cli.options import (
+    EXPLANATION,
+    MANY_PICTURES,
+    NETWORK,
+    named_layers,
+    option,
+    options,
+)
+from live_cam.cli.printing import say, tell
+from live_cam.cli.progress import Progress
+from live_cam.cli.signals import interrupt, stopped_by_signals
+from live_cam.settings import StillsSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from live_cam.explanation import Explanation
+
+_option = partial(option, of=StillsSettings)
+
+_METHOD = (
+    _option(
+        "method",
+        "--method",
+        type=click.Choice(settings.STILL_METHODS),
+        help="How the heatmap is made; scorecam and ablationcam look at as many changed pictures "
+        "as the layer has feature maps, and take their time.",
+    ),
+)
+_OUTPUTS = (
+    _option(
+        "output",
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where to write; made if it is missing.  [default: beside each picture]",
+    ),
+    _option(
+        "heatmap",
+        "--heatmap",
+        is_flag=True,
+        help="Write the heatmap: NAME.heatmap.png in 16 bit grey, NAME.heatmap.npy in float32.",
+    ),
+    _option("json", "--json", is_flag=True, help="Write what the network says: NAME.json."),
+    _option(
+        "panel",
+        "--panel",
+        is_flag=True,
+        help="Write picture, heatmap, overlay and the top five as bars in one: NAME.panel.jpg.",
+    ),
+    _option(
+        "guided",
+        "--guided",
+        is_flag=True,
+        help="Write Guided Grad-CAM, the heatmap times guided backpropagation, in which single "
+        "pixels are seen: NAME.guided.png.",
+    ),
+    _option(
+        "feature_maps",
+        "--feature-maps",
+        type=click.Choice(settings.ANIMATIONS),
+        help="Write an animation of the target layer's feature maps, each weighed by its pooled "
+        "gradient, and at last of their sum, the Grad-CAM: NAME.maps.gif or .mp4.",
+    ),
+    _option(
+        "maps", "--maps", type=click.IntRange(min=1), help="How many of them: the strongest ones."
+    ),
+    _option("order", "--order", type=click.Choice(settings.MAP_ORDERS), help="And in which order."),
+)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@options(_OUTPUTS, EXPLANATION, _METHOD, MANY_PICTURES, NETWORK)
+def image(layers: tuple[str, ...], **chosen: Any) -> int:
+    """Explain pictures: files, folders, or patterns such as 'photos/**/*.jpg'.
+
+    Writes NAME.cam.jpg, the picture with heatmap and label, and on request more.
+    """
+    from live_cam.stills import StillsPipeline
+
+    with _Progress() as progress, stopped_by_signals(interrupt):
+        pipeline = StillsPipeline(StillsSettings(**named_layers(layers), **chosen), progress)
+        try:
+            pipeline.run()
+        except KeyboardInterrupt:
+            progress.say(f"Stopped after {pipeline.explained} of {pipeline.total} pictures.")
+            return 0
+    if pipeline.total > 1:
+        unread = f"; {pipeline.failed} could not be explained" if pipeline.failed else ""
+        say(f"Explained {pipeline.explained} of {pipeline.total} pictures{unread}.")
+    return 1 if pipeline.failed else 0
+
+
+class _Progress(Progress):
+    """Writes a line for each picture, too."""
+
+    def explained(
+        self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
+    ) -> None:
+        from live_cam.overlay.words import headline
+
+        self.clear()
+        classes = ", ".join(map(headline, explanations))
+        tell(f"{source}: {classes} → {', '.join(map(str, overlays))}")

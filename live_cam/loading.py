@@ -1,0 +1,94 @@
+"""The network that the settings name, on its device, with what makes pictures into its input."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from live_cam.classifier import Classifier, load_classifier, missing_download
+from live_cam.errors import WeightsError
+from live_cam.precision import select_device
+from live_cam.preprocess import Preprocessor
+from live_cam.settings import ACCELERATORS, EMBEDDED_MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from live_cam.settings import NetworkSettings
+
+
+class Loaded(NamedTuple):
+    """A network that is ready to be asked."""
+
+    classifier: Classifier
+    preprocess: Preprocessor
+    device: torch.device
+
+
+def load_network(
+    settings: NetworkSettings, say: Callable[[str], None], busy: Callable[[str], None]
+) -> Loaded:
+    """Choose the device and load the network.
+
+    Args:
+        settings: Which network, weights, layer and device, and what of a picture it sees.
+        say: Told what the user must know, a sentence a call.
+        busy: Told what takes a while.
+
+    Raises:
+        UsageError: A wrong name or file; the message says which.
+        WeightsError: The weights cannot be had.
+    """
+    device = select_device("cpu" if settings.device in ACCELERATORS else settings.device)
+    classifier = _classifier(settings, device, say, busy)
+    preprocess = Preprocessor(
+        classifier.input_size, classifier.mean, classifier.std, device, settings.fit
+    )
+    return Loaded(classifier, preprocess, device)
+
+
+def _classifier(
+    settings: NetworkSettings,
+    device: torch.device,
+    say: Callable[[str], None],
+    busy: Callable[[str], None],
+) -> Classifier:
+    download = None if settings.weights else missing_download(settings.model)
+    if download:
+        busy(f"downloading the weights of {settings.model} ({download})…")
+    try:
+        return load_classifier(
+            settings.model,
+            weights=settings.weights,
+            labels=settings.labels,
+            layer=settings.layer,
+            device=device,
+        )
+    except WeightsError as error:
+        if not settings.fallback or settings.weights or settings.layer:
+            raise
+        say(f"Using {EMBEDDED_MODEL} instead of {settings.model}: {error}")
+        busy(f"loading {EMBEDDED_MODEL} instead of {settings.model}…")
+        return load_classifier(EMBEDDED_MODEL, labels=settings.labels, device=device)
+
+
+def share_threads(wanted: int | None, *, spare: int) -> None:
+    """Set how many of the processor's cores the network takes.
+
+    Measured on two cores with VGG-19 (docs/performance.md): where the network takes both, each of
+    its parallel parts waits for the core that draws, the window stutters, and hardly more frames
+    are explained.
+
+    Args:
+        wanted: How many; None: all but the spare ones.
+        spare: How many are left to those who capture, draw and record meanwhile.
+    """
+    torch.set_num_threads(wanted or max(1, cores() - spare))
+
+
+@cache
+def cores() -> int:
+    """Return how many threads torch takes by itself, asked before it is told another number."""
+    return torch.get_num_threads()

@@ -1,0 +1,134 @@
+"""One picture for a report: the original, what the network says, and each class's map."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from live_cam.geometry import Rectangle
+from live_cam.opencv import cv2
+from live_cam.overlay.cards import bars_card
+from live_cam.overlay.panes import Painter, caption, place
+from live_cam.overlay.theme import Style
+from live_cam.overlay.words import entries, headline
+from live_cam.resizing import shrunk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from live_cam.explanation import Explanation
+
+_SIDE: Final = 640
+"""Pixels along the longer side of each pane, however small or large the picture is."""
+_ASPECTS: Final = (0.5, 2.0)
+"""A pane's width by its height: what is longer is centred in it, so that the bars stay readable."""
+_CHART_TEXT: Final = 1.5
+"""How much larger than the captions, where there is room."""
+_CHART_LETTERS: Final = 18
+"""For how many font sizes there must be room across the chart."""
+
+
+class Panel:
+    """Draws panels.
+
+    Args:
+        colormap: One of `settings.COLORMAPS`.
+        alpha: Weight of the heatmap's colours in the overlay, in [0, 1].
+        theme: One of `settings.THEMES`.
+    """
+
+    def __init__(self, colormap: str, alpha: float, theme: str) -> None:
+        self._painter = Painter(colormap)
+        self._alpha = alpha
+        # The same sizes of text in all panels: those of two panes of 4:3 above each other.
+        self._style = Style.of(2 * _SIDE, round(1.5 * _SIDE), theme)
+
+    def draw(
+        self, image: NDArray[np.uint8], explanations: Sequence[Explanation], network: str
+    ) -> NDArray[np.uint8]:
+        """Draw one.
+
+        The left column has the picture and the probabilities of the top classes below it; each of
+        the others a class's heatmap and its overlay.
+
+        Args:
+            image: H×W×3 uint8, BGR.
+            explanations: One for each class, at least one.
+            network: What the network and its layer are called.
+
+        Returns:
+            A new H×W×3 uint8 picture, BGR.
+        """
+        small, pane = _fitted(image)
+        gap, style = self._style.gap, self._style
+        columns = 1 + len(explanations)
+        size = columns * (pane[0] + gap) + gap, 2 * (pane[1] + gap) + gap
+        picture = np.full((size[1], size[0], 3), style.theme.glass, np.uint8)
+        upper = Rectangle(gap, gap, *pane)
+        lower = upper._replace(y=pane[1] + 2 * gap)
+        _place(picture, small, upper, "picture", style)
+        _chart(picture, explanations[0], network, lower, style)
+        for said in explanations:
+            upper, lower = (each._replace(x=each.x + pane[0] + gap) for each in (upper, lower))
+            heatmap, overlay = (self._painted(small, said, each) for each in (1.0, self._alpha))
+            _place(picture, heatmap, upper, said.title, style)
+            _place(picture, overlay, lower, headline(said), style)
+        self._painter.forget_unused()
+        return picture
+
+    def _painted(
+        self, image: NDArray[np.uint8], said: Explanation, alpha: float
+    ) -> NDArray[np.uint8]:
+        return self._painter.paint(
+            image,
+            said.heatmap,
+            alpha,
+            signed=said.signed,
+            region=said.region,
+            seen=said.seen,
+            theme=self._style.theme,
+        )
+
+
+def _place(
+    picture: NDArray[np.uint8],
+    drawn: NDArray[np.uint8],
+    where: Rectangle,
+    title: str,
+    style: Style,
+) -> None:
+    """Copy a picture into the middle of its pane, and write what it is into a corner."""
+    height, width = drawn.shape[:2]
+    x = where.x + (where.width - width) // 2
+    y = where.y + (where.height - height) // 2
+    place(picture, drawn, Rectangle(x, y, width, height))
+    caption(picture, title, where, style)
+
+
+def _fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return the picture in the size in which it is shown, and its pane's width and height."""
+    height, width = image.shape[:2]
+    aspect = min(max(width / height, _ASPECTS[0]), _ASPECTS[1])
+    pane = round(_SIDE * min(1.0, aspect)), round(_SIDE / max(1.0, aspect))
+    factor = min(pane[0] / width, pane[1] / height)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    if factor < 1:
+        return shrunk(image, *size), pane
+    enlarged = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(enlarged, np.uint8), pane
+
+
+def _chart(
+    picture: NDArray[np.uint8], said: Explanation, network: str, where: Rectangle, style: Style
+) -> None:
+    """Draw the probabilities of the top classes as bars."""
+    size = round(min(_CHART_TEXT * style.small, where.width / _CHART_LETTERS))
+    card = bars_card(entries(said), replace(style, small=size), where.width - 2 * style.margin)
+    if card is not None:
+        y = where.y + (where.height - card.height) // 2
+        card.paste(picture, where.x + style.margin, y)
+    caption(picture, network, where, style)

@@ -1,0 +1,57 @@
+"""Which pictures are meant by files, folders and patterns."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from live_cam.capture.stills import natural_order, pictures_in
+from live_cam.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def find_pictures(paths: Sequence[str]) -> list[Path]:
+    """Find the pictures that the user means, each once, in the order they were named.
+
+    Args:
+        paths: Files, whatever they are called; folders, whose pictures are taken in the order of
+            their names, and which are not looked into any deeper; and patterns such as
+            `photos/**/*.jpg`, for shells that do not resolve them.
+
+    Raises:
+        UsageError: One of them means nothing that is there.
+    """
+    found: dict[Path, Path] = {}
+    for given in paths:
+        for path in _meant(given):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def _meant(given: str) -> list[Path]:
+    path = Path(given).expanduser()
+    try:
+        if path.is_dir():
+            return pictures_in(path)
+        if path.exists():
+            return [path]
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{given!r} cannot be the name of a picture: {error}.") from error
+    if glob.has_magic(given):
+        # `Path.glob` takes no absolute patterns.
+        matching = [Path(each) for each in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+        files = sorted((each for each in matching if each.is_file()), key=_by_folder)
+        if files:
+            return files
+        raise UsageError(f"no file matches {given!r}; look at the folder's name and the ending.")
+    raise UsageError(
+        f"there is no file or folder {given!r}; give pictures, folders of pictures, or patterns "
+        "such as 'photos/*.jpg'."
+    )
+
+
+def _by_folder(path: Path) -> tuple[Path, tuple[list[tuple[int, str]], str]]:
+    return path.parent, natural_order(path)

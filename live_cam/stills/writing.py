@@ -1,0 +1,168 @@
+"""Everything that is written about a picture, each file wholly or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from live_cam.capture import Frame
+from live_cam.opencv import cv2
+from live_cam.outputs import whole_file
+from live_cam.overlay import Overlay, to_frame
+from live_cam.overlay.panel import Panel
+from live_cam.status import Status
+from live_cam.stills import naming
+from live_cam.stills.animation import write_animation
+from live_cam.stills.feature_maps import FeatureMaps
+from live_cam.stills.guided import guided_picture
+from live_cam.stills.record import write_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from live_cam.batch import BatchExplainer
+    from live_cam.explanation import Explanation
+    from live_cam.question import Question
+    from live_cam.settings import StillsSettings
+    from live_cam.stills.naming import Still
+
+_JPEG_QUALITY = 95
+LONGEST_SIDE: Final = 65500
+"""Pixels: a JPEG's limit."""
+_DEEPEST_GREY = 65535
+
+
+class Writer:
+    """Writes what the settings ask for."""
+
+    def __init__(
+        self,
+        settings: StillsSettings,
+        explainer: BatchExplainer,
+        question: Question,
+        step: Callable[[], None],
+    ) -> None:
+        """Take what is written, and about what.
+
+        Args:
+            settings: Which outputs, and how they look.
+            explainer: The network; loaded.
+            question: What it is asked.
+            step: Called for each picture of an animation.
+        """
+        self._settings = settings
+        self._explainer = explainer
+        self._question = question
+        self._step = step
+        self._overlay = Overlay(settings.colormap)
+        self._panel = Panel(settings.colormap, settings.alpha, settings.theme)
+        self._status = Status(
+            alpha=settings.alpha, bars=settings.bars, box=settings.box, theme=settings.theme
+        )
+
+    def write(
+        self,
+        still: Still,
+        image: NDArray[np.uint8],
+        explanations: Sequence[Explanation],
+        parts: Sequence[str],
+    ) -> None:
+        """Write all about one picture.
+
+        Args:
+            still: The picture, and what its outputs are called.
+            image: H×W×3, BGR.
+            explanations: One for each class.
+            parts: What each class is called in the names of its outputs.
+
+        Raises:
+            RecordingError: A file cannot be written.
+        """
+        settings, layers = self._settings, self._explainer.layers
+        name = self._explainer.classifier.name
+        height, width = image.shape[:2]
+        for said, part in zip(explanations, parts, strict=True):
+            if settings.guided:  # first, since a network without ReLUs is refused here
+                guided = self._explainer.guided(image, said)
+                shown = guided_picture(guided, width, height, said.region)
+                _write_picture(still.output(naming.GUIDED, part), shown)
+            drawn = self._overlay.draw(Frame(image, 0, 0.0), said, self._status)
+            _write_picture(still.output(naming.OVERLAY, part), drawn)
+            if settings.heatmap:
+                _write_heatmap(still, part, said, (width, height))
+            if settings.feature_maps:
+                self._write_feature_maps(still, part, image, said.class_index)
+        if settings.panel:
+            panel = self._panel.draw(image, explanations, f"{name} · {' + '.join(layers)}")
+            _write_picture(still.output(naming.PANEL), panel)
+        if settings.json:
+            with whole_file(still.output(naming.RECORD)) as draft:
+                size = width, height
+                write_record(
+                    draft, still.source, size, explanations, (name, layers), self._question
+                )
+
+    def _write_feature_maps(
+        self, still: Still, part: str, image: NDArray[np.uint8], class_index: int
+    ) -> None:
+        settings = self._settings
+        form = settings.feature_maps or ""
+        maps = FeatureMaps(
+            self._explainer, image, class_index, count=settings.maps, order=settings.order
+        )
+        status = replace(self._status, bars=False, box=False)
+        with whole_file(still.output(naming.FEATURE_MAPS + form, part)) as draft:
+            pictures = self._counted(maps.draw(self._overlay, status, form))
+            write_animation(draft, pictures, len(maps))
+
+    def _counted(self, pictures: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+        for picture in pictures:
+            yield picture
+            self._step()
+
+
+def outputs(settings: StillsSettings, still: Still, parts: Sequence[str]) -> list[Path]:
+    """Return every file that `Writer.write` would write about a picture.
+
+    Args:
+        settings: Which outputs there are.
+        still: The picture.
+        parts: As `Writer.write` takes them.
+    """
+    each = [naming.OVERLAY]
+    if settings.heatmap:
+        each += [naming.HEATMAP, naming.ARRAY]
+    if settings.guided:
+        each.append(naming.GUIDED)
+    if settings.feature_maps:
+        each.append(naming.FEATURE_MAPS + settings.feature_maps)
+    once = [naming.PANEL] * settings.panel + [naming.RECORD] * settings.json
+    return [still.output(ending, part) for part in parts for ending in each] + [
+        still.output(ending) for ending in once
+    ]
+
+
+def _write_picture(path: Path, picture: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
+    # Not `imwrite`: on Windows it does not find names outside of the system's code page.
+    _, encoded = cv2.imencode(path.suffix, picture, options)
+    with whole_file(path) as draft:
+        draft.write_bytes(encoded.tobytes())
+
+
+def _write_heatmap(still: Still, part: str, said: Explanation, size: tuple[int, int]) -> None:
+    """Write a map in the picture's size, in grey, and as it is, in the layer's resolution.
+
+    In grey black is 0 and white 1; of a signed one black is -1 and the middle 0.
+    """
+    laid = to_frame(said.heatmap, *size, signed=said.signed, region=said.region)
+    share = (laid + 1) / 2 if said.signed else laid
+    grey = np.rint(share * _DEEPEST_GREY).astype(np.uint16)
+    _write_picture(still.output(naming.HEATMAP, part), grey)
+    with whole_file(still.output(naming.ARRAY, part)) as draft:
+        np.save(draft, said.heatmap)

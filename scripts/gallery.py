@@ -1,0 +1,251 @@
+"""Draws a picture of every view, card and theme with the program's own parts, for the README.
+
+A person runs this, with the project's Python and its extra `demo`, after a change to what is drawn.
+With `--check DIR` it draws them all in three sizes on a bright, a dark and a busy picture instead,
+one file each and one contact sheet for each size and picture, to be looked through.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from live_cam.actions import press, status_of
+from live_cam.capture import Frame
+from live_cam.controls import Controls
+from live_cam.explainer import Explainer
+from live_cam.opencv import cv2
+from live_cam.overlay import Overlay
+from live_cam.settings import EMBEDDED_MODEL, FITS, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from live_cam.explanation import Explanation
+
+_FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "views"
+_SIZE: Final = (960, 540)
+_QUALITY: Final = 85
+_CHECKED_SIZES: Final = ((640, 480), (1280, 720), (1920, 1080))
+_TILE_WIDTH: Final = 640
+"""Pixels of a picture's width on a contact sheet."""
+_COLUMNS: Final = 4
+_SHUFFLED_LAYERS: Final = 6
+_CUP: Final = ("coffee",)
+_BOTH: Final = ("motorcycle_left", "coffee")
+_WITH_CAT: Final = ("coffee", "chelsea")
+"""Photos of scikit-image, side by side."""
+_KEYS: Final = {" ": "space", "\n": "enter"}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: what is pressed to get it, and on which photos the README shows it."""
+
+    name: str
+    keys: str = ""
+    """What is pressed, a letter a key."""
+    photos: tuple[str, ...] = _CUP
+    fit: str = "squash"
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """What of the status a single picture cannot come by: a recording, a camera that is away."""
+    confirms: bool = False
+    """Whether it is shown how the last key is confirmed."""
+    arrows: int = 0
+    """How often the right arrow is pressed after the keys."""
+
+
+SHOTS: Final = (
+    Shot("overlay", photos=_BOTH),
+    Shot("heatmap", "l"),
+    Shot("camera", "ll"),
+    Shot("split", "lll"),
+    Shot("grid", "g"),
+    Shot("classes", "x", _BOTH),
+    Shot("locked", "2", _BOTH),
+    Shot("maps", "k"),
+    Shot("focus", "k", arrows=3),
+    Shot("counterfactual", "/tabby\nn"),
+    Shot("versus", "5v", _WITH_CAT),
+    Shot("box", "b"),
+    Shot("check", "f"),
+    Shot("shuffled", "w"),
+    Shot("crop", fit="crop"),
+    Shot("pad", fit="pad"),
+    Shot("help", "h"),
+    Shot("typing", "/esp"),
+    Shot("light", "t"),
+    Shot("none", "tt"),
+    Shot("confirmed", "+", confirms=True),
+)
+"""What the README shows."""
+_MORE: Final = (
+    Shot(
+        "messages",
+        " l",
+        confirms=True,
+        said={"recording": 754.0, "notice": "waiting for camera 0… 2 s"},
+    ),
+    Shot("light-grid", "tg"),
+    Shot("light-help", "th"),
+    Shot("light-box", "tb"),
+    Shot("none-grid", "ttg"),
+    Shot("none-check", "ttfb"),
+    Shot("none-help", "tth"),
+)
+"""What is checked beside it."""
+
+
+class Studio:
+    """The program's own network, controls and brush, with which shots are taken."""
+
+    def __init__(self, fit: str) -> None:
+        """Load the network, with one of `settings.FITS`."""
+        self._settings = Settings(model=EMBEDDED_MODEL, engine="hook", smooth=0.0, fit=fit)
+        self._explainer = Explainer(self._settings, print)
+        self._explainer.load()
+        self._overlay = Overlay(self._settings.colormap)
+
+    def take(
+        self, shot: Shot, image: NDArray[np.uint8], source: str, *, timed: bool = False
+    ) -> NDArray[np.uint8]:
+        """Press a shot's keys and draw what the window would show.
+
+        Args:
+            shot: What to draw.
+            image: H×W×3 uint8, BGR: what the camera sees.
+            source: Its name.
+            timed: Whether it is written how long the explanation took: on every machine another
+                picture.
+        """
+        frame = Frame(image, 0, 0.0)
+        controls = Controls.of(self._settings)
+        controls.labels = self._explainer.labels
+        controls.top = self._explain(frame, controls).top
+        said = None
+        for key in (*shot.keys, *["right"] * shot.arrows):
+            said = press(controls, _KEYS.get(key, key))
+        explanation = self._explain(frame, controls)
+        height, width = image.shape[:2]
+        seconds = explanation.seconds["total"] if timed else None
+        status = replace(
+            status_of(controls),
+            network=self._explainer.network,
+            engine=self._explainer.engine,
+            source=f"{source} · {width}×{height}",
+            explained_fps=1 / seconds if seconds else None,
+            age=seconds,
+            confirmation=said if shot.confirms else None,
+            **shot.said,
+        )
+        return self._overlay.draw(frame, explanation, status)
+
+    def _explain(self, frame: Frame, controls: Controls) -> Explanation:
+        self._explainer.question = controls.question()
+        explanation = self._explainer.explain(frame)
+        while self._explainer.unanswered:
+            explanation = self._explainer.explain(frame)
+            if explanation.shuffled and explanation.shuffled[0] >= _SHUFFLED_LAYERS:
+                break
+            time.sleep(0.05 if explanation.shuffled else 0.0)
+        return explanation
+
+
+def photo(name: str) -> NDArray[np.uint8]:
+    """Read one of scikit-image's photos: H×W×3 uint8, BGR."""
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise SystemExit("scikit-image is missing: install the project's extra `demo`.")
+    (path,) = (Path(spec.origin).parent / "data").glob(f"{name}.*")
+    image = cv2.imread(str(path))
+    assert image is not None, path
+    return np.asarray(image, np.uint8)
+
+
+def framed(images: list[NDArray[np.uint8]], width: int, height: int) -> NDArray[np.uint8]:
+    """Put pictures side by side, each cut to its share of a frame of this size."""
+    share = width // len(images)
+    columns = [*[share] * (len(images) - 1), width - share * (len(images) - 1)]
+    return np.hstack(
+        [_covering(image, across, height) for image, across in zip(images, columns, strict=True)]
+    )
+
+
+def _covering(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    scale = max(width / image.shape[1], height / image.shape[0])
+    size = max(width, round(scale * image.shape[1])), max(height, round(scale * image.shape[0]))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    enlarged = np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
+    x, y = (size[0] - width) // 2, (size[1] - height) // 2
+    return enlarged[y : y + height, x : x + width]
+
+
+def backgrounds() -> dict[str, list[NDArray[np.uint8]]]:
+    """Return photos to check what is drawn on: nearly white, nearly black, and full of things."""
+    bright = 255 - (255 - photo("coffee").astype(float)) * 0.35
+    dark = photo("chelsea").astype(float) * 0.25
+    return {
+        "bright": [bright.astype(np.uint8)],
+        "dark": [dark.astype(np.uint8)],
+        "busy": [photo("motorcycle_left"), photo("coffee")],
+    }
+
+
+def draw_for_readme(studios: Mapping[str, Studio], folder: Path) -> None:
+    """Draw the README's pictures into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for shot in SHOTS:
+        image = framed([photo(name) for name in shot.photos], *_SIZE)
+        picture = studios[shot.fit].take(shot, image, " + ".join(shot.photos))
+        path = folder / f"{shot.name}.jpg"
+        cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        print(f"{path}: {path.stat().st_size // 1024} kB")
+
+
+def draw_for_check(studios: Mapping[str, Studio], folder: Path) -> None:
+    """Draw every shot in three sizes on three pictures, and contact sheets of them."""
+    for name, images in backgrounds().items():
+        for width, height in _CHECKED_SIZES:
+            image = framed(images, width, height)
+            kind = f"{name}-{width}x{height}"
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            pictures = []
+            for shot in (*SHOTS, *_MORE):
+                pictures.append(studios[shot.fit].take(shot, image, name, timed=True))
+                cv2.imwrite(str(folder / kind / f"{shot.name}.png"), pictures[-1])
+            cv2.imwrite(str(folder / f"{kind}.png"), contact_sheet(pictures))
+            print(folder / f"{kind}.png")
+
+
+def contact_sheet(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Lay pictures of one size out in rows, row by row in their order."""
+    height, width = pictures[0].shape[:2]
+    size = _TILE_WIDTH, round(_TILE_WIDTH * height / width)
+    tiles = [np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA)) for each in pictures]
+    tiles += [np.full_like(tiles[0], 128)] * (-len(tiles) % _COLUMNS)
+    rows = [np.hstack(tiles[each : each + _COLUMNS]) for each in range(0, len(tiles), _COLUMNS)]
+    return np.asarray(np.vstack(rows), np.uint8)
+
+
+def main() -> None:
+    """Run the script."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", type=Path, metavar="DIR", help="draw everything there instead")
+    check = parser.parse_args().check
+    studios = {fit: Studio(fit) for fit in FITS}
+    if check:
+        draw_for_check(studios, check)
+    else:
+        draw_for_readme(studios, _FOLDER)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from live_cam.errors import EngineError, UsageError
+from live_cam.evaluation import EvaluationPipeline
+from live_cam.evaluation.measuring import RANDOM, Measured, Measuring
+from live_cam.settings import METHODS, EvaluationSettings
+
+pytestmark = pytest.mark.usefixtures("small_network")
+Write = Callable[..., Path]
+
+
+class Observer:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.steps = 0
+        self.done = 0
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def begin(self, steps: int) -> None:
+        self.steps = steps
+
+    def step(self, count: int = 1) -> None:
+        self.done += count
+
+
+def run(folder: Path, **chosen: Any) -> tuple[EvaluationPipeline, Observer]:
+    observer = Observer()
+    usual: dict[str, Any] = {"methods": ("gradcam", "layercam"), "steps": 2}
+    settings = EvaluationSettings(folder=folder, **(usual | chosen))
+    pipeline = EvaluationPipeline(settings, observer)
+    pipeline.run()
+    return pipeline, observer
+
+
+def text(pipeline: EvaluationPipeline) -> str:
+    assert pipeline.evaluation is not None
+    return pipeline.evaluation.text()
+
+
+def test_the_file_has_every_picture_and_the_table_their_means(
+    write_pictures: Write, tmp_path: Path
+) -> None:
+    folder = write_pictures("b.png", "a.jpg", "c.png")
+    pipeline, observer = run(folder, json=tmp_path / "figures.json", steps=4)
+    written = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert [each["file"] for each in written["evaluated"]] == ["a.jpg", "b.png", "c.png"]
+    assert written["pictures"] == {
+        "total": 3,
+        "evaluated": 3,
+        "failed": 0,
+        "labelled": 0,
+        "right": 0,
+    }
+    assert written["accuracy"] is None
+    assert written["steps"] == [0, 0.25, 0.5, 0.75, 1]
+    assert written["network"]["precision"] == "fp32"
+    assert list(written["methods"]) == ["gradcam", "layercam", RANDOM]
+    for method, means in written["methods"].items():
+        each = [picture["methods"][method] for picture in written["evaluated"]]
+        expected = {
+            "average_drop": [one["drop"] for one in each],
+            "increase_in_confidence": [one["increase"] for one in each],
+            "deletion_area": [one["deletion"]["area"] for one in each],
+            "insertion_area": [one["insertion"]["area"] for one in each],
+        }
+        for name in ("last_layer_correlation", "all_layers_correlation"):
+            values = [one[name] for one in each]
+            if method == RANDOM:
+                assert [means[name], *values] == [None] * 4
+            else:
+                expected[name] = values
+        for name, values in expected.items():
+            assert means[name] == pytest.approx(np.mean(values)), name
+        for picture, one in zip(written["evaluated"], each, strict=True):
+            assert picture["explained"] == picture["top"]
+            assert one["deletion"]["scores"][0] == pytest.approx(picture["top"]["score"], abs=1e-5)
+            assert len(one["insertion"]["scores"]) == 5
+    assert observer.done == observer.steps == 9
+    lines = text(pipeline).splitlines()
+    (row,) = [line.split() for line in lines if line.startswith("layercam")]
+    assert float(row[1]) == pytest.approx(
+        100 * written["methods"]["layercam"]["average_drop"], abs=0.05
+    )
+    assert float(row[5]) == pytest.approx(
+        written["methods"]["layercam"]["deletion_area"], abs=0.0005
+    )
+
+
+def test_the_table_is_legible_on_80_columns(write_pictures: Write) -> None:
+    pipeline, _ = run(write_pictures("a.png"), methods=())
+    lines = text(pipeline).splitlines()
+    assert max(len(line) for line in lines if not line.startswith("Pictures:")) <= 80
+    first = lines.index("One picture") + 2
+    rows = lines[first : first + len(METHODS) + 2]
+    assert [row.split()[0] for row in rows] == ["method", *METHODS, RANDOM]
+    assert len({len(row) for row in rows}) == 1, "aligned"
+    assert "not whether the answer is right" in " ".join(lines)
+
+
+def test_with_folders_for_classes_these_are_explained_and_accuracy_is_told(
+    write_pictures: Write, tmp_path: Path
+) -> None:
+    names = ("class_2/a.png", "3/b.png", "class 2/c.png", "loose.png")
+    _, _ = run(write_pictures(*names), json=tmp_path / "once.json")
+    once = json.loads((tmp_path / "once.json").read_text(encoding="utf-8"))
+    explained = {
+        each["file"]: (each["explained"]["class_index"], each["shows"])
+        for each in once["evaluated"]
+    }
+    two, three = ({"class_index": index, "label": f"class {index}"} for index in (2, 3))
+    assert explained["class_2/a.png"] == explained["class 2/c.png"] == (2, two)
+    assert explained["3/b.png"] == (3, three)
+    (loose,) = [each for each in once["evaluated"] if each["file"] == "loose.png"]
+    assert loose["explained"] == loose["top"]
+    assert loose["shows"] is None
+    # And now the truth: what the network says of two of them, and another class of the third.
+    tops = {each["file"]: each["top"]["class_index"] for each in once["evaluated"]}
+    wrong = (tops["3/b.png"] + 1) % 7
+    truth = tops | {"3/b.png": wrong}
+    del truth["loose.png"]
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    pipeline, _ = run(tmp_path / "pictures", truth=tmp_path / "truth.json")
+    assert pipeline.evaluation is not None
+    assert pipeline.evaluation.accuracy == pytest.approx(2 / 3)
+    assert "Accuracy:   66.7 % (2 of 3)" in text(pipeline)
+    assert "the class that is shown (3), or else the top class (1)" in text(pipeline)
+
+
+def test_figures_do_not_depend_on_the_batch(write_pictures: Write, tmp_path: Path) -> None:
+    folder = write_pictures("a.png", "b.png")
+    for batch in (1, 5):
+        run(folder, steps=7, batch=batch, json=tmp_path / f"{batch}.json")
+    one, five = (
+        json.loads((tmp_path / f"{batch}.json").read_text(encoding="utf-8"))["methods"]
+        for batch in (1, 5)
+    )
+    for method, means in one.items():
+        assert five[method] == pytest.approx(means, abs=1e-4)
+
+
+def test_a_broken_picture_is_told_counted_and_passed_over(
+    write_pictures: Write, tmp_path: Path
+) -> None:
+    folder = write_pictures("a.png", "b.png")
+    (folder / "broken.jpg").write_text("no picture")
+    pipeline, observer = run(folder, json=tmp_path / "figures.json")
+    assert pipeline.evaluation is not None
+    assert pipeline.evaluation.failed == [folder / "broken.jpg"]
+    assert "broken.jpg is no picture" in observer.said[0]
+    assert "2 of 3 in" in text(pipeline)
+    assert "1 could not be read" in text(pipeline)
+    assert json.loads((tmp_path / "figures.json").read_text())["failed"] == ["broken.jpg"]
+    assert observer.done == observer.steps
+
+
+def fail_after(count: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure = Measuring.measure
+    measured: list[int] = []
+
+    def limited(
+        self: Measuring, image: NDArray[np.uint8], shows: int | None, seed: int, step: Any
+    ) -> Measured:
+        if len(measured) == count:
+            raise error
+        measured.append(seed)
+        return measure(self, image, shows, seed, step)
+
+    monkeypatch.setattr(Measuring, "measure", limited)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), EngineError("no memory")])
+def test_what_was_measured_is_kept_whatever_ends_it(
+    write_pictures: Write,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+) -> None:
+    folder = write_pictures("a.png", "b.png", "c.png")
+    fail_after(2, error, monkeypatch)
+    settings = EvaluationSettings(
+        folder=folder, methods=("gradcam",), steps=1, json=tmp_path / "figures.json"
+    )
+    pipeline = EvaluationPipeline(settings, Observer())
+    with pytest.raises(type(error)):
+        pipeline.run()
+    assert "2 of 3 in" in text(pipeline)
+    written = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert written["pictures"]["evaluated"] == 2
+
+
+def test_without_a_single_figure_nothing_is_written(
+    write_pictures: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_pictures("a.png")
+    fail_after(0, KeyboardInterrupt(), monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, json=tmp_path / "figures.json")
+    assert not (tmp_path / "figures.json").exists()
+
+
+def test_a_file_is_not_written_over_unasked(write_pictures: Write, tmp_path: Path) -> None:
+    folder = write_pictures("a.png")
+    (tmp_path / "figures.json").write_text("precious")
+    with pytest.raises(UsageError, match="already exists"):
+        run(folder, json=tmp_path / "figures.json")
+    assert (tmp_path / "figures.json").read_text() == "precious"
+    run(folder, json=tmp_path / "figures.json", overwrite=True)
+    assert json.loads((tmp_path / "figures.json").read_text())["pictures"]["evaluated"] == 1
+
+
+def test_a_method_is_measured_once(write_pictures: Write) -> None:
+    pipeline, _ = run(write_pictures("a.png"), methods=("gradcam", "gradcam"))
+    assert text(pipeline).count("\ngradcam ") == 1

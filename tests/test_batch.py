@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from live_cam.batch import BatchExplainer, room_for
+from live_cam.cams import open_cam
+from live_cam.capture import Frame
+from live_cam.engines.hook import HookEngine
+from live_cam.errors import EngineError, UsageError
+from live_cam.explainer import Explainer
+from live_cam.explanation import Explanation
+from live_cam.gradcam import CAMResult
+from live_cam.overlay import peak, to_frame
+from live_cam.question import AGAINST, FOR, VERSUS, Question
+from live_cam.settings import METHODS, NetworkSettings, Settings
+from tests.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
+
+PLACES = {"red": (60, 60), "green": (200, 100), "blue": (100, 180)}
+"""The middle of each colour's patch, (x, y)."""
+SIDE = 90
+OBJECTS = {
+    "chelsea": ("tabby", "tiger cat", "Egyptian cat"),
+    "coffee": ("espresso",),
+    "rocket": ("missile",),
+    "motorcycle_left": ("moped",),
+}
+
+
+def patch(name: str) -> NDArray[np.uint8]:
+    image = np.full((240, 320, 3), 128, np.uint8)
+    x, y = (each - SIDE // 2 for each in PLACES[name])
+    image[y : y + SIDE, x : x + SIDE] = COLOURS[name]
+    return image
+
+
+@pytest.fixture(scope="module")
+def colours(colour_weights: Path) -> Iterator[BatchExplainer]:
+    with BatchExplainer(NetworkSettings(weights=colour_weights), print) as explainer:
+        explainer.load()
+        yield explainer
+
+
+@pytest.fixture
+def objects() -> Iterator[BatchExplainer]:
+    settings = NetworkSettings(model="efficientnet_lite0")
+    with BatchExplainer(settings, print, batch=4) as explainer:
+        explainer.load()
+        yield explainer
+
+
+def test_each_picture_of_a_batch_is_explained_by_itself(colours: BatchExplainer) -> None:
+    said = colours.explain([patch(name) for name in COLOURS], Question())
+    for name, each in zip(COLOURS, said, strict=True):
+        assert each.label == COLOUR_LABELS[name]
+        assert each.score > 0.9
+        rows, columns = np.nonzero(to_frame(each.heatmap, 320, 240) > 0.5)
+        # Pooling moves what it finds by up to a cell, 23 pixels.
+        assert abs(columns.mean() - PLACES[name][0]) < 23
+        assert abs(rows.mean() - PLACES[name][1]) < 23
+        assert each.heatmap.max() == 1
+    assert [each.frame_index for each in said] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("evidence", [FOR, AGAINST, VERSUS])
+def test_a_batch_says_what_single_pictures_say(
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], evidence: str
+) -> None:
+    images = list(photos.values())
+    question = Question((-1, 967, -2), METHODS[:3], evidence, feature_maps=4)
+    for one, alone in zip(
+        objects.explain(images, question),
+        (objects.explain([image], question)[0] for image in images),
+        strict=True,
+    ):
+        assert (one.label, one.title) == (alone.label, alone.title)
+        assert one.score == pytest.approx(alone.score, abs=1e-4)
+        assert one.strength == pytest.approx(alone.strength, rel=1e-3)
+        np.testing.assert_allclose(one.heatmap, alone.heatmap, atol=1e-3)
+        assert [each.title for each in one.others] == [each.title for each in alone.others]
+        for other, other_alone in zip(one.others, alone.others, strict=True):
+            np.testing.assert_allclose(other.heatmap, other_alone.heatmap, atol=1e-3)
+
+
+def test_it_says_what_the_live_loop_says(
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]]
+) -> None:
+    settings = Settings(model="efficientnet_lite0", engine="hook", every_frame=True)
+    with Explainer(settings, print) as live:
+        live.load()
+        for image, said in zip(
+            photos.values(), objects.explain(list(photos.values()), Question()), strict=True
+        ):
+            expected = live.explain(Frame(image, 0, 0.0))
+            assert said.label == expected.label
+            np.testing.assert_allclose(said.heatmap, expected.heatmap, atol=1e-3)
+
+
+def test_real_photos_get_their_names(
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]]
+) -> None:
+    said = objects.explain(list(photos.values()), Question())
+    for name, each in zip(photos, said, strict=True):
+        assert each.label == each.top[0].label
+        assert len(each.top) == 5
+        likeliest = [one.label for one in each.top[: 2 if name == "rocket" else 1]]
+        assert set(likeliest) & set(OBJECTS[name])
+
+
+def test_the_fit_says_which_part_of_each_picture_was_seen(
+    photos: dict[str, NDArray[np.uint8]],
+) -> None:
+    settings = NetworkSettings(model="efficientnet_lite0", fit="crop")
+    with BatchExplainer(settings, print) as explainer:
+        explainer.load()
+        wide, high = photos["coffee"], np.rot90(photos["coffee"]).copy()
+        said = explainer.explain([wide, high], Question())
+    height, width = wide.shape[:2]
+    assert said[0].seen.width == pytest.approx(height / width, abs=0.01)
+    assert said[0].seen.height == 1
+    assert said[1].seen.height == pytest.approx(height / width, abs=0.01)
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_any_engine_explains_a_batch(
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], engine: str
+) -> None:
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    images = list(photos.values())
+    settings = NetworkSettings(model="efficientnet_lite0", engine=engine)
+    with BatchExplainer(settings, print, batch=3) as explainer:
+        explainer.load()
+        assert explainer.engine.name == engine
+        for said, plain in zip(
+            explainer.explain(images, Question()), objects.explain(images, Question()), strict=True
+        ):
+            assert said.label == plain.label
+            np.testing.assert_allclose(said.heatmap, plain.heatmap, atol=2e-3)
+
+
+Explain = Callable[..., CAMResult]
+
+
+def starve(monkeypatch: pytest.MonkeyPatch, room: int, message: str) -> list[int]:
+    """Let the engine run out of memory where there are more pictures than `room`."""
+    explain: Explain = HookEngine.__call__
+    asked: list[int] = []
+
+    def limited(self: HookEngine, x: Tensor, *arguments: object) -> CAMResult:
+        asked.append(len(x))
+        if len(x) > room:
+            raise RuntimeError(message)
+        return explain(self, x, *arguments)
+
+    monkeypatch.setattr(HookEngine, "__call__", limited)
+    return asked
+
+
+def test_without_memory_for_all_there_is_some_for_half(
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = starve(monkeypatch, 1, "CUDA out of memory. Tried to allocate 2.00 GiB")
+    said = objects.explain(list(photos.values()), Question())
+    assert asked == [4, 2, 1, 1, 1, 1]
+    assert [each.label for each in said[1::2]] == ["espresso", "moped"]
+    objects.explain([photos["coffee"]] * 2, Question())
+    assert asked[6:] == [1, 1], "it has learnt how much room there is"
+
+
+def test_without_memory_for_one_picture_a_sentence_says_so(
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starve(monkeypatch, 0, "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+    with pytest.raises(EngineError, match="no memory for even one picture"):
+        objects.explain([photos["coffee"]], Question())
+
+
+def test_another_failure_is_not_taken_for_one_of_memory(
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starve(monkeypatch, 0, "something else")
+    with pytest.raises(RuntimeError, match="something else"):
+        objects.explain([photos["coffee"]], Question())
+
+
+def test_scores_are_those_of_the_explanations_however_many_fit(
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = list(photos.values())
+    expected = [each.score for each in objects.explain(images, Question())]
+    score: Callable[..., Tensor] = HookEngine.scores
+    asked: list[int] = []
+
+    def limited(self: HookEngine, x: Tensor) -> Tensor:
+        asked.append(len(x))
+        if len(x) > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return score(self, x)
+
+    monkeypatch.setattr(HookEngine, "scores", limited)
+    x = objects.prepare([*images, images[0]])
+    found = objects.scores(x).softmax(dim=1).amax(dim=1)
+    np.testing.assert_allclose(found, [*expected, expected[0]], atol=1e-4)
+    assert asked == [4, 2, 2, 1]
+
+
+def test_the_batch_fits_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, pixels = torch.device("cpu"), 224 * 224
+    for free, expected in ((10**6, 1), (6 * 10**8, 3), (10**12, 8), (None, 8)):
+        monkeypatch.setattr("live_cam.batch._free_memory", lambda _device, free=free: free)
+        assert room_for(pixels, cpu) == expected
+
+
+def test_only_a_loaded_one_explains() -> None:
+    explainer = BatchExplainer(NetworkSettings(model="efficientnet_lite0"), print)
+    with pytest.raises(RuntimeError, match="load"):
+        explainer.explain([np.zeros((4, 4, 3), np.uint8)], Question())
+    explainer.close()
+
+
+def test_there_is_an_explanation_of_each_class(colours: BatchExplainer) -> None:
+    image = np.hstack([patch("red"), patch("green")])
+    question = Question((COLOUR_CLASSES["green"], COLOUR_CLASSES["red"]), ("hirescam",))
+    (said,) = colours.explain([image], question)
+    each: tuple[Explanation, ...] = said.of_each_class()
+    assert [one.label for one in each] == [COLOUR_LABELS["green"], COLOUR_LABELS["red"]]
+    assert [one.title for one in each] == ["hirescam", "hirescam"]
+    assert sum(one.score for one in each) == pytest.approx(1, abs=0.01)
+    assert [peak(one.heatmap, 640, 240)[0] > 320 for one in each] == [True, False]
+    assert all(one.others == () for one in each)
+
+
+LAYER, HIGHER = "blocks.0", "blocks.1"
+"""Of 16 and of 24 feature maps: perturbed in no time."""
+
+
+@pytest.mark.parametrize(
+    ("method", "more_layers"),
+    [("scorecam", ()), ("ablationcam", (HIGHER,)), ("gradcam", (HIGHER,))],
+)
+def test_methods_and_layers_that_no_engine_knows(
+    photos: dict[str, NDArray[np.uint8]], method: str, more_layers: tuple[str, ...]
+) -> None:
+    settings = NetworkSettings(model="efficientnet_lite0", layer=LAYER)
+    images = [photos["coffee"], photos["chelsea"]]
+    shares: list[float] = []
+    with BatchExplainer(
+        settings, print, batch=8, more_layers=more_layers, progress=shares.append
+    ) as explainer:
+        explainer.load()
+        assert explainer.layers == (LAYER, *more_layers)
+        question = Question((967, 285), (method,))
+        said = explainer.explain(images, question)
+        plain = explainer.explain(images[:1], Question((967,), feature_maps=3))[0]
+        module, x = explainer.classifier.module, explainer.prepare(images)
+        explainer.close()
+    with open_cam(module, (LAYER, *more_layers), method) as cam:
+        expected = {index: cam(x, index).cam.numpy() for index in (967, 285)}
+    assert [each.label for each in said] == ["espresso"] * 2
+    assert said[0].score == pytest.approx(plain.score, abs=1e-4)
+    for place, one in enumerate(said):
+        for each in one.of_each_class():
+            raw = expected[each.class_index][place]
+            np.testing.assert_allclose(each.heatmap, raw / raw.max(), atol=1e-3)
+            assert each.strength == pytest.approx(raw.max(), rel=1e-2)
+            assert each.title == method
+    assert [answer.title[0] for answer in plain.others] == ["#"] * 3, "of its gradient"
+    if method == "scorecam":
+        assert shares == sorted(shares[: len(shares) // 2]) * 2, "from 0 to 1 for each picture"
+        assert shares[-1] == 1
+
+
+def test_what_speaks_against_a_class_is_not_asked_of_those(
+    photos: dict[str, NDArray[np.uint8]],
+) -> None:
+    settings = NetworkSettings(model="efficientnet_lite0", layer=LAYER)
+    with BatchExplainer(settings, print) as explainer:
+        explainer.load()
+        with pytest.raises(UsageError, match="leave --counterfactual out"):
+            explainer.explain([photos["coffee"]], Question((967,), ("scorecam",), AGAINST))
+
+
+def test_a_second_layer_that_is_not_there_is_named_at_once() -> None:
+    settings = NetworkSettings(model="efficientnet_lite0")
+    with (
+        BatchExplainer(settings, print, more_layers=("blocks.9",)) as explainer,
+        pytest.raises(UsageError, match=r"'blocks\.9'"),
+    ):
+        explainer.load()

@@ -1,0 +1,290 @@
+"""The views: each shows what it is to show, legibly, in every theme and on any picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from live_cam.actions import KEY_HELP
+from live_cam.capture import Frame
+from live_cam.explanation import Answer, Explanation, Prediction
+from live_cam.geometry import Rectangle, Region
+from live_cam.overlay import Overlay, cards, key_card
+from live_cam.overlay.layout import lay_out
+from live_cam.overlay.paint import Canvas
+from live_cam.overlay.panes import featured, tiles
+from live_cam.overlay.theme import THEMES, Colour
+from live_cam.settings import COLORMAPS, METHODS, SHOWN_FEATURE_MAPS, VIEWS
+from live_cam.status import Status
+from tests.test_overlay import (
+    CHECKED,
+    PLAIN,
+    SIZES,
+    TABBY,
+    TINY,
+    blob,
+    contrast,
+    grey,
+    luminance,
+    noise,
+)
+
+BARE = Status(bars=False)
+MAPS = tuple(
+    Answer(f"#{1000 + each} +0.{each:02}", blob(each, 6), kind="feature map")
+    for each in range(SHOWN_FEATURE_MAPS)
+)
+OTHERS = {
+    "grid": tuple(Answer(each, blob(4, 4)) for each in METHODS[1:]),
+    "classes": tuple(
+        Answer("gradcam", blob(each, 4), prediction=Prediction(each, "tiger cat", each / 100))
+        for each in range(3)
+    ),
+    "maps": MAPS,
+}
+SAID = {view: replace(CHECKED, others=OTHERS.get(view, ())) for view in VIEWS}
+LEFT_FOR_RIGHT_AGAINST = np.array([[1.0, 0.0, -1.0]], np.float32)
+
+
+def draw(image: NDArray[np.uint8], said: Explanation, status: Status) -> NDArray[np.uint8]:
+    return Overlay().draw(Frame(image, 0, 0.0), said, status)
+
+
+class TestSignedMaps:
+    """On a picture of 640×480, with what speaks for the class left and against it right."""
+
+    SAID = replace(TABBY, label="", heatmap=LEFT_FOR_RIGHT_AGAINST, signed=True)
+
+    @pytest.mark.parametrize("level", [0, 128, 255])
+    def test_red_is_for_blue_is_against_and_between_is_the_picture(self, level: int) -> None:
+        image = grey(640, 480, level)
+        change = draw(image, self.SAID, BARE)[300].astype(int) - image[300]
+        blue, _, red = change[20]
+        assert red - blue > 60
+        blue, _, red = change[-20]
+        assert blue - red > 60
+        assert np.abs(change[320]).max() < 20
+
+    def test_alpha_1_is_the_colours_alone(self) -> None:
+        for status in (replace(BARE, alpha=1.0), replace(BARE, view="heatmap")):
+            one, other = (draw(image, self.SAID, status) for image in (noise(64, 48), grey(64, 48)))
+            np.testing.assert_array_equal(one, other)
+
+    def test_alpha_0_is_the_bare_picture(self) -> None:
+        image = noise(64, 48)
+        np.testing.assert_array_equal(draw(image, self.SAID, replace(BARE, alpha=0.0)), image)
+
+    def test_more_alpha_is_more_colour(self) -> None:
+        drawn = [draw(grey(64, 48), self.SAID, replace(BARE, alpha=a)) for a in (0.2, 0.5, 0.9)]
+        reds = [int(picture[24, 2, 2]) for picture in drawn]
+        assert reds == sorted(set(reds))
+
+
+Written = list[tuple[str, int]]
+CARDS = (
+    cards.label_card,
+    cards.bars_card,
+    cards.badge,
+    cards.pill,
+    cards.status_bar,
+    key_card.help_card,
+)
+SQUARE = Region(0.125, 0.0, 0.75, 1.0)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Written:
+    """Gives what is written when a picture is drawn: each text with its size in pixels."""
+    texts: Written = []
+    write = Canvas.text
+
+    def spy(self: Canvas, x: int, baseline: int, text: str, size: int, colour: Colour) -> None:
+        texts.append((text, size))
+        write(self, x, baseline, text, size, colour)
+
+    monkeypatch.setattr(Canvas, "text", spy)
+    _forget_cards()
+    return texts
+
+
+def _forget_cards() -> None:
+    """Let all cards be written anew."""
+    for card in CARDS:
+        card.cache_clear()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("view", VIEWS)
+class TestEveryView:
+    @pytest.mark.parametrize(("width", "height"), [*SIZES[3:], *TINY])
+    def test_is_drawn_in_any_size(self, width: int, height: int, view: str, theme: str) -> None:
+        status = replace(PLAIN, view=view, theme=theme, focus=2, box=True)
+        image = noise(width, height)
+        for explanation in (None, SAID[view]):
+            picture = Overlay().draw(Frame(image, 0, 0.0), explanation, status)
+            assert picture.shape == image.shape
+
+    def test_tells_what_the_check_found(self, view: str, theme: str, written: Written) -> None:
+        status = replace(PLAIN, view=view, theme=theme)
+        draw(noise(640, 480), SAID[view], status)
+        assert "82 % → 11 %" in " ".join(text for text, _ in written)
+
+    def test_names_the_class_before_its_maps_are_there(
+        self, view: str, theme: str, written: Written
+    ) -> None:
+        draw(noise(640, 480), TABBY, replace(PLAIN, view=view, theme=theme))
+        assert "82 %" in " ".join(text for text, _ in written)
+
+    def test_tells_that_weights_are_shuffled(self, view: str, theme: str) -> None:
+        status = replace(PLAIN, view=view, theme=theme)
+        placed = lay_out(640, 480, replace(SAID[view], shuffled=(6, 50)), status)
+        assert "shuffled" in {card.name for card in placed}
+
+    @pytest.mark.parametrize(("width", "height"), SIZES[:3])
+    def test_is_written_large_enough(
+        self, width: int, height: int, view: str, theme: str, written: Written
+    ) -> None:
+        draw(noise(width, height), SAID[view], replace(PLAIN, view=view, theme=theme))
+        assert min(size for _, size in written) >= max(12, height // 60)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+class TestMosaics:
+    @pytest.mark.parametrize(("width", "height"), SIZES[:3])
+    def test_every_method_is_named_in_full(
+        self, width: int, height: int, theme: str, written: Written
+    ) -> None:
+        draw(noise(width, height), SAID["grid"], replace(BARE, view="grid", theme=theme))
+        assert set(METHODS[1:]) <= {text for text, _ in written}
+
+    @pytest.mark.parametrize(("width", "height"), SIZES[:3])
+    def test_every_feature_map_is_named_in_full(
+        self, width: int, height: int, theme: str, written: Written
+    ) -> None:
+        draw(noise(width, height), SAID["maps"], replace(BARE, view="maps", theme=theme))
+        assert {each.title for each in MAPS} <= {text for text, _ in written}
+
+    @pytest.mark.parametrize("view", ["split", "grid", "classes", "maps"])
+    def test_the_ground_is_of_the_theme(self, view: str, theme: str) -> None:
+        picture = draw(noise(640, 480), SAID[view], replace(BARE, view=view, theme=theme))
+        assert tuple(picture[0, 0]) == THEMES[theme].glass
+        assert (picture == THEMES[theme].glass).all(axis=2).mean() < 0.35
+
+    def test_the_split_view_says_all_that_the_overlay_says(
+        self, theme: str, written: Written
+    ) -> None:
+        texts = []
+        for view in ("overlay", "split"):
+            written.clear()
+            _forget_cards()
+            draw(noise(640, 480), SAID[view], replace(PLAIN, view=view, theme=theme))
+            texts.append({text for text, _ in written})
+        assert texts[0] <= texts[1]
+
+    def test_the_enlarged_map_is_marked(self, theme: str) -> None:
+        status = replace(BARE, view="maps", theme=theme)
+        plain, second, third = (
+            draw(grey(640, 480), SAID["maps"], replace(status, focus=focus))
+            for focus in (None, 1, 2)
+        )
+        accent = THEMES[theme].accent
+        assert not (plain == accent).all(axis=2).any()
+        left, right = ((each == accent).all(axis=2) for each in (second, third))
+        assert left.any()
+        assert right.any()
+        assert not (left & right).any()
+
+
+class TestTiles:
+    @pytest.mark.parametrize(("width", "height"), [*SIZES, *TINY])
+    @pytest.mark.parametrize("count", range(1, 18))
+    def test_do_not_overlap_and_the_last_row_is_centred(
+        self, width: int, height: int, count: int
+    ) -> None:
+        area = Rectangle(3, 5, width, height)
+        places = tiles(area, count, width / height, 2)
+        assert len(places) == count
+        for one, other in combinations(places, 2):
+            assert not one.overlaps(other)
+        last = [each for each in places if each.y == places[-1].y]
+        middle = (last[0].x + last[-1].x + last[-1].width) / 2
+        assert middle == pytest.approx(area.x + width / 2, abs=1)
+        if min(width, height) > 100:
+            assert all(_inside(each, area) for each in places)
+
+    @pytest.mark.parametrize(("width", "height"), SIZES)
+    def test_the_large_one_is_among_the_small_ones(self, width: int, height: int) -> None:
+        area = Rectangle(3, 5, width, height)
+        large, small = featured(area, width / height, 4)
+        assert len(small) == SHOWN_FEATURE_MAPS
+        assert large.width == 3 * small[0].width + 8
+        assert large.height == pytest.approx(large.width * height / width, rel=0.03)
+        for one, other in combinations([large, *small], 2):
+            assert not one.overlaps(other)
+        assert all(_inside(each, area) for each in (large, *small))
+
+
+def _inside(where: Rectangle, area: Rectangle) -> bool:
+    return (
+        area.x <= where.x
+        and area.y <= where.y
+        and where.x + where.width <= area.x + area.width
+        and where.y + where.height <= area.y + area.height
+    )
+
+
+@pytest.mark.parametrize("theme", THEMES)
+class TestLines:
+    @pytest.mark.parametrize("colormap", COLORMAPS)
+    @pytest.mark.parametrize("level", [0, 255])
+    def test_the_box_is_seen_on_any_picture(self, theme: str, colormap: str, level: int) -> None:
+        """Somewhere across its edge two neighbouring pixels differ by 3 to 1, as WCAG asks."""
+        status = replace(BARE, theme=theme)
+        said = replace(TABBY, label="")
+        frame = Frame(grey(640, 480, level), 0, 0.0)
+        overlay = Overlay(colormap)
+        without, boxed = (
+            overlay.draw(frame, said, replace(status, box=box)) for box in (False, True)
+        )
+        edges = np.nonzero((without != boxed).any(axis=2)[240])[0]
+        left, right = np.split(edges, [int(np.diff(edges).argmax()) + 1])
+        assert right[0] - left[-1] > 100
+        light = luminance(boxed[240])
+        for edge in (left, right):
+            assert 3 <= len(edge) <= 8
+            across = light[edge[0] - 2 : edge[-1] + 3]
+            assert contrast(across[1:], across[:-1]).max() >= 3
+
+    def test_the_frame_of_what_the_network_sees_is_of_the_theme(self, theme: str) -> None:
+        said = replace(TABBY, label="", seen=SQUARE, region=SQUARE)
+        picture = draw(grey(640, 480, 128), said, replace(BARE, theme=theme))
+        beside = {tuple(pixel) for pixel in picture[240, 70:80].tolist()}
+        assert {THEMES[theme].glass, THEMES[theme].edge} <= beside
+
+
+class TestHelp:
+    @pytest.mark.parametrize("theme", THEMES)
+    @pytest.mark.parametrize(("width", "height"), SIZES[:3])
+    def test_shows_every_key_in_full(
+        self, width: int, height: int, theme: str, written: Written
+    ) -> None:
+        placed = lay_out(width, height, None, Status(keys=KEY_HELP, theme=theme))
+        assert [card.name for card in placed] == ["help"]
+        assert [text for text, _ in written] == [text for pair in KEY_HELP for text in pair]
+        assert min(size for _, size in written) >= 12
+
+    def test_says_so_where_there_is_no_room(self, written: Written) -> None:
+        placed = lay_out(320, 240, None, Status(keys=KEY_HELP))
+        assert [card.name for card in placed] == ["help"]
+        assert [text for text, _ in written] == ["too small for the keys: see the README"]
+
+    def test_what_is_no_key_has_no_key_cap(self) -> None:
+        def paint(key: str) -> bytes:
+            (card,) = lay_out(640, 480, None, Status(keys=(("enter", "tabby"), (key, "lynx"))))
+            return card.sprite.paint.tobytes()
+
+        assert len({paint(""), paint(" "), paint("tab")}) == 3
