@@ -5,6 +5,10 @@ The core raises these; `live_cam.cli` alone turns them into one sentence and an 
 
 from __future__ import annotations
 
+from typing import Final
+
+_LONGEST: Final = 160
+
 
 class LiveCamError(Exception):
     """A failure that the user can understand and act upon; its text is one clear sentence.
@@ -51,5 +55,11 @@ class RecordingError(LiveCamError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an exception says, cut to its first line, without a full stop."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    """Return what an exception says, cut to its first line and a few words, without a full stop."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return shortened(line).rstrip(".")
+
+
+def shortened(text: str) -> str:
+    """Return a text that goes into a sentence: what is longer than two lines is cut."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

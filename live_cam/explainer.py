@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from live_cam.closing import Closing
-from live_cam.errors import EngineError
+from live_cam.errors import EngineError, NonFiniteError
 from live_cam.question import Question
 from live_cam.settings import ACCELERATORS, CHECK_EVERY
 
@@ -56,6 +56,9 @@ class Explainer(Closing):
         self._settings = settings
         self._say = say
         self._inquiry: Inquiry | None = None
+        self._explained = 0
+        self._failed = 0
+        self._failure: NonFiniteError | None = None
 
     def load(self) -> None:
         """Import torch, choose the device, load the network and open the plain engine on it.
@@ -150,15 +153,41 @@ class Explainer(Closing):
         """Say what the network sees in a frame and which part of it made it say so.
 
         Raises:
-            NonFiniteError: The network's scores or gradients are not finite.
+            NonFiniteError: The network's scores or gradients are not finite. The user is told the
+                first time, and `activity` says so until a frame is explained again.
             RuntimeError: Called before `load` or after `close`.
         """
         if self._inquiry is None:
             raise RuntimeError("an Explainer explains only between load() and close()")
-        return self._inquiry.explain(frame, self.question)
+        try:
+            explanation = self._inquiry.explain(frame, self.question)
+        except NonFiniteError as error:
+            if not self._failed:
+                self._say(f"Frame {frame.index} is shown without an explanation: {error}")
+            self._failed += 1
+            self._failure = error
+            self.activity = "no explanation: the network's numbers are not finite"
+            raise
+        self._explained += 1
+        self.activity = None
+        return explanation
+
+    def check(self) -> None:
+        """Make sure that not every frame was in vain.
+
+        Raises:
+            NonFiniteError: Not one of them could be explained.
+        """
+        if self._failure and not self._explained:
+            raise self._failure
 
     def close(self) -> None:
         """Close the engines. May be called twice."""
         inquiry, self._inquiry = self._inquiry, None
         if inquiry:
             inquiry.close()
+        if inquiry and self._failed > 1:
+            self._say(
+                f"{self._failed} frames were shown without an explanation, and {self._explained} "
+                "with one."
+            )

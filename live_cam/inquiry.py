@@ -10,6 +10,7 @@ import torch
 
 from live_cam.answers import asked_classes
 from live_cam.closing import Closing
+from live_cam.errors import NonFiniteError
 from live_cam.faithfulness import FaithfulnessCheck
 from live_cam.findings import ask
 from live_cam.randomisation import ShuffledNetwork
@@ -76,6 +77,8 @@ class Inquiry(Closing):
             NonFiniteError: The network's scores or gradients are not finite.
         """
         timer = StageTimer()
+        # Noted first: of a frame that cannot be explained, another look would not say more.
+        self._answered = question
         self._prepare(question)
         height, width = frame.image.shape[:2]
         with timer.stage("total"):
@@ -93,7 +96,6 @@ class Inquiry(Closing):
         # Until it is settled which engine explains, the frames are for finding out.
         if self._check and self.selector.settled:
             self._check.consider(x, explanation)
-        self._answered = question
         return explanation
 
     def stand_still(self, frame: Frame) -> None:
@@ -141,7 +143,12 @@ class Inquiry(Closing):
         ranks = self._standings.ranks if self._standings else ()
         pending = self._check.pictures if self._check else None
         batch = x if pending is None else torch.cat([x, pending])
-        found = self._ask(batch, frame, question, ranks, timer)
+        try:
+            found = self._ask(batch, frame, question, ranks, timer)
+        except NonFiniteError:
+            if self._check:
+                self._check.give_up()
+            raise
         if self._check and pending is not None:
             self._check.conclude(found.logits[1:], self._classifier.labels)
         if self._standings:

@@ -138,6 +138,8 @@ class LivePipeline:
                     self._refresh(source, schedule.explanation)
                 self._poll_window(source)
                 self._apply_controls(schedule)
+            if not self._stop.is_set() and not self.controls.quit:
+                self._explainer.check()
 
     # ---- opening -------------------------------------------------------------------------------
 
@@ -210,13 +212,12 @@ class LivePipeline:
         """Show the next picture, and record it."""
         self._shown = shown
         # A file waits on its first frame for the network; that wait is not part of the video.
-        counts = source.live or shown.explanation is not None
-        if counts:
+        if not shown.waiting:
             self._first = self._first or shown.frame
             self._count += 1
             self._shown_meter.tick()
         picture = self._draw(source, shown)
-        if counts and self._recorder:
+        if self._recorder and not shown.waiting:
             self._recorder.write(picture, shown.frame.timestamp)
         if self.observer:
             self.observer.shown(shown)

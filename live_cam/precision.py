@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from live_cam.errors import DeviceError, NonFiniteError, UsageError
+from live_cam.errors import DeviceError, NonFiniteError, UsageError, shortened
 from live_cam.settings import DEVICES
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _AUTOMATIC = {"cuda": "fp16", "mps": "fp16", "xpu": "bf16"}
 _FIRST_SCALE = 2.0**14
 _SCALE_STEP = 2.0**4
+_MOST_DIGITS = 3
 
 
 def select_device(name: str = "auto") -> torch.device:
@@ -36,11 +37,15 @@ def select_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = next((kind for kind in ("cuda", "xpu", "mps") if _count(kind)), "cpu")
     kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps", "xpu") or (number and not number.isdecimal()):
-        raise UsageError(f"there is no device {name!r}; choose {', '.join(DEVICES)}.")
+    if kind not in ("cpu", "cuda", "mps", "xpu") or (number and not _is_index(number)):
+        raise UsageError(f"there is no device {shortened(name)!r}; choose {', '.join(DEVICES)}.")
     if kind != "cpu" and int(number or 0) >= _count(kind):
         raise DeviceError(f"the device {name} is not here: {_why_absent(kind)}.")
     return torch.device("cpu") if kind == "cpu" else torch.device(kind, int(number or 0))
+
+
+def _is_index(number: str) -> bool:
+    return number.isdecimal() and len(number) <= _MOST_DIGITS
 
 
 def _count(kind: str) -> int:
@@ -98,7 +103,8 @@ class Precision:
             raise UsageError(f"there is no precision {name!r}; choose auto, {', '.join(_DTYPES)}.")
         self.name = name
         self.dtype = _DTYPES[name]
-        self.scale = _FIRST_SCALE if name == "fp16" else 1.0
+        self._first_scale = _FIRST_SCALE if name == "fp16" else 1.0
+        self.scale = self._first_scale
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return a context in which torch computes in this format where that is safe."""
@@ -185,11 +191,30 @@ class Precision:
             NonFiniteError: No scale can help, or the lowest one is in use.
         """
         if hopeless or self.scale <= 1.0:
-            raise NonFiniteError(
-                f"the network's scores or gradients are not finite in {self.name}; "
-                "use --precision fp32, or check the weights."
-            )
+            # What no scale can help says nothing about the scale of what comes after it.
+            self.scale = self._first_scale
+            raise self._not_finite()
         self.scale /= _SCALE_STEP
+
+    def check_finite(self, *tensors: Tensor) -> None:
+        """Make sure that no number is NaN or infinite.
+
+        Args:
+            tensors: Scores, activations, gradients or maps, at least one, on one device.
+
+        Raises:
+            NonFiniteError: A number is.
+        """
+        if not bool(torch.stack([torch.isfinite(each).all() for each in tensors]).all()):
+            raise self._not_finite()
+
+    def _not_finite(self) -> NonFiniteError:
+        remedy = "check the weights"
+        if self.dtype is not torch.float32:
+            remedy = f"use --precision fp32, or {remedy}"
+        return NonFiniteError(
+            f"the network's scores or gradients are not finite in {self.name}; {remedy}."
+        )
 
 
 @contextmanager

@@ -69,6 +69,13 @@ CHECK_EVERY: Final = 10
 """One explanation in how many is checked, where the user says no number."""
 DEFAULT_SMOOTHING: Final = 1.0
 SMOOTHING: Final = Range(0.0, 60.0)
+MOST_PIXELS: Final = 1 << 27
+"""Of a picture: 134 million, of which phones' best cameras make 108. More take gigabytes, and a few
+bytes are enough to claim them."""
+MOST_VIDEO_PIXELS: Final = 1 << 26
+"""Of a video's picture, of which decoders hold dozens: twice 8K."""
+THREADS: Final = Range(1, 256)
+"""Of a network. Where the system refuses one of them, the process ends at once."""
 VIDEO_ENDINGS: Final = (".mp4", ".mov", ".mkv", ".avi")
 ANIMATIONS: Final = ("gif", "mp4")
 MAP_ORDERS: Final = ("weight", "index")

@@ -16,8 +16,8 @@ from live_cam.cli.options import (
     named_layers,
     option,
     options,
-    say,
 )
+from live_cam.cli.printing import say, tell
 from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import StillsSettings
@@ -114,4 +114,4 @@ class _Progress(StepProgress):
 
         self.clear()
         classes = ", ".join(map(headline, explanations))
-        click.echo(f"{source}: {classes} → {', '.join(map(str, overlays))}")
+        tell(f"{source}: {classes} → {', '.join(map(str, overlays))}")

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from live_cam.cli.options import EXPLANATION, LIVE, MOVING, NETWORK, SOURCE, options, say
+from live_cam.cli.options import EXPLANATION, LIVE, MOVING, NETWORK, SOURCE, options
+from live_cam.cli.printing import say
 from live_cam.cli.signals import stopped_by_signals
 from live_cam.errors import UsageError
 from live_cam.settings import Settings

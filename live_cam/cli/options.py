@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,13 +25,27 @@ class _Size(click.ParamType[tuple[int, int]]):
     ) -> tuple[int, int]:
         width, _, height = str(value).lower().partition("x")
         low, high = settings.CAMERA_SIDE
-        if width.isdecimal() and height.isdecimal():
+        digits = len(str(int(high)))
+        if all(side.isdecimal() and len(side) <= digits for side in (width, height)):
             size = int(width), int(height)
             if all(low <= side <= high for side in size):
                 return size
         return self.fail(
             f"{value!r} is no size; give width and height in pixels, such as 1280x720.", param, ctx
         )
+
+
+class Number(click.FloatRange):
+    """A number in a range, in which "nan" lies for click, as it is not below and not above."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """See `click.ParamType`."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
 
 
 def option(
@@ -109,7 +124,7 @@ NETWORK = (
     option(
         "threads",
         "--threads",
-        type=click.IntRange(min=1),
+        type=click.IntRange(int(settings.THREADS.low), int(settings.THREADS.high)),
         help="CPU threads of the network.  [default: all, but for one that draws and records "
         "while the network runs]",
     ),
@@ -170,7 +185,7 @@ EXPLANATION = (
     option(
         "alpha",
         "--alpha",
-        type=click.FloatRange(*settings.ALPHA),
+        type=Number(*settings.ALPHA),
         help="Weight of the heatmap's colours.",
     ),
     option(
@@ -212,7 +227,7 @@ LIVE = (
     option(
         "camera_fps",
         "--camera-fps",
-        type=click.FloatRange(*settings.CAMERA_FPS),
+        type=Number(*settings.CAMERA_FPS),
         help="Frames per second to ask the camera for.",
     ),
     option(
@@ -228,7 +243,7 @@ LIVE = (
     option(
         "smooth",
         "--smooth",
-        type=click.FloatRange(*settings.SMOOTHING),
+        type=Number(*settings.SMOOTHING),
         metavar="SECONDS",
         help="How long the heatmap and the label take to follow small changes; 0 for no "
         f"smoothing.  [default: {settings.DEFAULT_SMOOTHING:g}, or 0 with --every-frame]",
@@ -268,7 +283,7 @@ LIVE = (
     option(
         "seconds",
         "--seconds",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         help="Stop after this long.",
     ),
     option(
@@ -290,8 +305,3 @@ def options(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[F], F]:
         return command
 
     return decorate
-
-
-def say(text: str) -> None:
-    """Tell the user something, beside what the program prints."""
-    click.echo(text, err=True)

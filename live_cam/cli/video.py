@@ -12,7 +12,8 @@ from typing import Any, Final
 import click
 
 from live_cam import settings
-from live_cam.cli.options import EXPLANATION, FILE, MOVING, NETWORK, option, options, say
+from live_cam.cli.options import EXPLANATION, FILE, MOVING, NETWORK, option, options
+from live_cam.cli.printing import say
 from live_cam.cli.progress import Progress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import VideoSettings

@@ -172,9 +172,12 @@ class EngineSelector(Closing):
                 self._settle()
                 return False
             self._trial = _Trial(*opened, self.engine, self._plain)
+        with TRACING:
+            # Where this fails the frame cannot be explained, which is not the candidate's fault.
+            expected = self._trial.expected(x, class_index)
         try:
             with TRACING:
-                self._trial.round(x, class_index)
+                self._trial.round(x, expected)
         except LiveCamError as error:
             self._dismiss(self._trial, str(error))
             return True
@@ -231,15 +234,17 @@ class _Trial:
         self._score_errors: list[float] = []
         self._correlations: list[float] = []
 
-    def round(self, x: Tensor, class_index: int | None) -> None:
+    def expected(self, x: Tensor, class_index: int | None) -> CAMResult:
+        return self._timed(self._plain, x, class_index)
+
+    def round(self, x: Tensor, expected: CAMResult) -> None:
+        index = int(expected.class_index)
         if self.rounds == 0:
-            self.engine(x, class_index)  # the first run of any engine is slow
+            self.engine(x, index)  # the first run of any engine is slow
         self.rounds += 1
-        expected = self._timed(self._plain, x, class_index)
         if self._present is not self._plain:
-            self._timed(self._present, x, int(expected.class_index))
-        found = self._timed(self.engine, x, int(expected.class_index))
-        self._compare(expected, found)
+            self._timed(self._present, x, index)
+        self._compare(expected, self._timed(self.engine, x, index))
 
     def _timed(self, engine: Engine, x: Tensor, class_index: int | None) -> CAMResult:
         start = time.perf_counter()
