@@ -16,11 +16,10 @@ from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
 from live_cam.labels import find_classes
 from live_cam.opencv import cv2
-from live_cam.outputs import free_path, timed_path
 from live_cam.overlay import Overlay, peak
 from live_cam.pointing import PointingGame
 from live_cam.predictions import PredictionLog
-from live_cam.recorder import Recorder
+from live_cam.recording import Recording
 from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from live_cam.snapshot import save_snapshot
 from live_cam.stabiliser import Stabiliser
@@ -30,7 +29,6 @@ from live_cam.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -92,7 +90,6 @@ class LivePipeline:
         self._explained_meter = FPSMeter()
         self._window: Window | None = None
         self._log: PredictionLog | None = None
-        self._recorder: Recorder | None = None
         self._schedule: Schedule | None = None
         self._shown: Shown | None = None
         self._first: Frame | None = None
@@ -100,6 +97,7 @@ class LivePipeline:
         self._frozen = False
         self._drawn_at = 0.0
         self._confirmation = Confirmation()
+        self._recording = Recording(settings, say, self._confirmation)
 
     def stop(self) -> None:
         """End `run` soon and in good order. May be called from any thread or signal handler."""
@@ -149,9 +147,9 @@ class LivePipeline:
             self._log = resources.enter_context(
                 PredictionLog(settings.predictions, overwrite=settings.overwrite)
             )
-        resources.callback(self._stop_recording)
+        resources.enter_context(self._recording)
         if settings.record:
-            self._start_recording(settings.record)
+            self._recording.start(settings.record)
         source = resources.enter_context(self._open_source())
         self._say(f"{source.name}: {source.description}")
         resources.enter_context(self._explainer)
@@ -216,8 +214,8 @@ class LivePipeline:
             self._count += 1
             self._shown_meter.tick()
         picture = self._draw(source, shown)
-        if counts and self._recorder:
-            self._recorder.write(picture, shown.frame.timestamp)
+        if counts:
+            self._recording.write(picture, shown.frame.timestamp)
         if self.observer:
             self.observer.shown(shown)
 
@@ -266,7 +264,7 @@ class LivePipeline:
             still=self._still,
             saved=self._schedule.saved if self._schedule else 0,
             pointing=self._game.score(self.controls.target),
-            recording=self._recorder.seconds if self._recorder else None,
+            recording=self._recording.seconds,
             notice=self._notice(source),
             confirmation=self._confirmation.text,
         )
@@ -299,11 +297,11 @@ class LivePipeline:
         if self.controls.frozen != self._frozen and self._shown:
             self._frozen = self.controls.frozen
             schedule.freeze(self._shown.frame) if self._frozen else schedule.thaw()
-        if self.controls.recording and not self._recorder:
-            self._try(self._start_recording)
-            self.controls.recording = self._recorder is not None
-        elif not self.controls.recording and self._recorder:
-            self._stop_recording()
+        if self.controls.recording and not self._recording.running:
+            self._try(self._recording.start)
+            self.controls.recording = self._recording.running
+        elif not self.controls.recording and self._recording.running:
+            self._recording.close()
 
     def _begin(self, labels: tuple[str, ...]) -> Question:
         """Find the classes that the command line names; called in the explainer's thread."""
@@ -317,23 +315,3 @@ class LivePipeline:
             action()
         except LiveCamError as error:
             self._confirmation.say(str(error))
-
-    # ---- recording -----------------------------------------------------------------------------
-
-    def _start_recording(self, path: Path | None = None) -> None:
-        settings = self._settings
-        if path is None:
-            path = free_path(settings.record) if settings.record else timed_path(".mp4")
-        self._recorder = Recorder(path, overwrite=settings.overwrite, wait=settings.every_frame)
-        self._confirmation.say(f"recording {path.name}")
-
-    def _stop_recording(self) -> None:
-        recorder, self._recorder = self._recorder, None
-        if recorder is None:
-            return
-        recorder.close()
-        text = f"recorded {recorder.path}: {recorder.frames} pictures, {recorder.seconds:.1f} s"
-        if recorder.dropped:
-            text += f" ({recorder.dropped} more were dropped: the encoder was too slow)"
-        self._say(text if recorder.frames else f"nothing was recorded to {recorder.path}")
-        self._confirmation.say(f"saved {recorder.path.name}")
