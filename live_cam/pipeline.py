@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from live_cam.actions import point, press, status_of
@@ -66,17 +67,25 @@ class LivePipeline:
         def explained(self, frame: Frame, explanation: Explanation) -> None:
             """Take note of an explanation, in the explainer's thread."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        say: Callable[[str], None] = print,
+        *,
+        open_source: Callable[[], Source] | None = None,
+    ) -> None:
         """Take the settings; nothing is opened yet.
 
         Args:
             settings: What to do.
             say: Told what the user must know, a sentence a call.
+            open_source: Opens where frames come from; None: what the settings name.
         """
         self.controls = Controls.of(settings)
         self.observer: LivePipeline.Observer | None = None
         self._settings = settings
         self._say = say
+        self._open_frames = open_source or partial(_open_source, settings)
         self._stop = threading.Event()
         self._limits = Limits(settings)
         self._explainer = Explainer(settings, say, self._begin)
@@ -153,17 +162,7 @@ class LivePipeline:
 
     def _open_source(self) -> Source:
         """Open the source; the window and whoever wants to stop do not wait for it."""
-        settings = self._settings
-        opening = Opening(
-            lambda: open_source(
-                settings.source,
-                camera_size=settings.camera_size,
-                camera_fps=settings.camera_fps,
-                reconnect=settings.reconnect_seconds,
-                loop=not settings.headless and not settings.every_frame,
-                hold=0 if settings.every_frame else 2.0,
-            )
-        )
+        opening = Opening(self._open_frames)
         while (source := opening.wait(_KEY_INTERVAL)) is None:
             self._poll_window(None)
             if self._stop.is_set() or self.controls.quit:
@@ -293,3 +292,14 @@ class LivePipeline:
         self.controls.locked = find_classes(labels, self._settings.target_classes)
         self.controls.labels = labels
         return self.controls.question()
+
+
+def _open_source(settings: Settings) -> Source:
+    return open_source(
+        settings.source,
+        camera_size=settings.camera_size,
+        camera_fps=settings.camera_fps,
+        reconnect=settings.reconnect_seconds,
+        loop=not settings.headless and not settings.every_frame,
+        hold=0 if settings.every_frame else 2.0,
+    )

@@ -1,0 +1,118 @@
+"""A camera that is made up, reads as real ones do, and breaks as it is told."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+
+from live_cam.capture.base import Picture, Trouble
+from live_cam.capture.live import LiveSource
+from live_cam.opencv import cv2
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_PICTURES: Final = 96
+"""How many different pictures it shows, over and over."""
+_NOISE: Final = 4.0
+"""Grey levels of a sensor's noise."""
+_LOOK: Final = 0.02
+"""Seconds between two looks at whether it works again."""
+
+
+class SyntheticCamera(LiveSource):
+    """Spots of colour that wander, with noise, at a camera's full rate.
+
+    Attributes:
+        fault: What is wrong with it now; None: nothing. One of `FAULTS`.
+        taken: How many pictures it has given.
+    """
+
+    kind: ClassVar[str] = "camera"
+    patience: ClassVar[float] = 1.0
+    FAULTS: Final = ("unplugged", "frozen", "black", "same", "resized", "damaged")
+
+    def __init__(self, size: tuple[int, int], rate: float, seed: int, *, reconnect: float) -> None:
+        """Plug it in.
+
+        Args:
+            size: Width and height in pixels.
+            rate: Pictures per second.
+            seed: Of its pictures.
+            reconnect: See `LiveSource`.
+        """
+        super().__init__("camera soak", reconnect=reconnect)
+        self.fault: str | None = None
+        self.taken = 0
+        self._interval = 1 / rate
+        self._due = time.monotonic()
+        self._open = True
+        width, height = size
+        self._pictures = _wandering(width, height, seed)
+        self._small = _wandering(width // 2, height // 2, seed)
+        self._black = [np.asarray(picture // 32, np.uint8) for picture in self._pictures]
+        self.description = self._describe(self._pictures[0])
+        self._start(Picture(self._pictures[0], time.monotonic()))
+
+    def _grab(self) -> Picture | None:
+        fault = self.fault
+        if not self._open or fault == "unplugged":
+            self._open = False
+            self._reason = Trouble("camera lost, looking for it", "plug it in again.")
+            return None
+        if fault == "frozen":
+            while self.fault == "frozen" and not self._stop.wait(_LOOK):
+                pass  # as a driver does, which comes back when it likes
+        self._pace()
+        self.taken += 1
+        if fault == "damaged" and self.taken % 2:
+            self._watch.see_damaged()
+            return self._grab_again()
+        pictures = {"black": self._black, "resized": self._small}.get(fault or "", self._pictures)
+        index = 0 if fault == "same" else self.taken
+        return Picture(pictures[index % _PICTURES], time.monotonic())
+
+    def _grab_again(self) -> Picture | None:
+        self._pace()
+        self.taken += 1
+        return Picture(self._pictures[self.taken % _PICTURES], time.monotonic())
+
+    def _pace(self) -> None:
+        now = time.monotonic()
+        self._due = max(self._due + self._interval, now - self._interval)
+        if self._due > now:
+            self._stop.wait(self._due - now)
+
+    def _reopen(self) -> None:
+        self._open = self.fault != "unplugged"
+
+    def _release(self) -> None:
+        self._open = False
+
+    def _describe(self, image: NDArray[np.uint8]) -> str:
+        height, width = image.shape[:2]
+        return f"{width}×{height} at {1 / self._interval:g} fps"
+
+    def _remedy(self) -> str:
+        return "plug it in again."
+
+
+def _wandering(width: int, height: int, seed: int) -> list[NDArray[np.uint8]]:
+    """Return pictures, each H×W×3 BGR, that follow one another without a leap."""
+    random = np.random.default_rng(seed)
+    pictures = []
+    for number in range(_PICTURES):
+        turn = 2 * np.pi * number / _PICTURES
+        picture = np.full((height, width, 3), 110, np.uint8)
+        for index, colour in enumerate(((40, 60, 220), (60, 200, 60), (220, 90, 40))):
+            angle = turn + 2 * np.pi * index / 3
+            centre = (
+                round(width * (0.5 + 0.3 * np.cos(angle))),
+                round(height * (0.5 + 0.3 * np.sin(angle))),
+            )
+            cv2.circle(picture, centre, height // 6, colour, -1, cv2.LINE_AA)
+        noisy = picture + random.normal(0, _NOISE, picture.shape)
+        pictures.append(np.asarray(noisy.clip(0, 255), np.uint8))
+    return pictures
