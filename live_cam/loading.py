@@ -41,12 +41,27 @@ def load_network(
         UsageError: A wrong name or file; the message says which.
         WeightsError: The weights cannot be had.
     """
-    device = select_device("cpu" if settings.device in ACCELERATORS else settings.device)
+    device = network_device(settings, say)
     classifier = _classifier(settings, device, say, busy)
     preprocess = Preprocessor(
         classifier.input_size, classifier.mean, classifier.std, device, settings.fit
     )
     return Loaded(classifier, preprocess, device)
+
+
+def network_device(
+    settings: NetworkSettings, say: Callable[[str], None] | None = None
+) -> torch.device:
+    """Return where torch has the network: on the CPU, where OpenVINO computes on another device.
+
+    Args:
+        settings: Which device.
+        say: Told why a GPU that is here is not used.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    return select_device("cpu" if settings.device in ACCELERATORS else settings.device, say)
 
 
 def _classifier(
