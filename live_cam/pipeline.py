@@ -263,7 +263,7 @@ class LivePipeline:
         stalled = now - self._picture_at
         if source.live and not self.controls.frozen and stalled > _STALLED_AFTER:
             return f"waiting for {source.name}… {stalled:.0f} s"
-        return self._explainer.activity
+        return self._explainer.activity or self._explainer.warning
 
     # ---- keys ----------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import torch
 from live_cam.engines.closed_form import find_form
 from live_cam.engines.cut import TRACING
 from live_cam.engines.engine import Engine
+from live_cam.engines.faults import reason
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
 from live_cam.errors import EngineError, NonFiniteError, first_line
 from live_cam.gradcam import CAMResult, Evidence, wanted_classes
@@ -205,7 +206,7 @@ class _Compiled:
         except RuntimeError as error:
             raise EngineError(
                 f"OpenVINO cannot run this network on {device} in {precision} "
-                f"({first_line(error)}); use --engine torch."
+                f"({reason(error)}); use --engine torch."
             ) from error
         self._request = compiled.create_infer_request()
 
