@@ -80,25 +80,16 @@ class Explainer(Closing):
             EngineError: The engine that was asked for is not installed, or the device that was
                 asked for has failed or too little memory.
         """
-        from live_cam.engines.faults import FAILURES, known_fault, reason
-        from live_cam.loading import network_device, share_threads
+        from live_cam.loading import cpu_may_step_in, share_threads
 
         settings = self._settings
         share_threads(settings.threads, spare=0 if settings.every_frame else 1)
         try:
             self._load(settings)
-        except FAILURES as error:
-            device = network_device(settings)
-            fault = known_fault(error, f"loading {settings.model}", str(device))
-            if fault is None and device.type == "cpu":
+        except EngineError as error:
+            if not cpu_may_step_in(settings):
                 raise
-            fault = fault or EngineError(f"the device {device} has failed ({reason(error)}).")
-            if device.type == "cpu" or settings.device != "auto":
-                raise fault from error
-        else:
-            fault = None
-        if fault:
-            self._move_to_cpu(fault)
+            self._move_to_cpu(error)
         if self._begin:
             self.question = self._begin(self.labels)
 
