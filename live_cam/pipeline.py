@@ -273,7 +273,9 @@ class LivePipeline:
         )
 
     def _notice(self, source: Source) -> str | None:
-        return (None if self.controls.frozen else source.trouble) or self._explainer.activity
+        explainer = self._explainer
+        lost = None if self.controls.frozen else source.trouble
+        return lost or explainer.activity or explainer.warning
 
     # ---- keys ----------------------------------------------------------------------------------
 

@@ -45,6 +45,8 @@ ACCELERATORS: Final = ("gpu", "npu")
 """The devices that OpenVINO computes on beside the CPU: Intel's."""
 ENGINES: Final = ("auto", "hook", "torch", "openvino")
 PRECISIONS: Final = ("auto", "fp32", "fp16", "bf16", "int8")
+OPENVINO_ONLY: Final = (*ACCELERATORS, "int8")
+"""The devices and precisions that no other engine has."""
 METHODS: Final = (
     "gradcam",
     "gradcam++",
