@@ -5,14 +5,13 @@ All of it through the whole program, but for the window; numpy's and Python's wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from live_cam.capture import Frame
@@ -20,13 +19,24 @@ from live_cam.engines import int8, open_engine
 from live_cam.errors import NonFiniteError
 from live_cam.explanation import Explanation
 from live_cam.geometry import Region
-from live_cam.opencv import cv2
 from live_cam.pipeline import LivePipeline
 from live_cam.question import AGAINST, FOR, VERSUS
 from live_cam.schedule import Shown
 from live_cam.settings import FITS, VIEWS, Settings
 from tests.engines.classifiers import as_classifier, pictures
 from tests.hostile import tiny
+from tests.hostile.flaws import (
+    BLACK,
+    WHITE,
+    Change,
+    checkpoint,
+    folder,
+    odd_pictures,
+    overflowing_always,
+    overflowing_on_white,
+    plain,
+    unresponsive,
+)
 from tests.networks import randomised, tiny_network
 from tests.program import read_log, read_video, write_video
 
@@ -36,11 +46,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
     "ignore::FutureWarning",
 )
-
-SIZES = ((1, 1), (1, 500), (500, 1), (2, 3), (17, 16), (40, 60))
-"""Height and width."""
-WHITE, BLACK = 255, 0
-Change = Callable[[Any], None]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -76,15 +81,6 @@ class Watcher:
         self.explanations.append(explanation)
 
 
-def checkpoint(path: Path, classes: int, change: Change = lambda _module: None) -> Path:
-    """A real network's random weights with a flaw."""
-    module = randomised(tiny.tiny(num_classes=classes))
-    with torch.no_grad():
-        change(module)
-    torch.save(module.state_dict(), path)
-    return path
-
-
 def run(
     source: Path, weights: Path, scripts: Sequence[Mapping[str, object]] = (), **options: Any
 ) -> tuple[Watcher, list[str]]:
@@ -96,30 +92,6 @@ def run(
     pipeline.observer = watcher
     pipeline.run()
     return watcher, said
-
-
-def folder(path: Path, images: Sequence[NDArray[np.uint8]]) -> Path:
-    path.mkdir()
-    for number, image in enumerate(images):
-        assert cv2.imwrite(str(path / f"{number}.png"), image)
-    return path
-
-
-def plain(level: int, height: int = 40, width: int = 60) -> NDArray[np.uint8]:
-    return np.full((height, width, 3), level, np.uint8)
-
-
-def odd_pictures(path: Path, count: int) -> Path:
-    """Noise and single colours, of one pixel and more."""
-    chance = np.random.default_rng(0)
-    images = []
-    for number in range(count):
-        height, width = SIZES[number % len(SIZES)]
-        if number % 2:
-            images.append(plain(37 * number % 256, height, width))
-        else:
-            images.append(chance.integers(0, 256, (height, width, 3), np.uint8))
-    return folder(path, images)
 
 
 def everything() -> list[dict[str, object]]:
@@ -170,10 +142,6 @@ def test_one_class_has_no_rival_and_says_so(tmp_path: Path) -> None:
     assert watcher.explanations[-1].title == "gradcam · no rival"
 
 
-def unresponsive(module: Any) -> None:
-    module[8].weight.zero_()
-
-
 @pytest.mark.parametrize("engine", ["hook", "torch"])
 def test_a_gradient_of_0_gives_an_empty_heatmap(tmp_path: Path, engine: str) -> None:
     asked: list[dict[str, object]] = [{"view": "overlay", "box": True}, {"view": "grid"}]
@@ -185,14 +153,6 @@ def test_a_gradient_of_0_gives_an_empty_heatmap(tmp_path: Path, engine: str) -> 
     assert len(watcher.explanations) == 3
     for explanation in watcher.explanations:
         assert explanation.heatmap.max() == 0
-
-
-def overflowing_on_white(module: Any) -> None:
-    """Infinity times 0 behind the second convolution, unless the frame is dark."""
-    module[0].weight.zero_()[:, :, 1, 1] = 1e20
-    module[0].bias.zero_()
-    module[2].weight.abs_().mul_(1e20)
-    module[6].weight[0] = 0
 
 
 @pytest.mark.parametrize("engine", ["hook", "torch"])
@@ -251,11 +211,6 @@ def test_a_masked_picture_that_overflows_does_not_stop_the_explanations(tmp_path
     assert watcher.pictures == 8
     assert len(watcher.explanations) == 4  # the others travelled with masked pictures
     assert not any(explanation.check for explanation in watcher.explanations)
-
-
-def overflowing_always(module: Any) -> None:
-    module[0].bias.fill_(1e38)
-    module[2].weight.mul_(1e20)
 
 
 def with_endless_scores(module: Any) -> None:
