@@ -14,13 +14,16 @@ import pytest
 import torch
 from torch import nn
 
+from live_cam.answers import answers
+from live_cam.cams import open_cam
 from live_cam.capture import Frame
 from live_cam.engines import int8, open_engine
 from live_cam.errors import NonFiniteError
 from live_cam.explanation import Explanation
 from live_cam.geometry import Region
+from live_cam.gradcam import Evidence
 from live_cam.pipeline import LivePipeline
-from live_cam.question import AGAINST, FOR, VERSUS
+from live_cam.question import AGAINST, FOR, VERSUS, Question
 from live_cam.schedule import Shown
 from live_cam.settings import FITS, VIEWS, Settings
 from tests.engines.classifiers import as_classifier, pictures
@@ -237,10 +240,6 @@ def test_a_network_that_never_gives_finite_numbers_is_named_at_the_end(
 def test_infinite_activations_are_named_though_scores_and_gradients_are_finite(
     engine: str,
 ) -> None:
-    class Clamp(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x.clamp(-1, 1)
-
     module = tiny_network()
     next(module.parameters()).fill_(3e38)
     module.insert(2, Clamp())
@@ -251,6 +250,44 @@ def test_infinite_activations_are_named_though_scores_and_gradients_are_finite(
             opened(x, 0)
         with pytest.raises(NonFiniteError):
             opened.evidence(x, torch.tensor([0, -1]))
+
+
+class Clamp(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.clamp(-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("layers", "method"),
+    [
+        (["1"], "scorecam"),
+        (["1"], "ablationcam"),
+        (["1", "3"], "gradcam"),
+        (["1", "3"], "scorecam"),
+    ],
+)
+def test_so_are_they_by_perturbation_and_at_several_layers(layers: list[str], method: str) -> None:
+    module = tiny_network()
+    next(module.parameters()).fill_(3e38)
+    module.insert(2, Clamp())
+    with open_cam(module, layers, method) as cam, pytest.raises(NonFiniteError, match="not finite"):
+        cam(torch.ones(2, 3, 96, 96), 0)
+
+
+def test_evidence_that_would_overflow_when_added_up_is_named() -> None:
+    question = Question((0,), feature_maps=2)
+    large = torch.tensor([1e20, -1e20])[None, :, None, None].expand(1, 2, 4, 4)
+    scores, classes = torch.zeros(1, 2), torch.tensor([[0]])
+    for gradient in (1e5, 1e12):  # of which the maps cancel each other out
+        gradients = torch.full((1, 1, 2, 4, 4), gradient)
+        evidence = Evidence(large, gradients, scores, classes)
+        if gradient == 1e5:
+            first, *maps = answers(evidence, question, ("cat", "dog"))
+            assert not first.heatmap.any()
+            assert all(np.abs(each.heatmap).max() == 1 for each in maps)
+            continue
+        with pytest.raises(NonFiniteError, match="class 0 is too large"):
+            answers(evidence, question, ("cat", "dog"))
 
 
 def test_one_class_and_a_gradient_of_0_in_int8(
