@@ -78,6 +78,10 @@ MOST_VIDEO_PIXELS: Final = 1 << 26
 """Of a video's picture, of which decoders hold dozens: twice 8K."""
 THREADS: Final = Range(1, 256)
 """Of a network. Where the system refuses one of them, the process ends at once."""
+BATCH: Final = Range(1, 4096)
+"""Pictures that are explained at once."""
+MAPS: Final = Range(1, 100_000)
+"""Feature maps that are shown one by one; no layer has more."""
 VIDEO_ENDINGS: Final = (".mp4", ".mov", ".mkv", ".avi")
 ANIMATIONS: Final = ("gif", "mp4")
 MAP_ORDERS: Final = ("weight", "index")
