@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -292,4 +293,6 @@ def options(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[F], F]:
 
 def say(text: str) -> None:
     """Tell the user something, beside what the program prints."""
-    click.echo(text, err=True)
+    # Where the terminal is gone nobody can be told, and what is recorded must not suffer from it.
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
