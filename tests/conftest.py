@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np

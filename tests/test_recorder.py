@@ -618,7 +618,7 @@ def test_what_the_disk_keeps_plays_after_a_power_failure(
 def test_a_disk_that_cannot_keep_what_it_was_given_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(descriptor: int) -> None:
+    def fail(_descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fdatasync", fail)
