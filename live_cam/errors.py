@@ -26,6 +26,10 @@ class UsageError(LiveCamError):
     exit_code = 2
 
 
+class NameTakenError(UsageError):
+    """A file of this name exists, and may not be written over."""
+
+
 class CaptureError(LiveCamError):
     """A source of frames could not be opened, or was lost while it was read."""
 
@@ -63,7 +67,16 @@ class UnexplainedError(EngineError):
 
 
 class RecordingError(LiveCamError):
-    """A video could not be encoded or written: no encoder, a full disk, a vanished folder."""
+    """A video could not be encoded or written: no encoder, a full disk, a vanished folder.
+
+    Attributes:
+        brief: Why, in as few words as fit on a picture.
+    """
+
+    def __init__(self, text: str, *, brief: str | None = None) -> None:
+        """Take the sentence, and its short form where it has one."""
+        super().__init__(text)
+        self.brief = brief or text
 
 
 def first_line(error: BaseException) -> str:

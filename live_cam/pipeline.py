@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 from live_cam.actions import point, press, status_of
 from live_cam.capture import Opening, open_source
 from live_cam.controls import Controls
-from live_cam.errors import LiveCamError
 from live_cam.explainer import Explainer
 from live_cam.labels import find_classes
+from live_cam.limits import Limits
 from live_cam.opencv import cv2
-from live_cam.outputs import free_path, timed_path
 from live_cam.overlay import Overlay, peak
 from live_cam.pointing import PointingGame
-from live_cam.predictions import PredictionLog
-from live_cam.recorder import Recorder
+from live_cam.recording import Recording
 from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
-from live_cam.snapshot import save_snapshot
 from live_cam.stabiliser import Stabiliser
 from live_cam.status import KEY_SECONDS, Confirmation
 from live_cam.timing import FPSMeter
@@ -30,7 +27,6 @@ from live_cam.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -82,6 +78,7 @@ class LivePipeline:
         self._settings = settings
         self._say = say
         self._stop = threading.Event()
+        self._limits = Limits(settings)
         self._explainer = Explainer(settings, say, self._begin)
         self._overlay = Overlay(settings.colormap)
         self._stabiliser = Stabiliser(
@@ -91,15 +88,12 @@ class LivePipeline:
         self._shown_meter = FPSMeter()
         self._explained_meter = FPSMeter()
         self._window: Window | None = None
-        self._log: PredictionLog | None = None
-        self._recorder: Recorder | None = None
         self._schedule: Schedule | None = None
         self._shown: Shown | None = None
-        self._first: Frame | None = None
-        self._count = 0
         self._frozen = False
         self._drawn_at = 0.0
         self._confirmation = Confirmation()
+        self._recording = Recording(settings, say, self._confirmation)
 
     def stop(self) -> None:
         """End `run` soon and in good order. May be called from any thread or signal handler."""
@@ -126,13 +120,13 @@ class LivePipeline:
         with suppress(_EndedError), ExitStack() as resources:
             source, schedule = self._open(resources)
             while not self._stop.is_set() and not self.controls.quit:
-                shown = schedule.next(_KEY_INTERVAL)
+                shown = self._next(schedule)
                 if shown is not None:
-                    if self._limit_reached(shown.frame.timestamp):
+                    if self._limits.reached(shown.frame.timestamp):
                         break
                     self._advance(shown, source)
                     schedule.load()
-                elif schedule.ended or (source.live and self._limit_reached(time.monotonic())):
+                elif schedule.ended or (source.live and self._limits.reached(time.monotonic())):
                     break
                 else:
                     self._refresh(source, schedule.explanation)
@@ -147,13 +141,7 @@ class LivePipeline:
         settings = self._settings
         if not settings.headless:
             self._window = resources.enter_context(Window())
-        if settings.predictions:
-            self._log = resources.enter_context(
-                PredictionLog(settings.predictions, overwrite=settings.overwrite)
-            )
-        resources.callback(self._stop_recording)
-        if settings.record:
-            self._start_recording(settings.record)
+        resources.enter_context(self._recording)
         source = resources.enter_context(self._open_source())
         self._say(f"{source.name}: {source.description}")
         resources.enter_context(self._explainer)
@@ -188,37 +176,33 @@ class LivePipeline:
         self._explained_meter.tick()
         if self.observer:
             self.observer.explained(frame, explanation)
-        if not self._log and self.controls.target is None:
+        if not self._recording.logs and self.controls.target is None:
             return
         height, width = frame.image.shape[:2]
         x, y = peak(explanation.heatmap, width, height, region=explanation.region)
         self._game.note(self.controls.target, (x + 0.5) / width, (y + 0.5) / height)
-        if self._log:
-            self._log.write(explanation, (width - 1 - x if self.controls.mirror else x, y))
+        self._recording.log(explanation, (width - 1 - x if self.controls.mirror else x, y))
 
     # ---- pictures ------------------------------------------------------------------------------
 
-    def _limit_reached(self, now: float) -> bool:
-        limit = self._settings
-        if limit.max_frames is not None and self._count >= limit.max_frames:
-            return True
-        return (
-            limit.seconds is not None
-            and self._first is not None
-            and now - self._first.timestamp >= limit.seconds
-        )
+    def _next(self, schedule: Schedule) -> Shown | None:
+        """Return what to show next; None if nothing new came for a moment."""
+        if self._settings.every_frame and self._recording.busy:
+            # Each picture is recorded: the next one waits for the disk, but no key does.
+            self._stop.wait(_KEY_INTERVAL)
+            return None
+        return schedule.next(_KEY_INTERVAL)
 
     def _advance(self, shown: Shown, source: Source) -> None:
         """Show the next picture, and record it."""
         self._shown = shown
         # A file waits on its first frame for the network; that wait is not part of the video.
         if not shown.waiting:
-            self._first = self._first or shown.frame
-            self._count += 1
+            self._limits.count(shown.frame)
             self._shown_meter.tick()
         picture = self._draw(source, shown)
-        if self._recorder and not shown.waiting:
-            self._recorder.write(picture, shown.frame.timestamp)
+        if not shown.waiting:
+            self._recording.write(picture, shown.frame.timestamp)
         if self.observer:
             self.observer.shown(shown)
 
@@ -239,7 +223,7 @@ class LivePipeline:
             self._window.show(picture)
         while self.controls.snapshots:
             self.controls.snapshots -= 1
-            self._try(lambda: self._confirmation.say(f"saved {save_snapshot(picture)}"))
+            self._recording.snapshot(picture)
         return picture
 
     @property
@@ -267,7 +251,7 @@ class LivePipeline:
             still=self._still,
             saved=self._schedule.saved if self._schedule else 0,
             pointing=self._game.score(self.controls.target),
-            recording=self._recorder.seconds if self._recorder else None,
+            recording=self._recording.seconds,
             notice=self._notice(source),
             confirmation=self._confirmation.text,
         )
@@ -275,7 +259,7 @@ class LivePipeline:
     def _notice(self, source: Source) -> str | None:
         explainer = self._explainer
         lost = None if self.controls.frozen else source.trouble
-        return lost or explainer.activity or explainer.warning
+        return self._recording.trouble or lost or explainer.activity or explainer.warning
 
     # ---- keys ----------------------------------------------------------------------------------
 
@@ -302,41 +286,10 @@ class LivePipeline:
         if self.controls.frozen != self._frozen and self._shown:
             self._frozen = self.controls.frozen
             schedule.freeze(self._shown.frame) if self._frozen else schedule.thaw()
-        if self.controls.recording and not self._recorder:
-            self._try(self._start_recording)
-            self.controls.recording = self._recorder is not None
-        elif not self.controls.recording and self._recorder:
-            self._stop_recording()
+        self.controls.recording = self._recording.follow(self.controls.recording)
 
     def _begin(self, labels: tuple[str, ...]) -> Question:
         """Find the classes that the command line names; called in the explainer's thread."""
         self.controls.locked = find_classes(labels, self._settings.target_classes)
         self.controls.labels = labels
         return self.controls.question()
-
-    def _try(self, action: Callable[[], None]) -> None:
-        """Do what a key asked for; if it can't be done, say so on the picture and go on."""
-        try:
-            action()
-        except LiveCamError as error:
-            self._confirmation.say(str(error))
-
-    # ---- recording -----------------------------------------------------------------------------
-
-    def _start_recording(self, path: Path | None = None) -> None:
-        settings = self._settings
-        if path is None:
-            path = free_path(settings.record) if settings.record else timed_path(".mp4")
-        self._recorder = Recorder(path, overwrite=settings.overwrite, wait=settings.every_frame)
-        self._confirmation.say(f"recording {path.name}")
-
-    def _stop_recording(self) -> None:
-        recorder, self._recorder = self._recorder, None
-        if recorder is None:
-            return
-        recorder.close()
-        text = f"recorded {recorder.path}: {recorder.frames} pictures, {recorder.seconds:.1f} s"
-        if recorder.dropped:
-            text += f" ({recorder.dropped} more were dropped: the encoder was too slow)"
-        self._say(text if recorder.frames else f"nothing was recorded to {recorder.path}")
-        self._confirmation.say(f"saved {recorder.path.name}")

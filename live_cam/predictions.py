@@ -7,7 +7,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from live_cam.closing import Closing
-from live_cam.outputs import OutputFile, recording_error
+from live_cam.output_file import OutputFile
+from live_cam.outputs import recording_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 class PredictionLog(Closing):
     """Writes explanations to a JSON lines file, each at once, so that a crash loses none.
+
+    A power failure loses the last second or two.
 
     A line holds `frame` (index), `timestamp` (seconds), `class_index`, `label`, `score` (in
     [0, 1]), `top` (a list of objects with `class_index`, `label` and `score`, best first), `peak`
@@ -60,13 +63,21 @@ class PredictionLog(Closing):
         try:
             self._file.write(line.encode())
         except OSError as error:
-            raise recording_error(self.path, error) from error
+            kept = f"first {self.count} lines are whole" if self.count else None
+            raise recording_error(self.path, error, kept) from error
         self._file.commit()
         self.count += 1
 
     def close(self) -> None:
-        """Close the file. Idempotent."""
-        self._file.close()
+        """Close the file. Idempotent.
+
+        Raises:
+            RecordingError: The disk has not kept what was written.
+        """
+        try:
+            self._file.close()
+        except OSError as error:
+            raise recording_error(self.path, error) from error
 
 
 def _record(explanation: Explanation, peak: tuple[int, int]) -> dict[str, Any]:

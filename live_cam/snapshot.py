@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from live_cam.errors import RecordingError
 from live_cam.opencv import cv2
-from live_cam.outputs import timed_path
+from live_cam.output_file import OutputFile
+from live_cam.outputs import create_free, recording_error, timed_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,17 +23,20 @@ def save_snapshot(picture: NDArray[np.uint8], folder: Path | None = None) -> Pat
         folder: Where to; None is the working directory.
 
     Returns:
-        The file that was written.
+        The file that was written, wholly.
 
     Raises:
-        RecordingError: The file cannot be written.
+        UsageError: The file cannot be created.
+        RecordingError: It cannot be written; nothing is left of it.
     """
-    path = timed_path(".png", folder)
     _, encoded = cv2.imencode(".png", picture)
+    name = timed_name(".png")
+    file = create_free(folder / name if folder else name, OutputFile)
     try:
-        path.write_bytes(encoded.tobytes())
+        try:
+            file.write(encoded.tobytes())
+        finally:
+            file.close()
     except OSError as error:
-        raise RecordingError(
-            f"cannot save the snapshot {path}: {error.strerror or error}."
-        ) from error
-    return path
+        raise recording_error(file.path, error) from error
+    return file.path

@@ -52,6 +52,11 @@ class Worker:
         if error is not None:
             raise error
 
+    def wait(self, timeout: float) -> bool:
+        """Wait until the function has returned, or for so many seconds; return whether it has."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
     def join(self, timeout: float = _PATIENCE) -> bool:
         """Wait until the function has returned, and interrupt it where it takes too long.
 

@@ -25,6 +25,7 @@ from live_cam.cli.options import (
 from live_cam.cli.printing import say
 from live_cam.cli.progress import Progress
 from live_cam.cli.signals import interrupt, stopped_by_signals
+from live_cam.errors import RecordingError
 from live_cam.settings import VideoSettings
 
 _option = partial(option, of=VideoSettings)
@@ -97,6 +98,9 @@ def video(**chosen: Any) -> None:
             pipeline.run()
         except KeyboardInterrupt:
             progress.say("Stopped before the end.")
+        except RecordingError:  # its sentence says how much plays
+            pipeline.written = 0
+            raise
         finally:
             progress.close()
             if pipeline.written:

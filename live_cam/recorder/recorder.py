@@ -6,19 +6,22 @@ import atexit
 import contextlib
 import math
 import queue
+import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from live_cam.errors import RecordingError, UsageError
-from live_cam.outputs import OutputFile, recording_error
+from live_cam.output_file import OutputFile
+from live_cam.outputs import recording_error
 from live_cam.recorder.template import codec_of, holds
 from live_cam.recorder.video import FORMATS, VideoFile
 from live_cam.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from fractions import Fraction
     from pathlib import Path
     from types import TracebackType
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
     from live_cam.recorder.video import VideoFormat
 
 _POLL = 0.1
-_CLOSING_PATIENCE = 60.0
+# A picture that takes so long will not be written in time; all that wait may take so long.
+_CLOSING_PATIENCE = 10.0
+_CLOSING_LIMIT = 60.0
 _QUEUE_BYTES = 64 * 2**20
 _QUEUE_PICTURES = (2, 32)
 
@@ -38,7 +43,8 @@ class Recorder:
     """Records pictures to an H.264 video that plays at real speed and survives a crash.
 
     Pictures may come at any rate: each is shown at its own timestamp. What was written more than
-    about a second ago plays even after the process was killed. The first picture's size is the
+    about a second ago plays even after the process was killed, and more than about two seconds
+    ago, after the power failed. The first picture's size is the
     video's; pictures of other sizes are fitted into it.
 
     Attributes:
@@ -65,9 +71,9 @@ class Recorder:
                 may be copied. None: the first picture's timestamp is the start of the recording.
 
         Raises:
+            NameTakenError: The file exists and `overwrite` is not set.
             UsageError: The name has another ending, or one of a format that cannot hold the
-                template's times or sound; the file exists and `overwrite` is not set, its folder
-                is missing, or it cannot be created.
+                template's times or sound; the file's folder is missing, or it cannot be created.
         """
         video_format = _format_of(path, template)
         self.path = path
@@ -77,6 +83,8 @@ class Recorder:
         self._file = OutputFile(path, overwrite=overwrite)
         self._video = VideoFile(self._file, video_format, template)
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._ending = threading.Event()
+        self._busy_since: float | None = None
         self._worker: Worker | None = None
         self._origin: float | Fraction | None = 0 if template else None
         self._ticks: int | None = None
@@ -97,6 +105,17 @@ class Recorder:
     def seconds(self) -> float:
         """How long the video plays so far."""
         return self._video.seconds
+
+    @property
+    def full(self) -> bool:
+        """Whether so many pictures wait that the next one would be dropped, or waited for."""
+        return self._queue.full()
+
+    @property
+    def stalled(self) -> float:
+        """For how many seconds the disk or the encoder has been busy with one picture."""
+        since = self._busy_since
+        return time.monotonic() - since if since is not None and self._running else 0.0
 
     def write(
         self,
@@ -124,7 +143,7 @@ class Recorder:
                 has ended.
         """
         _check(picture, timestamp)
-        worker = self._running_worker(picture)
+        worker = self._worker_for(picture)
         if self._origin is None:
             self._origin = timestamp
         ticks = round((timestamp - self._origin) * self._rate)
@@ -153,31 +172,52 @@ class Recorder:
         self._check_running(worker)
         self._put(worker, partial(self._video.copy, packets))
 
+    def check(self) -> None:
+        """Look whether recording goes on.
+
+        Raises:
+            RecordingError: As `write` does.
+        """
+        if self._worker:
+            self._worker.check()
+
+    def finish(self) -> None:
+        """Take no more; encode what still waits and finish the file, without waiting for it."""
+        self._ending.set()
+        with contextlib.suppress(queue.Full):  # then the worker is awake anyhow
+            self._queue.put_nowait(None)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to be done after `finish`, so that `close` does not wait."""
+        return self._ending.is_set() and not self._running
+
     def close(self) -> None:
         """Encode what still waits and finish the file. Idempotent.
 
         Raises:
-            RecordingError: Writing had failed, or fails now, and no `write` has said so. What was
-                written is kept.
+            RecordingError: Writing had failed, or fails now, and no `write` has said so; or the
+                disk or the encoder does not answer for 10 s. What was written is kept.
         """
         if self._closed:
             return
-        worker = self._worker
-        if worker is None:
-            self._file.close()
-        else:
-            self._put(worker, None)
-            ended = worker.join(_CLOSING_PATIENCE)
+        self.finish()
+        limit = time.monotonic() + _CLOSING_LIMIT
+        while self._running and self.stalled < _CLOSING_PATIENCE and time.monotonic() < limit:
+            self._wait_for_worker()
         # Not earlier: where Ctrl-C interrupted the lines above, a second call goes on with them.
         self._closed = True
         atexit.unregister(self.close)
-        if worker:
-            worker.check()
-            if not ended:
-                raise RecordingError(
-                    f"cannot finish {self.path}: the disk or the encoder does not answer; "
-                    "what was written so far plays, so choose another disk next time."
-                )
+        if self._worker is None:
+            self._file.close()
+            return
+        self._worker.check()
+        if self._running:
+            raise RecordingError(
+                f"cannot finish {self.path}: the disk or the encoder does not answer; "
+                "what was written so far plays, so choose another disk next time.",
+                brief="the disk does not answer",
+            )
 
     def __enter__(self) -> Recorder:
         return self
@@ -192,8 +232,16 @@ class Recorder:
         with contextlib.suppress(*([RecordingError] if error else [])):
             self.close()
 
-    def _running_worker(self, picture: NDArray[np.uint8]) -> Worker:
-        if self._closed:
+    @property
+    def _running(self) -> bool:
+        return self._worker is not None and self._worker.running
+
+    def _wait_for_worker(self) -> None:
+        if self._worker:
+            self._worker.wait(_POLL)
+
+    def _worker_for(self, picture: NDArray[np.uint8]) -> Worker:
+        if self._ending.is_set():
             raise ValueError(f"the recording {self.path} is closed.")
         if self._worker is None:
             least, most = _QUEUE_PICTURES
@@ -209,29 +257,46 @@ class Recorder:
             worker.check()
             raise ValueError(f"the recording {self.path} has ended with an error.")
 
-    def _put(self, worker: Worker, task: Callable[[], None] | None) -> None:
+    def _put(self, worker: Worker, task: Callable[[], None]) -> None:
         while worker.running:
             with contextlib.suppress(queue.Full):
                 self._queue.put(task, timeout=_POLL)
                 return
 
+    def _tasks(self) -> Iterator[Callable[[], None]]:
+        """What was put into the queue, until nothing waits any more and nothing will come."""
+        while True:
+            ending = self._ending.is_set()  # before looking: nothing comes after it
+            try:
+                task = self._queue.get(block=not ending, timeout=_POLL)
+            except queue.Empty:
+                if ending:
+                    return
+                continue
+            if task:
+                yield task
+
     def _work(self) -> None:
-        """Encode until None is taken from the queue, then finish the file."""
+        """Encode what is taken from the queue, then finish the file."""
         try:
             with contextlib.closing(self._file):
                 try:
-                    while task := self._queue.get():
+                    for task in self._tasks():
+                        self._busy_since = time.monotonic()
                         task()
+                        self._busy_since = None
                 except Exception:
                     # Finish what can be finished; the first failure is the one to tell.
                     with contextlib.suppress(Exception):
                         self._video.close()
                     raise
+                self._busy_since = time.monotonic()
                 self._video.close()
         except RecordingError:
             raise
         except Exception as error:
-            raise recording_error(self.path, error) from error
+            kept = f"first {self._video.kept:.1f} s play" if self._video.kept else None
+            raise recording_error(self.path, error, kept) from error
 
 
 def _format_of(path: Path, template: Template | None) -> VideoFormat:

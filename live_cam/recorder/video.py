@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-    from live_cam.outputs import OutputFile
+    from live_cam.output_file import OutputFile
     from live_cam.recorder.template import SoundPacket
 
 _KEYFRAME_SECONDS = 1
@@ -79,6 +79,7 @@ class VideoFile:
     Attributes:
         codec: Name of the encoder in use; None before the first picture.
         frames: How many pictures are in the video.
+        kept: For how many seconds what is in the file so far plays, whatever happens next.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class VideoFile:
         """
         self.codec: str | None = None
         self.frames = 0
+        self.kept = 0.0
         self._file = file
         self._format = video_format
         self._template = template or Template(Fraction(1, video_format.rate))
@@ -164,6 +166,7 @@ class VideoFile:
         finally:
             container, self._container, self._stream = self._container, None, None
             container.close()
+        self.kept = self.seconds
 
     def _open(self, frame: av.VideoFrame) -> list[Packet[VideoStream]]:
         """Find the encoder that takes the first picture, write the header, return the packets."""
@@ -227,9 +230,12 @@ class VideoFile:
 
     def _write(self, packet: Packet[VideoStream] | Packet[AudioStream]) -> None:
         if self._container:
+            before = max(self._file.tell(), self._header_bytes)  # a header alone is no video
             self._container.mux(packet)
-            if self._file.tell() > self._header_bytes:  # a header alone is no video
+            if self._file.tell() > before:
                 self._file.commit()
+                # The last packet may still wait in the muxer.
+                self.kept = float(self._ticks / self._second)
 
 
 def video_size(picture: NDArray[np.uint8]) -> tuple[int, int]:
