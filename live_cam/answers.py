@@ -117,14 +117,17 @@ def answer(
     Raises:
         NonFiniteError: It holds NaN, or numbers so large that sums of them may be infinite.
     """
-    if not bool((cam.abs() <= _LARGEST).all()):
-        raise NonFiniteError(
-            f"the evidence for class {explained.class_index} is too large for float32; "
-            "check the weights."
-        )
+    _check_size(cam, explained.class_index)
     strength = cam.abs().max().clamp_min(_EPSILON)
     heatmap = (cam / strength).numpy()
     return Answer(title, heatmap, signed, kind, explained.class_index, float(strength), explained)
+
+
+def _check_size(maps: Tensor, class_index: int) -> None:
+    if not bool((maps.abs() <= _LARGEST).all()):
+        raise NonFiniteError(
+            f"the evidence for class {class_index} is too large for float32; check the weights."
+        )
 
 
 def prediction(scores: Tensor, index: int, labels: Sequence[str]) -> Prediction:
@@ -155,6 +158,7 @@ def _strongest(evidence: Evidence, count: int, ranking: Ranking) -> list[Answer]
     activations = evidence.activations[0]
     weights = evidence.gradients[0, 0].mean(dim=(1, 2))
     weighted = weights[:, None, None] * activations
+    _check_size(weighted, int(evidence.classes[0, 0]))
     contributions = weighted.sum(dim=(1, 2))
     best = ranking.follow(contributions.numpy(), count)
     against = contributions[best] < 0

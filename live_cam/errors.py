@@ -54,6 +54,18 @@ class EngineError(LiveCamError):
     """An engine cannot run this network on this machine; another one can."""
 
 
+class OutOfMemoryError(EngineError):
+    """A device has no memory left for what it was asked to do; it can go on with less."""
+
+
+class DeviceLostError(EngineError):
+    """A device has failed or is gone: nothing can be computed on it any more in this process."""
+
+
+class UnexplainedError(EngineError):
+    """No engine can explain a frame now; the frame itself can be shown all the same."""
+
+
 class RecordingError(LiveCamError):
     """A video could not be encoded or written: no encoder, a full disk, a vanished folder.
 

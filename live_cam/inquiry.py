@@ -35,7 +35,11 @@ _SHUFFLE_INTERVAL: Final = 0.4
 
 
 class Inquiry(Closing):
-    """Asks one network about frames."""
+    """Asks one network about frames.
+
+    Attributes:
+        device: Where the network is.
+    """
 
     def __init__(
         self,
@@ -61,7 +65,7 @@ class Inquiry(Closing):
         self.selector = selector
         self._classifier = classifier
         self._preprocess = preprocess
-        self._device = device
+        self.device = device
         self._check_every = check_every
         self._standings = Standings() if steady else None
         self._strongest = Ranking() if steady else None
@@ -121,7 +125,7 @@ class Inquiry(Closing):
         if not question.shuffled:
             self._remember()
         elif self._forgetful is None:
-            self._forgetful = ShuffledNetwork(self._classifier, self._device)
+            self._forgetful = ShuffledNetwork(self._classifier, self.device)
         now = time.monotonic()
         if self._forgetful and now - self._shuffled_at >= _SHUFFLE_INTERVAL:
             self._forgetful.shuffle_next()

@@ -8,14 +8,13 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from live_cam.errors import UsageError, shortened
+from live_cam.text_file import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 _SHOWN_CANDIDATES = 12
-_MOST_BYTES: Final = 1 << 23
-"""More than the names of a million classes take."""
 _LONGEST_NAME: Final = 1000
 """Characters. WordNet's synonyms, all of them in one name, stay below 300."""
 _MOST_DIGITS: Final = 18
@@ -37,32 +36,11 @@ def load_labels(path: Path) -> tuple[str, ...]:
     Raises:
         UsageError: The file cannot be read, or is none of these, or holds what is no name.
     """
-    text = _read(path)
+    text = read_text(path, "labels")
     labels = _parse_json(text, path) if path.suffix.lower() == ".json" else _parse_lines(text)
     if not labels:
         raise UsageError(f"the labels {path} are empty; there must be one label a line.")
     return tuple(_name(label, index, path) for index, label in enumerate(labels))
-
-
-def _read(path: Path) -> str:
-    try:
-        if path.exists() and not path.is_file():
-            raise UsageError(f"cannot read the labels {path}: it is no file; give it by its name.")
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"cannot read the labels {path}: {error.strerror or error}.") from error
-    if len(data) > _MOST_BYTES:
-        raise UsageError(
-            f"the labels {path} are larger than {_MOST_BYTES >> 20} MB, which no list of names is; "
-            "give a file with one label a line."
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"the labels {path} are not text in UTF-8; save the file as UTF-8, one label a line."
-        ) from error
 
 
 def _parse_lines(text: str) -> list[str]:

@@ -256,9 +256,9 @@ class LivePipeline:
         )
 
     def _notice(self, source: Source) -> str | None:
-        if self._recording.trouble:
-            return self._recording.trouble
-        return (None if self.controls.frozen else source.trouble) or self._explainer.activity
+        explainer = self._explainer
+        lost = None if self.controls.frozen else source.trouble
+        return self._recording.trouble or lost or explainer.activity or explainer.warning
 
     # ---- keys ----------------------------------------------------------------------------------
 

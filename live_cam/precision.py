@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +14,7 @@ from live_cam.errors import DeviceError, NonFiniteError, UsageError, shortened
 from live_cam.settings import DEVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from torch import Tensor
@@ -23,12 +26,13 @@ _SCALE_STEP = 2.0**4
 _MOST_DIGITS = 3
 
 
-def select_device(name: str = "auto") -> torch.device:
+def select_device(name: str = "auto", say: Callable[[str], None] | None = None) -> torch.device:
     """Return the device of that name, after checking that it is here.
 
     Args:
         name: `auto` (CUDA, else XPU, else MPS, else the CPU), or `cpu`, `cuda`, `cuda:N`, `mps`
             or `xpu`.
+        say: Told why `auto` takes no GPU though CUDA's driver is here.
 
     Raises:
         DeviceError: The device is not in this machine, or this torch cannot use it.
@@ -36,6 +40,9 @@ def select_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         name = next((kind for kind in ("cuda", "xpu", "mps") if _count(kind)), "cpu")
+        problem = cuda_problem() if name == "cpu" else None
+        if problem and say:
+            say(f"Going on with the CPU: {problem}.")
     kind, _, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps", "xpu") or (number and not _is_index(number)):
         raise UsageError(f"there is no device {shortened(name)!r}; choose {', '.join(DEVICES)}.")
@@ -51,11 +58,36 @@ def _is_index(number: str) -> bool:
 def _count(kind: str) -> int:
     if kind == "mps":
         return int(torch.backends.mps.is_available())
+    if kind == "cuda" and cuda_problem():
+        return 0
     backend = torch.cuda if kind == "cuda" else torch.xpu
     return backend.device_count() if backend.is_available() else 0
 
 
+@cache
+def cuda_problem() -> str | None:
+    """Return why CUDA, which torch was built with, does not work here; None: it does, or is not.
+
+    torch only warns of it, and only when it is first asked: of a driver that is too old for it,
+    for one.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if torch.cuda.is_available():
+            return None
+    for each in caught:
+        _, found, reason = str(each.message).partition("CUDA initialization:")
+        if found:
+            number = re.search(r"Error \d+: [^(]*", reason)
+            sentence, _, _ = (number.group() if number else reason).strip().partition(". ")
+            return f"CUDA does not work here ({sentence.strip()})"
+    return None
+
+
 def _why_absent(kind: str) -> str:
+    problem = cuda_problem() if kind == "cuda" else None
+    if problem:
+        return f"{problem}; mend that or use --device auto"
     count = _count(kind)
     if count:
         return f"there are {count}, numbered from {kind}:0; --device auto takes the first"

@@ -10,7 +10,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from live_cam.errors import NonFiniteError
+from live_cam.errors import NonFiniteError, UnexplainedError
 from live_cam.latest import Latest
 from live_cam.playback import Playback
 from live_cam.stillness import Stillness
@@ -120,13 +120,13 @@ class _Loading:
         return True
 
     def _explain_frame(self, frame: Frame) -> Explanation | None:
-        """Explain a frame; None where the network's numbers are not finite.
+        """Explain a frame; None where its numbers are not finite, or nothing can explain now.
 
         One frame that overflows in float16 must not end a run that shows and records thousands.
         """
         try:
             explanation = self._explainer.explain(frame)
-        except NonFiniteError:  # which the explainer tells the user
+        except (NonFiniteError, UnexplainedError):  # which the explainer tells the user
             return None
         self._explained(frame, explanation)
         return explanation

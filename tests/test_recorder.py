@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +21,12 @@ import pytest
 
 from live_cam import output_file
 from live_cam.errors import RecordingError, UsageError
-from live_cam.outputs import free_path
+from live_cam.outputs import create_free, free_path
 from live_cam.recorder import Recorder, available_encoders, encoders, recorder
 from live_cam.recorder.video import FORMATS, VideoFile, fit
 from live_cam.settings import VIDEO_ENDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
 TICK = {".mp4": 1e-4, ".mov": 1e-4, ".mkv": 1e-3, ".avi": 1 / 120}
@@ -467,6 +466,25 @@ def test_a_name_that_the_disk_does_not_take_is_refused(tmp_path: Path) -> None:
         Recorder(tmp_path / f"{'x' * 5000}.mp4")
 
 
+def test_recordings_that_begin_at_once_have_names_of_their_own(tmp_path: Path) -> None:
+    wanted = tmp_path / "out.mp4"
+    begin = threading.Barrier(6)
+
+    def begin_one(value: int) -> Recorder:
+        begin.wait()
+        with create_free(wanted, Recorder) as result:
+            result.write(picture(value), 0.0)
+        return result
+
+    with ThreadPoolExecutor(6) as pool:
+        recorders = list(pool.map(begin_one, range(0, 60, 10)))
+
+    assert len({result.path for result in recorders}) == 6
+    for value, result in zip(range(0, 60, 10), recorders, strict=True):
+        [(_, image)] = decode(result.path)
+        assert image[5, (value + 32) % 64, 0] == pytest.approx(40 + value, abs=6)
+
+
 def test_free_path_counts_from_two(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     assert free_path(path) == path
@@ -545,17 +563,6 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:
     result.close()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
-    if not shutil.which("mount") or subprocess.run(mount, check=False).returncode:
-        pytest.skip("a small disk cannot be mounted here")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
 @each_ending
 def test_a_really_full_disk(small_disk: Path, ending: str) -> None:
     path = small_disk / f"out{ending}"
@@ -563,6 +570,62 @@ def test_a_really_full_disk(small_disk: Path, ending: str) -> None:
     result.close()
     assert "the disk is full" in message
     assert len(decode(path)) > 5
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What a disk holds for certain, after each time that it was told to keep what it has."""
+    copies: list[Path] = []
+
+    def copy(descriptor: int) -> None:
+        size = os.fstat(descriptor).st_size
+        copies.append(tmp_path / f"kept-{len(copies)}")
+        copies[-1].write_bytes(os.pread(descriptor, size, 0))
+
+    monkeypatch.setattr(os, "fdatasync", copy)
+    monkeypatch.setattr(output_file, "_SYNC_SECONDS", 0.05)
+    return copies
+
+
+@pytest.mark.skipif(not hasattr(os, "fdatasync"), reason="this system has no fdatasync")
+@each_ending
+def test_what_the_disk_keeps_plays_after_a_power_failure(
+    tmp_path: Path, kept: list[Path], ending: str
+) -> None:
+    with Recorder(tmp_path / f"out{ending}", wait=True) as result:
+        for index in range(60):
+            result.write(picture(index), index / 30)
+            while result.frames <= index:
+                time.sleep(0.001)
+        before = len(kept)
+        limit = time.monotonic() + 30
+        while len(kept) == before and time.monotonic() < limit:
+            result.write(picture(60), 2 + before)  # something to be kept
+            time.sleep(0.01)
+
+    assert len(decode(kept[before])) >= 60 - 0.6 * 30, "but for the last fragment"
+    assert len(decode(kept[-1])) == result.frames
+    assert kept[-1].read_bytes() == result.path.read_bytes(), "all of it, in the end"
+    if ending == ".mp4":
+        # The index is there before the header that makes players look for it.
+        unfinished = kept[-2].read_bytes()
+        assert b"moof" in unfinished
+        assert len(unfinished) == result.path.stat().st_size
+        assert len(decode(kept[-2])) >= result.frames - 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fdatasync"), reason="this system has no fdatasync")
+def test_a_disk_that_cannot_keep_what_it_was_given_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    result = Recorder(tmp_path / "out.mp4")
+    result.write(picture(), 0.0)
+    with pytest.raises(RecordingError, match="Input/output error; check the disk"):
+        result.close()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not let an open file be removed")

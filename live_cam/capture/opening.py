@@ -122,7 +122,7 @@ def open_source(
         from live_cam.capture.stream import open_stream
 
         return open_stream(source, reconnect=reconnect)
-    path = _expanded(source)
+    path = expanded(source)
     if _is_device(path):
         from live_cam.capture.camera import Camera
 
@@ -130,7 +130,8 @@ def open_source(
     return _open_path(path, source, loop=loop, hold=hold)
 
 
-def _expanded(source: str) -> Path:
+def expanded(source: str) -> Path:
+    """Return the path that a text means: `~` is the user's home folder, if there is such a user."""
     try:
         return Path(source).expanduser()
     except RuntimeError:  # a tilde, but nobody of that name

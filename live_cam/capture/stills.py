@@ -210,12 +210,19 @@ def _on_white(data: bytes) -> NDArray[np.uint8] | None:
         with open_known(data) as picture:
             if not picture.has_transparency_data:
                 return None
-            upright = ImageOps.exif_transpose(picture).convert("RGBA")
+            upright = _turned(picture).convert("RGBA")
     except UnidentifiedImageError:
         return None
     white = Image.new("RGBA", upright.size, "white")
     pixels = np.asarray(Image.alpha_composite(white, upright).convert("RGB"))
     return np.ascontiguousarray(pixels[..., ::-1])
+
+
+def _turned(picture: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # Pillow's reader of EXIF data fails on broken ones in any way
+        return picture
 
 
 def _decoded(data: bytes) -> NDArray[np.uint8] | None:

@@ -16,6 +16,7 @@ from live_cam.cli.options import (
     named_layers,
     option,
     options,
+    whole_number,
 )
 from live_cam.cli.printing import say, tell
 from live_cam.cli.progress import StepProgress
@@ -75,7 +76,10 @@ _OUTPUTS = (
         "gradient, and at last of their sum, the Grad-CAM: NAME.maps.gif or .mp4.",
     ),
     _option(
-        "maps", "--maps", type=click.IntRange(min=1), help="How many of them: the strongest ones."
+        "maps",
+        "--maps",
+        type=whole_number(settings.MAPS),
+        help="How many of them: the strongest ones.",
     ),
     _option("order", "--order", type=click.Choice(settings.MAP_ORDERS), help="And in which order."),
 )

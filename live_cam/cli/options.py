@@ -48,6 +48,11 @@ class Number(click.FloatRange):
         return number
 
 
+def whole_number(within: settings.Range) -> click.IntRange:
+    """Make the type of an option whose value is an integer in a range."""
+    return click.IntRange(int(within.low), int(within.high))
+
+
 def option(
     field: str,
     *names: str,
@@ -75,7 +80,7 @@ SOURCE = (
     option(
         "reconnect_seconds",
         "--reconnect-seconds",
-        type=click.FloatRange(*settings.RECONNECT),
+        type=Number(*settings.RECONNECT),
         help="How long to look for a camera or stream that was lost; 0: end at once.",
     ),
 )
@@ -124,7 +129,7 @@ NETWORK = (
     option(
         "threads",
         "--threads",
-        type=click.IntRange(int(settings.THREADS.low), int(settings.THREADS.high)),
+        type=whole_number(settings.THREADS),
         help="CPU threads of the network.  [default: all, but for one that draws and records "
         "while the network runs]",
     ),
@@ -145,7 +150,7 @@ MANY_PICTURES = (
         "--batch",
         of=StillsSettings,
         metavar="N",
-        type=click.IntRange(min=1),
+        type=whole_number(settings.BATCH),
         help="How many pictures to look at at once.  [default: by the device and its memory]",
     ),
 )

@@ -6,6 +6,7 @@ are, they could clear the screen, set its title, or turn the direction of all th
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Final
 
@@ -30,7 +31,9 @@ def tell(text: str) -> None:
 
 def say(text: str) -> None:
     """Tell the user something, beside what the program prints: one line, whatever is in it."""
-    click.echo(printable(text.replace("\n", " ")), err=True)
+    # Where the terminal is gone nobody can be told, and what is recorded must not suffer from it.
+    with contextlib.suppress(OSError):
+        click.echo(printable(text.replace("\n", " ")), err=True)
 
 
 class SayingHandler(logging.Handler):

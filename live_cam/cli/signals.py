@@ -15,16 +15,22 @@ _STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """End in good order on the first Ctrl-C or SIGTERM, and at once on the second.
+    """End in good order on the first Ctrl-C, SIGTERM or SIGHUP, and at once on the second.
+
+    SIGHUP never ends it at once, since a terminal that is closed sends it twice, by its shell and
+    by the system; where it is ignored, as `nohup` has it, it stays so.
 
     Args:
         stop: Ends what is going on in the block; called in the main thread.
     """
+    hangup = getattr(signal, "SIGHUP", None)
     numbers = [getattr(signal, name) for name in _STOP_SIGNALS if hasattr(signal, name)]
+    if hangup and signal.getsignal(hangup) is signal.SIG_IGN:
+        numbers.remove(hangup)
     before = {number: signal.getsignal(number) for number in numbers}
 
     def end(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_IGN if number == hangup else signal.SIG_DFL)
         stop()
 
     for number in numbers:

@@ -151,3 +151,8 @@ def jpeg2000(width: int, height: int) -> bytes:
     sizes = struct.pack(">8IH", width, height, 0, 0, width, height, 0, 0, 3)
     size = b"\xff\x51" + struct.pack(">HH", 47, 0) + sizes + 3 * b"\x07\x01\x01"
     return b"\xff\x4f" + size + bytes.fromhex("ff52000c00000001000504040001ffd9")
+
+
+def sun_raster(width: int, height: int) -> bytes:
+    """A header of Sun's raster format, and nothing behind it."""
+    return struct.pack(">8I", 0x59A66A95, width, height, 24, 0, 1, 0, 0)

@@ -9,12 +9,16 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from live_cam.capture import open_source
 from live_cam.errors import UsageError
+from live_cam.opencv import cv2
 from tests.capture.media import BLUE, GREEN, RED, marked, write_video
 from tests.capture.server import Server
 from tests.hostile import bombs
@@ -29,11 +33,30 @@ MUTATIONS = round(50 * EFFORT)
 """Of each format."""
 UNREADABLE = "no picture that can be read|No picture in|not a video|no video in"
 SMALL = marked(RED)
+FLOATS = np.float32(SMALL / 255)
 
 
 def saved(kind: str, **options: object) -> bytes:
     data = io.BytesIO()
     Image.fromarray(SMALL[..., ::-1]).save(data, kind, **options)
+    return data.getvalue()
+
+
+def encoded(image: NDArray[Any], ending: str) -> bytes:
+    """As OpenCV writes it, who knows formats that Pillow does not."""
+    done, data = cv2.imencode(ending, image)
+    assert done
+    return data.tobytes()
+
+
+def transparent(kind: str) -> bytes:
+    """Half a picture, turned by its EXIF data."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.fromarray(SMALL[..., ::-1])
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    data = io.BytesIO()
+    picture.save(data, kind, exif=exif)
     return data.getvalue()
 
 
@@ -68,6 +91,10 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "100000x100000.ppm": lambda: b"P6\n100000 100000\n255\n",
     "30000x30000-in-words.ppm": lambda: b"P3\n30000 30000\n255\n" + 1000 * b"1 ",
     "100000x100000.hdr": lambda: b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 100000 +X 100000\n",
+    "100000x100000.pfm": lambda: b"PF\n100000 100000\n-1.0\n",
+    "11000x11000-without-pixels.pfm": lambda: b"PF\n11000 11000\n-1.0\n",
+    "100000x100000.ras": lambda: bombs.sun_raster(100_000, 100_000),
+    "11000x11000-without-pixels.ras": lambda: bombs.sun_raster(11_000, 11_000),
     "65535x65535.gif": lambda: bombs.gif(65_535, 65_535, 1),
     "16000x16000.gif": lambda: bombs.gif(16_000, 16_000, 5),
     "a-chunk-of-2-GB.png": lambda: saved("PNG")[:33] + bombs.chunk(b"abcd", b"", 2**31 - 1),
@@ -94,6 +121,13 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "a.bmp": lambda: saved("BMP"),
     "a.tif": lambda: saved("TIFF"),
     "a.jp2": lambda: saved("JPEG2000"),
+    "transparent.png": lambda: transparent("PNG"),
+    "transparent.webp": lambda: transparent("WEBP"),
+    "floats.tif": lambda: encoded(FLOATS, ".tif"),
+    "deep.png": lambda: encoded(np.uint16(65535 * FLOATS), ".png"),
+    "a.pfm": lambda: encoded(FLOATS, ".pfm"),
+    "a.hdr": lambda: encoded(FLOATS, ".hdr"),
+    "a.ras": lambda: encoded(SMALL, ".ras"),
 }
 VIDEOS = {
     "h264.mp4": "libx264",
@@ -125,7 +159,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data = (folder / name).read_bytes()
         for seed in range(MUTATIONS):
             changed = mutated(data, seed)
-            if name == "a.png":
+            if name.endswith(".png"):
                 changed = bombs.with_checksums(changed)
             (folder / f"{seed}-{name}").write_bytes(changed)
     return folder

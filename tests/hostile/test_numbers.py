@@ -5,28 +5,41 @@ All of it through the whole program, but for the window; numpy's and Python's wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from live_cam.answers import answers
+from live_cam.cams import open_cam
 from live_cam.capture import Frame
 from live_cam.engines import int8, open_engine
 from live_cam.errors import NonFiniteError
 from live_cam.explanation import Explanation
 from live_cam.geometry import Region
-from live_cam.opencv import cv2
+from live_cam.gradcam import Evidence
 from live_cam.pipeline import LivePipeline
-from live_cam.question import AGAINST, FOR, VERSUS
+from live_cam.question import AGAINST, FOR, VERSUS, Question
 from live_cam.schedule import Shown
 from live_cam.settings import FITS, VIEWS, Settings
 from tests.engines.classifiers import as_classifier, pictures
 from tests.hostile import tiny
+from tests.hostile.flaws import (
+    BLACK,
+    WHITE,
+    Change,
+    checkpoint,
+    folder,
+    odd_pictures,
+    overflowing_always,
+    overflowing_on_white,
+    plain,
+    unresponsive,
+)
 from tests.networks import randomised, tiny_network
 from tests.program import read_log, read_video, write_video
 
@@ -36,11 +49,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
     "ignore::FutureWarning",
 )
-
-SIZES = ((1, 1), (1, 500), (500, 1), (2, 3), (17, 16), (40, 60))
-"""Height and width."""
-WHITE, BLACK = 255, 0
-Change = Callable[[Any], None]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -76,15 +84,6 @@ class Watcher:
         self.explanations.append(explanation)
 
 
-def checkpoint(path: Path, classes: int, change: Change = lambda _module: None) -> Path:
-    """A real network's random weights with a flaw."""
-    module = randomised(tiny.tiny(num_classes=classes))
-    with torch.no_grad():
-        change(module)
-    torch.save(module.state_dict(), path)
-    return path
-
-
 def run(
     source: Path, weights: Path, scripts: Sequence[Mapping[str, object]] = (), **options: Any
 ) -> tuple[Watcher, list[str]]:
@@ -96,30 +95,6 @@ def run(
     pipeline.observer = watcher
     pipeline.run()
     return watcher, said
-
-
-def folder(path: Path, images: Sequence[NDArray[np.uint8]]) -> Path:
-    path.mkdir()
-    for number, image in enumerate(images):
-        assert cv2.imwrite(str(path / f"{number}.png"), image)
-    return path
-
-
-def plain(level: int, height: int = 40, width: int = 60) -> NDArray[np.uint8]:
-    return np.full((height, width, 3), level, np.uint8)
-
-
-def odd_pictures(path: Path, count: int) -> Path:
-    """Noise and single colours, of one pixel and more."""
-    chance = np.random.default_rng(0)
-    images = []
-    for number in range(count):
-        height, width = SIZES[number % len(SIZES)]
-        if number % 2:
-            images.append(plain(37 * number % 256, height, width))
-        else:
-            images.append(chance.integers(0, 256, (height, width, 3), np.uint8))
-    return folder(path, images)
 
 
 def everything() -> list[dict[str, object]]:
@@ -170,10 +145,6 @@ def test_one_class_has_no_rival_and_says_so(tmp_path: Path) -> None:
     assert watcher.explanations[-1].title == "gradcam · no rival"
 
 
-def unresponsive(module: Any) -> None:
-    module[8].weight.zero_()
-
-
 @pytest.mark.parametrize("engine", ["hook", "torch"])
 def test_a_gradient_of_0_gives_an_empty_heatmap(tmp_path: Path, engine: str) -> None:
     asked: list[dict[str, object]] = [{"view": "overlay", "box": True}, {"view": "grid"}]
@@ -185,14 +156,6 @@ def test_a_gradient_of_0_gives_an_empty_heatmap(tmp_path: Path, engine: str) -> 
     assert len(watcher.explanations) == 3
     for explanation in watcher.explanations:
         assert explanation.heatmap.max() == 0
-
-
-def overflowing_on_white(module: Any) -> None:
-    """Infinity times 0 behind the second convolution, unless the frame is dark."""
-    module[0].weight.zero_()[:, :, 1, 1] = 1e20
-    module[0].bias.zero_()
-    module[2].weight.abs_().mul_(1e20)
-    module[6].weight[0] = 0
 
 
 @pytest.mark.parametrize("engine", ["hook", "torch"])
@@ -253,11 +216,6 @@ def test_a_masked_picture_that_overflows_does_not_stop_the_explanations(tmp_path
     assert not any(explanation.check for explanation in watcher.explanations)
 
 
-def overflowing_always(module: Any) -> None:
-    module[0].bias.fill_(1e38)
-    module[2].weight.mul_(1e20)
-
-
 def with_endless_scores(module: Any) -> None:
     module[8].weight.mul_(1e35)
 
@@ -282,10 +240,6 @@ def test_a_network_that_never_gives_finite_numbers_is_named_at_the_end(
 def test_infinite_activations_are_named_though_scores_and_gradients_are_finite(
     engine: str,
 ) -> None:
-    class Clamp(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x.clamp(-1, 1)
-
     module = tiny_network()
     next(module.parameters()).fill_(3e38)
     module.insert(2, Clamp())
@@ -296,6 +250,44 @@ def test_infinite_activations_are_named_though_scores_and_gradients_are_finite(
             opened(x, 0)
         with pytest.raises(NonFiniteError):
             opened.evidence(x, torch.tensor([0, -1]))
+
+
+class Clamp(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.clamp(-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("layers", "method"),
+    [
+        (["1"], "scorecam"),
+        (["1"], "ablationcam"),
+        (["1", "3"], "gradcam"),
+        (["1", "3"], "scorecam"),
+    ],
+)
+def test_so_are_they_by_perturbation_and_at_several_layers(layers: list[str], method: str) -> None:
+    module = tiny_network()
+    next(module.parameters()).fill_(3e38)
+    module.insert(2, Clamp())
+    with open_cam(module, layers, method) as cam, pytest.raises(NonFiniteError, match="not finite"):
+        cam(torch.ones(2, 3, 96, 96), 0)
+
+
+def test_evidence_that_would_overflow_when_added_up_is_named() -> None:
+    question = Question((0,), feature_maps=2)
+    large = torch.tensor([1e20, -1e20])[None, :, None, None].expand(1, 2, 4, 4)
+    scores, classes = torch.zeros(1, 2), torch.tensor([[0]])
+    for gradient in (1e5, 1e12):  # of which the maps cancel each other out
+        gradients = torch.full((1, 1, 2, 4, 4), gradient)
+        evidence = Evidence(large, gradients, scores, classes)
+        if gradient == 1e5:
+            first, *maps = answers(evidence, question, ("cat", "dog"))
+            assert not first.heatmap.any()
+            assert all(np.abs(each.heatmap).max() == 1 for each in maps)
+            continue
+        with pytest.raises(NonFiniteError, match="class 0 is too large"):
+            answers(evidence, question, ("cat", "dog"))
 
 
 def test_one_class_and_a_gradient_of_0_in_int8(

@@ -70,16 +70,23 @@ def test_names_of_files_and_tensors_in_what_is_printed(
     sound, strange = tmp_path / f"sound{NAME}.pth", tmp_path / f"strange{NAME}.pth"
     torch.save(state, sound)
     torch.save(state | {f"layer{NAME}.weight": torch.zeros(1)}, strange)
+    log = tmp_path / f"log{NAME}.json"
     run = ("run", "--headless", "--every-frame", "--engine", "hook", "--source", folder)
     network = ("--model", tiny.NAME, "--weights")
 
     with tiny.registered():
         read = printed(monkeypatch, capsys, *run, *network, sound)
         refused = printed(monkeypatch, capsys, *run, *network, strange)
+        explained = printed(monkeypatch, capsys, "image", folder, *network, sound)
+        there = printed(monkeypatch, capsys, "image", folder, *network, sound)
+        measured = printed(
+            monkeypatch, capsys, "evaluate", folder, *network, sound, "--steps", 1, "--json", log
+        )
     mistaken = printed(monkeypatch, capsys, "run", f"--{NAME}")
+    every = (read, refused, explained, there, measured, mistaken)
 
-    assert [code for code, _ in (read, refused, mistaken)] == [0, 2, 2]
-    for _, text in (read, refused, mistaken):
+    assert [code for code, _ in every] == [0, 2, 1, 2, 1, 2]
+    for _, text in every:
         assert_tame(text)
         assert r"\x1b[2J\x1b]0;title\x07\u202egpj.a" in text
     assert read[1].count("is passed over") == 1

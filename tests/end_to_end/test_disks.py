@@ -1,0 +1,108 @@
+"""Disks that fail and terminals that close, in the whole program: what is said and what plays."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.end_to_end.session import desktop, needs_a_desktop
+from tests.program import TIME_LIMIT, command, environment, live_cam, read_log, read_video
+from tests.transcode.clips import times, write_clip
+
+MODEL = ("--model", "efficientnet_lite0")
+FULL = (
+    r"cannot go on writing (\S+), whose first (\d+\.\d) s play: the disk is full; "
+    r"free some space or choose another disk\."
+)
+
+
+def check_what_plays(path: Path, seconds: str) -> None:
+    stamps = [stamp for stamp, _ in read_video(path)]
+    assert stamps[-1] + 0.2 >= float(seconds) > 0
+
+
+def test_without_a_window_a_full_disk_ends_the_run(small_disk: Path, tmp_path: Path) -> None:
+    done = live_cam(
+        *("run", "--source", "demo", "--headless", *MODEL),
+        *("--record", small_disk / "out.mp4", "--predictions", tmp_path / "p.jsonl"),
+    )
+    assert done.returncode == 1, done.stderr
+    told = re.fullmatch(f"live-cam: {FULL}", done.stderr.splitlines()[-1])
+    assert told, done.stderr
+    assert done.stderr.count("full") == 1
+    check_what_plays(small_disk / "out.mp4", told[2])
+    if (tmp_path / "p.jsonl").exists():
+        assert read_log(tmp_path / "p.jsonl")
+
+
+@needs_a_desktop
+def test_with_a_window_it_goes_on_without_the_recording(small_disk: Path, tmp_path: Path) -> None:
+    first = small_disk / "out.mp4"
+    with desktop(tmp_path, "--source", "demo", *MODEL, "--record", first) as session:
+        before = session.explained()
+        session.wait(lambda: session.explained() > before + 3)
+        session.snapshot()
+        session.press("r")  # a second one, on the same full disk
+        before = session.explained()
+        session.wait(lambda: session.explained() > before + 3)
+        errors = session.end("q")
+
+    assert session.process.returncode == 0, errors
+    assert "Traceback" not in errors
+    told = re.findall(FULL, errors)
+    assert [path for path, _ in told] == [str(first)], errors
+    check_what_plays(first, told[0][1])
+    assert f"cannot write {small_disk / 'out-2.mp4'}: the disk is full" in errors
+    assert [path.name for path in small_disk.iterdir()] == ["out.mp4"]
+
+
+def test_a_video_on_a_full_disk_ends_with_1_and_plays(small_disk: Path, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (24, 32, 3)).astype(np.uint8)
+    large = noise.repeat(10, 0).repeat(10, 1)
+    clip = write_clip(tmp_path / "clip.mkv", [np.roll(large, 10 * n, 1) for n in range(100)])
+    (small_disk / "full").write_bytes(bytes(380_000))
+
+    done = live_cam("video", clip, small_disk / "out.mp4", *MODEL)
+
+    assert done.returncode == 1, done.stderr
+    told = re.fullmatch(f"live-cam: {FULL}\n", done.stderr)
+    assert told, done.stderr
+    found = times(small_disk / "out.mp4")
+    assert found == times(clip)[: len(found)]
+    check_what_plays(small_disk / "out.mp4", told[2])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_terminal_that_is_closed_ends_it_and_the_recording_is_whole(tmp_path: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    path = tmp_path / "out.mp4"
+    process = subprocess.Popen(
+        command("run", "--source", "demo", "--headless", *MODEL, "--record", path),
+        stderr=theirs,
+        stdout=theirs,
+        env=environment(),
+    )
+    os.close(theirs)
+    limit = time.monotonic() + TIME_LIMIT
+    while not path.exists() or path.stat().st_size < 100_000:
+        assert process.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    os.close(ours)  # what it says from now on cannot be written
+    process.send_signal(signal.SIGHUP)  # by the shell
+    process.send_signal(signal.SIGHUP)  # and by the system
+
+    assert process.wait(TIME_LIMIT) == 0
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].frames == len(read_video(path)) > 5

@@ -1,0 +1,231 @@
+"""What becomes of a run where a disk fails: with a window it goes on, without one it ends."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from live_cam import recording as recording_module
+from live_cam.errors import RecordingError
+from live_cam.recorder import recorder
+from live_cam.recording import Recording
+from live_cam.settings import Settings
+from live_cam.status import Confirmation
+from tests.program import read_log, read_video
+from tests.test_predictions import explanation
+
+NOISE = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
+
+
+class Run:
+    """A loop that does nothing but record."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.said: list[str] = []
+        self.confirmation = Confirmation()
+        self.recording = Recording(Settings(**settings), self.said.append, self.confirmation)
+        self.wanted = settings.get("record") is not None
+        self.pictures = 0
+
+    def step(self) -> None:
+        picture: NDArray[np.uint8] = np.roll(NOISE, self.pictures, axis=1)
+        self.recording.write(picture, self.pictures / 30)
+        self.pictures += 1
+        self.wanted = self.recording.follow(self.wanted)
+
+    def until(self, reached: Callable[[], bool]) -> None:
+        limit = time.monotonic() + 60
+        while not reached():
+            assert time.monotonic() < limit
+            self.step()
+            time.sleep(0.002)
+
+
+def fill(disk: Path, room: int) -> None:
+    """Leave so many bytes on a disk."""
+    with (disk / "full").open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            file.truncate(file.tell() - room)
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_run(small_disk: Path, tmp_path: Path) -> None:
+    path = small_disk / "out.mp4"
+    run = Run(record=path)
+    with run.recording:
+        run.until(lambda: not run.wanted)
+
+        assert run.recording.trouble == "recording ended: the disk is full"
+        assert run.recording.seconds is None
+        assert len(run.said) == 1
+        assert f"cannot go on writing {path}, whose first " in run.said[0]
+        kept = path.read_bytes()
+        for _ in range(5):
+            run.step()  # and the run goes on, without a second word
+
+        (small_disk / "full").unlink(missing_ok=True)
+        path.rename(tmp_path / "kept.mp4")
+        path.write_bytes(b"somebody else's")
+        run.wanted = True
+        run.until(lambda: (run.recording.seconds or 0) > 0.3)
+        run.wanted = False
+        run.until(lambda: len(run.said) == 2)
+
+    assert (tmp_path / "kept.mp4").read_bytes() == kept
+    assert len(read_video(tmp_path / "kept.mp4")) > 5
+    assert run.said[1].startswith(f"recorded {small_disk / 'out-2.mp4'}: ")
+    assert len(read_video(small_disk / "out-2.mp4")) > 5
+    assert path.read_bytes() == b"somebody else's"
+
+
+def test_without_a_window_a_full_disk_ends_the_run(small_disk: Path) -> None:
+    run = Run(record=small_disk / "out.mp4", headless=True)
+    with (
+        pytest.raises(RecordingError, match=r"first \d\.\d s play: the disk is full"),
+        run.recording,
+    ):
+        run.until(lambda: False)
+    assert run.said == [], "the error is the one sentence"
+
+
+@pytest.mark.parametrize("headless", [False, True])
+def test_a_log_on_a_full_disk_keeps_its_lines(small_disk: Path, headless: bool) -> None:
+    path = small_disk / "p.jsonl"
+    fill(small_disk, 8192)
+    run = Run(predictions=path, headless=headless)
+
+    def log_on() -> None:
+        for index in range(200):
+            run.recording.log(explanation(index), (1, 2))
+
+    with run.recording:
+        if headless:
+            with pytest.raises(RecordingError, match=r"first \d+ lines are whole"):
+                log_on()
+        else:
+            log_on()
+            assert run.recording.trouble == "log ended: the disk is full"
+            assert not run.recording.logs
+            assert len(run.said) == 1
+
+    frames = [entry["frame"] for entry in read_log(path)]
+    assert frames == list(range(len(frames)))
+    assert 10 < len(frames) < 200
+
+
+def test_a_snapshot_on_a_full_disk_leaves_nothing_behind(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(small_disk, 0)
+    monkeypatch.chdir(small_disk)
+    run = Run()
+    with run.recording:
+        run.recording.snapshot(NOISE)
+        run.until(lambda: bool(run.said))
+    assert run.recording.trouble == "no snapshot: the disk is full"
+    assert [path.name for path in small_disk.iterdir()] == ["full"]
+
+
+def test_snapshots_of_one_second_are_files_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Run()
+    with run.recording:
+        for _ in range(4):
+            run.recording.snapshot(NOISE)
+    assert len(list(tmp_path.glob("live-cam-*.png"))) == 4
+    assert run.said == []
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Whether disks answer: they do not take a byte until they do."""
+    event = threading.Event()
+    event.set()
+
+    class Disk(io.FileIO):
+        def write(self, data: Any) -> int:
+            event.wait(60)
+            return super().write(data)
+
+    monkeypatch.setattr(io, "FileIO", Disk)
+    monkeypatch.setattr(recorder, "_QUEUE_PICTURES", (4, 4))
+    monkeypatch.setattr(recorder, "_CLOSING_PATIENCE", 0.2)
+    monkeypatch.setattr(recording_module, "_STALLED_AFTER", 0.1)
+    monkeypatch.setattr(recording_module, "_CLOSING_PATIENCE", 0.2)
+    yield event
+    event.set()
+
+
+def test_a_disk_that_does_not_answer_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: threading.Event
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "out.mp4"
+    run = Run(record=path)
+    with run.recording:
+        run.until(lambda: path.stat().st_size > 0)
+        answers.clear()
+        run.until(lambda: bool(run.said))  # no step waits: this ends
+        assert run.said == [
+            f"{path}: the disk does not answer; until it does, pictures are left out."
+        ]
+        assert "the disk does not answer" in (run.recording.trouble or "")
+        assert run.recording.busy, "no more than four pictures wait"
+
+        run.wanted = False
+        run.step()
+        assert run.recording.seconds is None, "r ends the recording at once on the picture"
+        run.wanted = True
+        for _ in range(5):
+            run.step()
+        assert run.recording.seconds is None, "and begins no other on this disk"
+
+        answers.set()
+        run.until(lambda: run.recording.seconds is not None)
+        run.wanted = False
+
+    assert run.said[1].startswith(f"recorded {path}: ")
+    assert "dropped: the encoder or the disk was too slow" in run.said[1]
+    assert len(read_video(path)) > 5
+    assert run.said[2:] == [f"nothing was recorded to {tmp_path / 'out-2.mp4'}"]
+
+
+@pytest.mark.parametrize("headless", [False, True])
+def test_the_end_does_not_wait_for_a_disk_that_does_not_answer(
+    tmp_path: Path, answers: threading.Event, headless: bool
+) -> None:
+    run = Run(record=tmp_path / "out.mp4", predictions=tmp_path / "p.jsonl", headless=headless)
+    try:
+        with run.recording:
+            run.recording.log(explanation(1), (1, 2))
+            run.until(lambda: (run.recording.seconds or 0) > 1)
+            answers.clear()
+            run.until(lambda: run.recording.trouble is not None)
+    except RecordingError as error:
+        run.said.append(str(error))
+        assert headless
+    assert run.said[-1].startswith(f"cannot finish {tmp_path / 'out.mp4'}: the disk or the encoder")
+    assert len(read_video(tmp_path / "out.mp4")) > 5
+    assert len(read_log(tmp_path / "p.jsonl")) == 1
+
+
+def test_an_error_on_its_way_is_not_hidden_by_one_of_a_disk(small_disk: Path) -> None:
+    run = Run(record=small_disk / "out.mp4", headless=True)
+    fill(small_disk, 0)
+    with pytest.raises(KeyError, match="the first"), run.recording:  # noqa: PT012
+        run.step()
+        raise KeyError("the first")
+    assert len(run.said) == 1
+    assert "the disk is full" in run.said[0]
