@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -135,7 +136,11 @@ class Recording:
         try:
             action()
         except RecordingError as error:
-            self._recorder = None
+            recorder, self._recorder = self._recorder, None
+            if recorder:
+                # Until then it keeps its encoder, with all its threads, and what still waited.
+                with suppress(RecordingError):
+                    recorder.close()
             self._fail(error, "recording ended")
             return False
         return True

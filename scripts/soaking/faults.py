@@ -29,10 +29,18 @@ _LASTING: Final = (0.3, 4.0)
 _PATIENCE: Final = 30.0
 """Seconds in which the program must have got over a fault; it has pauses of its own."""
 _LOOK: Final = 0.01
+_HANDED_OVER: Final = 0.1
+"""Seconds in which a new explanation is surely on its way to the picture."""
 _BLOCK: Final = bytes(1 << 16)
+_TYPING: Final = 0.7
+"""Share of the keys that are letters while a class is typed."""
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789 "
 _CALM_EVERY: Final = 20
 """Keys after which someone puts the view back: no fault, but each view has another cost."""
+_RECORD_EVERY: Final = 7
+"""Keys after which the one that starts and ends recordings is pressed, beside its turn."""
+_FREEZE: Final = 0.2
+"""Seconds for which a picture may be frozen, since nothing new is shown meanwhile."""
 
 
 class Faults:
@@ -117,6 +125,7 @@ class Faults:
         else:
             return
         self.returns[self._kind].append((now if explained else shown_at or now) - ended)
+        self._stop.wait(_HANDED_OVER)
         self._witness.resume()
 
     # ---- what can break ------------------------------------------------------------------------
@@ -186,11 +195,17 @@ class Keys:
         while not self._stop.wait(self._random.expovariate(1 / self._pause)):
             self.pressed += 1
             if self.pressed % _CALM_EVERY == 0:
-                self._controls.entry = None
-                self._controls.frozen = self._controls.shuffled = False
-                self._controls.view = "overlay"
-                self._controls.full_screen = False
-            elif self._controls.entry is not None and self._random.random() < 0.7:
+                self._calm_down()
+            elif self._controls.entry is not None and self._random.random() < _TYPING:
                 press(self._controls, self._random.choice(_LETTERS))
             else:
-                press(self._controls, self._random.choice([*self._keys, "enter"]))
+                keys = ["r"] if self.pressed % _RECORD_EVERY == 0 else [*self._keys, "enter"]
+                press(self._controls, self._random.choice(keys))
+            if self._controls.frozen:
+                self._stop.wait(_FREEZE)
+                self._controls.frozen = False
+
+    def _calm_down(self) -> None:
+        self._controls.entry = None
+        self._controls.shuffled = self._controls.full_screen = False
+        self._controls.view = "overlay"
