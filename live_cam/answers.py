@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from live_cam.errors import NonFiniteError
 from live_cam.explanation import Answer, Prediction
 from live_cam.methods import METHODS
 from live_cam.question import AGAINST, FOR, TOP_CLASS, VERSUS
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from live_cam.question import Question
 
 _EPSILON = 1e-30
+_LARGEST = 1e30
+"""Of a map: the maps of a second, added up, then stay in the range of float32."""
 
 
 def asked_classes(question: Question, ranks: Sequence[int] = ()) -> list[int]:
@@ -96,6 +99,8 @@ def _answer(
         title = f"{method} · {labels[index]} or {labels[int(evidence.classes[0, rival])]}"
     elif question.evidence == AGAINST:
         title = f"{method} · for and against"
+    elif question.evidence == VERSUS:
+        title = f"{method} · no rival"
     cam = METHODS[method](activations, gradients)
     signed = question.evidence != FOR
     if signed:
@@ -107,10 +112,22 @@ def _answer(
 def answer(
     cam: Tensor, title: str, kind: str, explained: Prediction, *, signed: bool = False
 ) -> Answer:
-    """Make a raw map, h×w float32 of any scale, ready to be shown."""
+    """Make a raw map, h×w float32 of any scale, ready to be shown.
+
+    Raises:
+        NonFiniteError: It holds NaN, or numbers so large that sums of them may be infinite.
+    """
+    _check_size(cam, explained.class_index)
     strength = cam.abs().max().clamp_min(_EPSILON)
     heatmap = (cam / strength).numpy()
     return Answer(title, heatmap, signed, kind, explained.class_index, float(strength), explained)
+
+
+def _check_size(maps: Tensor, class_index: int) -> None:
+    if not bool((maps.abs() <= _LARGEST).all()):
+        raise NonFiniteError(
+            f"the evidence for class {class_index} is too large for float32; check the weights."
+        )
 
 
 def prediction(scores: Tensor, index: int, labels: Sequence[str]) -> Prediction:
@@ -119,14 +136,14 @@ def prediction(scores: Tensor, index: int, labels: Sequence[str]) -> Prediction:
 
 
 def _rival(evidence: Evidence, question: Question, place: int, places: list[int]) -> int | None:
-    """Return which gradient belongs to the class that another one is compared with."""
+    """Return which gradient belongs to the class that another one is compared with, if any does."""
     if question.evidence != VERSUS:
         return None
     if len(question.classes) > 1:
         others = [each for each in places if each != place]
         return others[0] if others else None
-    mine = int(evidence.classes[0, 0])
-    return 2 if int(evidence.classes[0, 1]) == mine else 1
+    mine, *best = evidence.classes[0].tolist()
+    return next((1 + rank for rank, each in enumerate(best) if each != mine), None)
 
 
 def _strongest(evidence: Evidence, count: int, ranking: Ranking) -> list[Answer]:
@@ -141,6 +158,7 @@ def _strongest(evidence: Evidence, count: int, ranking: Ranking) -> list[Answer]
     activations = evidence.activations[0]
     weights = evidence.gradients[0, 0].mean(dim=(1, 2))
     weighted = weights[:, None, None] * activations
+    _check_size(weighted, int(evidence.classes[0, 0]))
     contributions = weighted.sum(dim=(1, 2))
     best = ranking.follow(contributions.numpy(), count)
     against = contributions[best] < 0

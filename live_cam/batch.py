@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 
 from live_cam.closing import Closing
-from live_cam.errors import EngineError, first_line
-from live_cam.loading import load_network, share_threads
+from live_cam.engines.faults import FAILURES, free_memory, known_fault, reason
+from live_cam.errors import EngineError, OutOfMemoryError, first_line
+from live_cam.loading import cpu_may_step_in, load_network, share_threads
+from live_cam.memory import room_for
 from live_cam.respondent import Respondent, perturbs
+from live_cam.settings import EMBEDDED_MODEL
 from live_cam.target_layer import get_layer
 from live_cam.timing import StageTimer
 
@@ -31,14 +34,7 @@ if TYPE_CHECKING:
     from live_cam.question import Question
     from live_cam.settings import NetworkSettings
 
-_MOST_ON_CPU: Final = 8
-"""Pictures: more at once are not explained faster there, and only come later."""
-_MOST: Final = 64
-_BYTES_PER_PIXEL: Final = 1500
-"""Of the network's input. Measured on a CPU: 600 for VGG-19, whose first layers are the largest."""
-_SHARE_OF_MEMORY: Final = 0.5
 Result = TypeVar("Result")
-_NO_MEMORY: Final = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)
 
 
 class BatchExplainer(Closing):
@@ -84,7 +80,15 @@ class BatchExplainer(Closing):
             EngineError: The engine that was asked for is not installed or cannot run the network.
         """
         share_threads(self._settings.threads, spare=0)
-        self._loaded = loaded = load_network(self._settings, self._say, self._say)
+        try:
+            loaded = load_network(self._settings, self._say, self._say)
+        except EngineError as error:
+            if not cpu_may_step_in(self._settings):
+                raise
+            self._say(f"Going on with the CPU: {error}")
+            self._settings = replace(self._settings, device="cpu", precision="auto")
+            loaded = load_network(self._settings, self._say, self._say)
+        self._loaded = loaded
         for layer in self._more_layers:
             get_layer(loaded.classifier.module, layer)
         self._respondent = Respondent(loaded, self._settings, self._more_layers, self._progress)
@@ -140,6 +144,7 @@ class BatchExplainer(Closing):
 
         Every `batch_size` of them take one forward pass and one batched gradient. A method that
         perturbs pictures takes one picture after another, and `batch_size` of its changed ones.
+        Where the device or engine fails, the plain engine on the CPU goes on with them.
 
         Args:
             images: N of H×W×3, BGR, each of any size.
@@ -159,7 +164,11 @@ class BatchExplainer(Closing):
         while len(found) < len(images):
             count = 1 if perturbs(question) else self.batch_size
             batch = images[len(found) : len(found) + count]
-            explained = self._explained(batch, question, first=len(found))
+            try:
+                explained = self._explained(batch, question, first=len(found))
+            except EngineError as error:
+                self._move_to_cpu(error)
+                continue
             found += explained or ()
         return found
 
@@ -229,23 +238,53 @@ class BatchExplainer(Closing):
         return self._where_it_fits(at_once, explain)
 
     def _where_it_fits(self, count: int, run: Callable[[], Result]) -> Result | None:
-        """Run a batch; None where there was no memory for it, and the next one is smaller."""
+        """Run a batch; None where there was no memory for it, and the next one is smaller.
+
+        Raises:
+            EngineError: There is not even memory for one picture, or the device or engine failed.
+        """
         device = self.loaded.device
         try:
             return run()
-        except RuntimeError as error:
-            if not _NO_MEMORY.search(str(error)):
+        except FAILURES as error:
+            fault = known_fault(error, self.classifier.name, str(device))
+            if fault is None and self._ready[1].engine_name == "openvino":
+                fault = EngineError(f"OpenVINO has failed ({reason(error)}).")
+            if fault is None:
                 raise
-            if count == 1:
-                raise EngineError(
+            if count == 1 and isinstance(fault, OutOfMemoryError):
+                raise OutOfMemoryError(
                     f"{device} has no memory for even one picture at once "
                     f"({first_line(error)}); use --device cpu, or a smaller network with --model."
                 ) from error
+            if not isinstance(fault, OutOfMemoryError):
+                raise fault from error
         # Only here is what the failed attempt held let go of.
         self.batch_size = count // 2
-        if device.type != "cpu":
-            getattr(torch, device.type).empty_cache()
+        free_memory(str(device))
         return None
+
+    def _move_to_cpu(self, fault: EngineError) -> None:
+        """Go on with the plain engine on the CPU, for the rest of the pictures.
+
+        Raises:
+            EngineError: The fault, where that is what has failed.
+        """
+        loaded, respondent = self._ready
+        device, model = str(loaded.device), self._settings.model
+        if device == "cpu" and respondent.engine_name == "hook":
+            raise fault
+        if loaded.classifier.name == EMBEDDED_MODEL:
+            model = EMBEDDED_MODEL  # where it stepped in, too
+        self._say(f"Going on with the plain engine on the CPU: {fault}")
+        del loaded, respondent
+        with suppress(*FAILURES):
+            self.close()
+        free_memory(device)
+        self._settings = replace(
+            self._settings, model=model, device="cpu", precision="auto", engine="hook"
+        )
+        self.load()
 
     def _region(self, image: NDArray[np.uint8]) -> Region:
         height, width = image.shape[:2]
@@ -256,30 +295,3 @@ class BatchExplainer(Closing):
         respondent, self._respondent, self._loaded = self._respondent, None, None
         if respondent:
             respondent.close()
-
-
-def room_for(pixels: int, device: torch.device) -> int:
-    """Return how many pictures a device may explain at once.
-
-    Args:
-        pixels: Of the network's input.
-        device: Where it is.
-    """
-    most = _MOST_ON_CPU if device.type == "cpu" else _MOST
-    free = _free_memory(device)
-    if free is None:
-        return most
-    fitting = int(_SHARE_OF_MEMORY * free / (_BYTES_PER_PIXEL * pixels))
-    return max(1, min(most, fitting))
-
-
-def _free_memory(device: torch.device) -> int | None:
-    """Return how many bytes are free on a device; None where nobody says."""
-    if device.type in ("cuda", "xpu"):
-        return int(getattr(torch, device.type).mem_get_info(device)[0])
-    if device.type == "mps":
-        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # not on Windows, nor on macOS
-        return None

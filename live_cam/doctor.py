@@ -45,6 +45,8 @@ def _cameras() -> list[str]:
 def _accelerators() -> list[str]:
     import torch
 
+    from live_cam.precision import cuda_problem
+
     found = [
         f"cuda:{index}: {torch.cuda.get_device_name(index)}"
         for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
@@ -56,12 +58,17 @@ def _accelerators() -> list[str]:
         ]
     if torch.backends.mps.is_available():
         found.append("mps: Apple GPU")
+    problem = cuda_problem()
+    if problem:
+        found.append(problem)
     threads = f"cpu: {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     return [*(found or ["no GPU that torch can use"]), threads]
 
 
 def _engines() -> list[str]:
+    """Return the engines in the order in which they step in for one another."""
     from live_cam.engines.openvino import openvino_devices
+    from live_cam.precision import select_device
 
     found = openvino_devices()
     openvino = (
@@ -69,7 +76,15 @@ def _engines() -> list[str]:
         if found
         else "openvino: not installed; pip install 'live-cam[openvino]'"
     )
-    return ["hook: explains any network", "torch: the network cut at the target layer", openvino]
+    device = select_device()
+    gpu = [f"torch, then hook, on {device}"] if device.type != "cpu" else []
+    return [
+        *gpu,
+        openvino,
+        "torch: the network cut at the target layer",
+        "hook: explains any network",
+        "where one fails, hook explains at once and the fastest of those left takes over",
+    ]
 
 
 def _encoders() -> list[str]:

@@ -5,6 +5,10 @@ The core raises these; `live_cam.cli` alone turns them into one sentence and an 
 
 from __future__ import annotations
 
+from typing import Final
+
+_LONGEST: Final = 160
+
 
 class LiveCamError(Exception):
     """A failure that the user can understand and act upon; its text is one clear sentence.
@@ -50,6 +54,18 @@ class EngineError(LiveCamError):
     """An engine cannot run this network on this machine; another one can."""
 
 
+class OutOfMemoryError(EngineError):
+    """A device has no memory left for what it was asked to do; it can go on with less."""
+
+
+class DeviceLostError(EngineError):
+    """A device has failed or is gone: nothing can be computed on it any more in this process."""
+
+
+class UnexplainedError(EngineError):
+    """No engine can explain a frame now; the frame itself can be shown all the same."""
+
+
 class RecordingError(LiveCamError):
     """A video could not be encoded or written: no encoder, a full disk, a vanished folder.
 
@@ -64,5 +80,11 @@ class RecordingError(LiveCamError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an exception says, cut to its first line, without a full stop."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    """Return what an exception says, cut to its first line and a few words, without a full stop."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return shortened(line).rstrip(".")
+
+
+def shortened(text: str) -> str:
+    """Return a text that goes into a sentence: what is longer than two lines is cut."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -60,6 +60,10 @@ class FaithfulnessCheck:
         self.pictures = torch.cat([masked(x, 1 - hot), masked(x, hot)])
         self._checked = explanation
 
+    def give_up(self) -> None:
+        """Ask nothing of the masked pictures: the network has no finite answer."""
+        self._checked = self.pictures = None
+
     def conclude(self, logits: Tensor, labels: Sequence[str]) -> None:
         """Take what the network says of the two pictures: 2×C logits."""
         checked, self._checked, self.pictures = self._checked, None, None

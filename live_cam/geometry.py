@@ -79,16 +79,21 @@ class Region(NamedTuple):
         return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
 
     def pixels(self, width: int, height: int) -> Rectangle:
-        """Return the pixels of it that lie in a picture.
+        """Return the pixels of it that lie in a picture: one at least along each side.
 
         Args:
             width: The picture's width in pixels.
             height: Its height in pixels.
         """
-        left, top = round(max(0.0, self.x) * width), round(max(0.0, self.y) * height)
-        right = round(min(1.0, self.x + self.width) * width)
-        bottom = round(min(1.0, self.y + self.height) * height)
+        left, right = _covered(self.x, self.width, width)
+        top, bottom = _covered(self.y, self.height, height)
         return Rectangle(left, top, right - left, bottom - top)
+
+
+def _covered(start: float, share: float, pixels: int) -> tuple[int, int]:
+    """Return the first pixel that is covered along a side, and the one after the last."""
+    first = min(round(max(0.0, start) * pixels), pixels - 1)
+    return first, max(first + 1, round(min(1.0, start + share) * pixels))
 
 
 WHOLE = Region(0.0, 0.0, 1.0, 1.0)

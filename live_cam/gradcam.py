@@ -140,6 +140,7 @@ class GradCAM(CAM):
             gradient = self._precision.gradient(score, activation.features)
             cam = self._method(activation.maps(), activation.axes.as_maps(gradient))
             synchronize(x.device)
+        self._precision.check_finite(logits.detach(), cam)
         return CAMResult(cam, logits.detach(), classes)
 
     def evidence(self, x: Tensor, wanted: Tensor) -> Evidence:
@@ -152,7 +153,7 @@ class GradCAM(CAM):
 
         Raises:
             UsageError: A class or the layer cannot be explained.
-            NonFiniteError: The scores or gradients are NaN or infinite.
+            NonFiniteError: The scores, activations or gradients are NaN or infinite.
             RuntimeError: Called outside the `with` block.
         """
         logits, (activation,) = self._tape.run(x, self._precision)
@@ -223,22 +224,23 @@ def gather_evidence(
     Args:
         logits: N×C float32, with a tape that begins at `activation`.
         activation: The target layer's.
-        wanted: Q int64, as in `GradCAM.evidence`.
+        wanted: Q int64, as in `GradCAM.evidence`. A rank beyond the last class is the last one's.
         precision: The number format and scale of the backward pass.
 
     Raises:
         UsageError: A class does not exist, or the scores do not depend on the activation.
-        NonFiniteError: The scores or gradients are NaN or infinite.
+        NonFiniteError: The scores, activations or gradients are NaN or infinite.
     """
     count = logits.shape[1]
-    if int(wanted.max()) >= count or int(wanted.min()) < -count:
+    if int(wanted.max()) >= count:
         raise UsageError(
             f"the class {int(wanted.max())} does not exist: the network's classes are 0 to "
             f"{count - 1}."
         )
+    precision.check_finite(logits.detach(), activation.features.detach())
     ranked = logits.detach().argsort(dim=1, descending=True)
     wanted = wanted.to(logits.device)
-    ranks = (-1 - wanted).clamp_min(0).expand(len(logits), -1)
+    ranks = (-1 - wanted).clamp(0, count - 1).expand(len(logits), -1)
     classes = torch.where(wanted < 0, ranked.gather(1, ranks), wanted)
     with torch.enable_grad():
         scores = logits.gather(1, classes)

@@ -10,6 +10,7 @@ import torch
 
 from live_cam.answers import asked_classes
 from live_cam.closing import Closing
+from live_cam.errors import NonFiniteError
 from live_cam.faithfulness import FaithfulnessCheck
 from live_cam.findings import ask
 from live_cam.randomisation import ShuffledNetwork
@@ -34,7 +35,11 @@ _SHUFFLE_INTERVAL: Final = 0.4
 
 
 class Inquiry(Closing):
-    """Asks one network about frames."""
+    """Asks one network about frames.
+
+    Attributes:
+        device: Where the network is.
+    """
 
     def __init__(
         self,
@@ -60,7 +65,7 @@ class Inquiry(Closing):
         self.selector = selector
         self._classifier = classifier
         self._preprocess = preprocess
-        self._device = device
+        self.device = device
         self._check_every = check_every
         self._standings = Standings() if steady else None
         self._strongest = Ranking() if steady else None
@@ -76,6 +81,8 @@ class Inquiry(Closing):
             NonFiniteError: The network's scores or gradients are not finite.
         """
         timer = StageTimer()
+        # Noted first: of a frame that cannot be explained, another look would not say more.
+        self._answered = question
         self._prepare(question)
         height, width = frame.image.shape[:2]
         with timer.stage("total"):
@@ -93,7 +100,6 @@ class Inquiry(Closing):
         # Until it is settled which engine explains, the frames are for finding out.
         if self._check and self.selector.settled:
             self._check.consider(x, explanation)
-        self._answered = question
         return explanation
 
     def stand_still(self, frame: Frame) -> None:
@@ -119,7 +125,7 @@ class Inquiry(Closing):
         if not question.shuffled:
             self._remember()
         elif self._forgetful is None:
-            self._forgetful = ShuffledNetwork(self._classifier, self._device)
+            self._forgetful = ShuffledNetwork(self._classifier, self.device)
         now = time.monotonic()
         if self._forgetful and now - self._shuffled_at >= _SHUFFLE_INTERVAL:
             self._forgetful.shuffle_next()
@@ -141,7 +147,12 @@ class Inquiry(Closing):
         ranks = self._standings.ranks if self._standings else ()
         pending = self._check.pictures if self._check else None
         batch = x if pending is None else torch.cat([x, pending])
-        found = self._ask(batch, frame, question, ranks, timer)
+        try:
+            found = self._ask(batch, frame, question, ranks, timer)
+        except NonFiniteError:
+            if self._check:
+                self._check.give_up()
+            raise
         if self._check and pending is not None:
             self._check.conclude(found.logits[1:], self._classifier.labels)
         if self._standings:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import TYPE_CHECKING
+import unicodedata
+from typing import TYPE_CHECKING, Final
 
-from live_cam.errors import UsageError
+from live_cam.errors import UsageError, shortened
+from live_cam.text_file import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 _SHOWN_CANDIDATES = 12
+_LONGEST_NAME: Final = 1000
+"""Characters. WordNet's synonyms, all of them in one name, stay below 300."""
+_MOST_DIGITS: Final = 18
+_JOINERS: Final = "\u200c\u200d"
+"""Invisible, but Persian, Hindi and emoji are not written without."""
 
 
 def load_labels(path: Path) -> tuple[str, ...]:
@@ -23,30 +30,26 @@ def load_labels(path: Path) -> tuple[str, ...]:
             an index map: `{"0": "tench", …}`, or Keras' `{"0": ["n01440764", "tench"], …}`.
 
     Returns:
-        The labels; the position is the class index.
+        The labels; the position is the class index. Each is one line without invisible characters,
+        such as those that turn the direction of what follows; an empty one is called by its index.
 
     Raises:
-        UsageError: The file cannot be read, or is none of these.
+        UsageError: The file cannot be read, or is none of these, or holds what is no name.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"cannot read the labels {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"the labels {path} are not text in UTF-8; save the file as UTF-8, one label a line."
-        ) from error
+    text = read_text(path, "labels")
     labels = _parse_json(text, path) if path.suffix.lower() == ".json" else _parse_lines(text)
     if not labels:
         raise UsageError(f"the labels {path} are empty; there must be one label a line.")
-    return labels
+    return tuple(_name(label, index, path) for index, label in enumerate(labels))
 
 
-def _parse_lines(text: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in text.rstrip().splitlines())
+def _parse_lines(text: str) -> list[str]:
+    # Not `splitlines`: it would count what only some programs take for the end of a line.
+    lines = text.rstrip().replace("\r\n", "\n").replace("\r", "\n")
+    return lines.split("\n") if lines else []
 
 
-def _parse_json(text: str, path: Path) -> tuple[str, ...]:
+def _parse_json(text: str, path: Path) -> list[str]:
     problem = UsageError(
         f"the labels {path} are not a JSON list of names nor a map from every index, from 0 on, "
         'to a name, such as {"0": "cat", "1": "dog"}.'
@@ -55,15 +58,34 @@ def _parse_json(text: str, path: Path) -> tuple[str, ...]:
         content = json.loads(text)
         if isinstance(content, dict):
             by_index = {int(index): entry for index, entry in content.items()}
-            content = [by_index[index] for index in range(len(by_index))]
-    except (ValueError, KeyError) as error:
+            content = [by_index[index] for index in range(len(content))]
+    except (ValueError, KeyError, RecursionError) as error:
         raise problem from error
     if not isinstance(content, list):
         raise problem
     labels = [entry[-1] if isinstance(entry, list) and entry else entry for entry in content]
     if not all(isinstance(label, str) for label in labels):
         raise problem
-    return tuple(labels)
+    return labels
+
+
+def _name(label: str, index: int, path: Path) -> str:
+    """Return a label as it can be shown and printed anywhere."""
+    line = " ".join(label.split())
+    if len(line) > _LONGEST_NAME:
+        raise UsageError(
+            f"the label of class {index} in {path} is {len(line)} characters long; a name has "
+            f"{_LONGEST_NAME} at most, one label a line."
+        )
+    kinds = {character: unicodedata.category(character) for character in line}
+    for character, kind in kinds.items():
+        if kind in ("Cc", "Cs"):
+            raise UsageError(
+                f"the label of class {index} in {path} holds the control character "
+                f"U+{ord(character):04X}; save the file as plain text, one label a line."
+            )
+    shown = (each for each in line if kinds[each] != "Cf" or each in _JOINERS)
+    return "".join(shown).strip() or f"class {index}"
 
 
 def find_class(labels: Sequence[str], wanted: str) -> int:
@@ -77,11 +99,13 @@ def find_class(labels: Sequence[str], wanted: str) -> int:
     """
     wanted = wanted.strip()
     if wanted.isdecimal():
-        index = int(wanted)
+        # Python makes no integers of thousands of digits.
+        index = int(wanted) if len(wanted) <= _MOST_DIGITS else len(labels)
         if index < len(labels):
             return index
         raise UsageError(
-            f"there is no class {index}: this network's classes are 0 to {len(labels) - 1}."
+            f"there is no class {shortened(wanted)}: this network's classes are 0 to "
+            f"{len(labels) - 1}."
         )
     needle = wanted.casefold()
     folded = [label.casefold() for label in labels]
@@ -92,13 +116,15 @@ def find_class(labels: Sequence[str], wanted: str) -> int:
         return matches[0]
     if matches:
         raise UsageError(
-            f"the class {wanted!r} could be any of {_listing(labels, matches)}; "
+            f"the class {shortened(wanted)!r} could be any of {_listing(labels, matches)}; "
             "give one of these names or numbers in full."
         )
     close = difflib.get_close_matches(needle, folded, n=3, cutoff=0.6)
     nearest = [folded.index(label) for label in close]
     hint = f"did you mean {_listing(labels, nearest)}?" if nearest else "try a part of its name."
-    raise UsageError(f"none of this network's {len(labels)} classes is called {wanted!r}; {hint}")
+    raise UsageError(
+        f"none of this network's {len(labels)} classes is called {shortened(wanted)!r}; {hint}"
+    )
 
 
 def find_classes(labels: Sequence[str], wanted: Iterable[str]) -> tuple[int, ...]:
@@ -128,6 +154,7 @@ def matching_classes(labels: Sequence[str], typed: str) -> tuple[int, ...]:
 
 
 def _listing(labels: Sequence[str], indices: Iterable[int]) -> str:
-    entries = [f"{labels[index]!r} ({index})" for index in indices]
-    more = len(entries) - _SHOWN_CANDIDATES
-    return ", ".join(entries[:_SHOWN_CANDIDATES]) + (f" and {more} more" if more > 0 else "")
+    found = list(indices)
+    entries = [f"{shortened(labels[each])!r} ({each})" for each in found[:_SHOWN_CANDIDATES]]
+    more = len(found) - _SHOWN_CANDIDATES
+    return ", ".join(entries) + (f" and {more} more" if more > 0 else "")

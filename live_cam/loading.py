@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from live_cam.classifier import Classifier, load_classifier, missing_download
-from live_cam.errors import WeightsError
+from live_cam.engines.faults import FAILURES, known_fault, reason
+from live_cam.errors import DeviceLostError, WeightsError
 from live_cam.precision import select_device
 from live_cam.preprocess import Preprocessor
 from live_cam.settings import ACCELERATORS, EMBEDDED_MODEL
@@ -40,13 +41,45 @@ def load_network(
     Raises:
         UsageError: A wrong name or file; the message says which.
         WeightsError: The weights cannot be had.
+        EngineError: The device has failed, or has too little memory.
     """
-    device = select_device("cpu" if settings.device in ACCELERATORS else settings.device)
-    classifier = _classifier(settings, device, say, busy)
-    preprocess = Preprocessor(
-        classifier.input_size, classifier.mean, classifier.std, device, settings.fit
-    )
+    device = network_device(settings, say)
+    try:
+        classifier = _classifier(settings, device, say, busy)
+        preprocess = Preprocessor(
+            classifier.input_size, classifier.mean, classifier.std, device, settings.fit
+        )
+    except FAILURES as error:
+        fault = known_fault(error, f"loading {settings.model}", str(device))
+        if fault is None and device.type == "cpu":
+            raise
+        lost = DeviceLostError(f"the device {device} has failed ({reason(error)}).")
+        raise (fault or lost) from error
     return Loaded(classifier, preprocess, device)
+
+
+def cpu_may_step_in(settings: NetworkSettings) -> bool:
+    """Whether, where the network cannot be loaded on its device, another one is left.
+
+    One that the user named must work: who asked for a GPU wants to know at the start that it is
+    not used. In the middle of a run the CPU steps in whoever chose the device.
+    """
+    return settings.device == "auto" and network_device(settings).type != "cpu"
+
+
+def network_device(
+    settings: NetworkSettings, say: Callable[[str], None] | None = None
+) -> torch.device:
+    """Return where torch has the network: on the CPU, where OpenVINO computes on another device.
+
+    Args:
+        settings: Which device.
+        say: Told why a GPU that is here is not used.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    return select_device("cpu" if settings.device in ACCELERATORS else settings.device, say)
 
 
 def _classifier(

@@ -87,6 +87,7 @@ class MultiLayerCAM(CAM):
                 self._method(each.maps(), each.axes.as_maps(gradient))
                 for each, gradient in zip(activations, gradients, strict=True)
             ]
+        self._precision.check_finite(logits.detach(), *maps)
         height, width = x.shape[2:]
         return CAMResult(averaged(maps, height, width), logits.detach(), classes)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from live_cam.settings import MOST_PIXELS
+
 _ENVIRONMENT = {
     # The Media Foundation backend probes hardware transforms for tens of seconds when it opens a
     # camera (opencv/opencv#17687).
@@ -17,6 +19,9 @@ _ENVIRONMENT = {
     # Failures reach the user as one sentence of ours, not as a backend's log lines before it.
     "OPENCV_LOG_LEVEL": "SILENT",
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    # A file of 60 bytes may claim to be a picture of a billion pixels, and OpenCV's own limit lets
+    # it. See `settings.MOST_PIXELS`.
+    "OPENCV_IO_MAX_IMAGE_PIXELS": str(MOST_PIXELS),
     # The wheel's Qt has no fonts and warns about it on every window; we draw our own text.
     "QT_LOGGING_RULES": "*.warning=false;*.debug=false;*.info=false",
 }

@@ -14,7 +14,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from live_cam.engines.cut import Cut, cut
-from live_cam.errors import EngineError, NonFiniteError
+from live_cam.errors import EngineError
 from live_cam.gradcam import CAM, CAMResult, chosen_classes, wanted_classes
 from live_cam.methods import weighted_sum
 from live_cam.precision import Precision
@@ -96,7 +96,9 @@ class PerturbationCAM(CAM):
             classes = chosen_classes(logits, wanted_classes(class_index, *logits.shape))
             changed = self._all_scores(x, maps, classes, activation.axes)
             weights = self._weights(logits.gather(1, classes[:, None]), changed)
-        return CAMResult(weighted_sum(maps, weights), logits, classes)
+        cam = weighted_sum(maps, weights)
+        self._precision.check_finite(logits, cam)
+        return CAMResult(cam, logits, classes)
 
     def _all_scores(self, x: Tensor, maps: Tensor, classes: Tensor, axes: Axes) -> Tensor:
         """Return each picture's score with each of its feature maps perturbed, N×K."""
@@ -107,11 +109,7 @@ class PerturbationCAM(CAM):
                 scores[index, channels] = ask(channels.to(x.device))[:, index_of_class].float()
                 done = index * scores.shape[1] + int(channels[-1]) + 1
                 self._progress(done, scores.numel())
-        if not bool(torch.isfinite(scores).all()):
-            raise NonFiniteError(
-                f"the network's scores are not finite in {self._precision.name}; "
-                "use --precision fp32, or check the weights."
-            )
+        self._precision.check_finite(scores)
         return scores
 
     @abstractmethod

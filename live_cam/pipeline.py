@@ -132,6 +132,8 @@ class LivePipeline:
                     self._refresh(source, schedule.explanation)
                 self._poll_window(source)
                 self._apply_controls(schedule)
+            if not self._stop.is_set() and not self.controls.quit:
+                self._explainer.check()
 
     # ---- opening -------------------------------------------------------------------------------
 
@@ -195,12 +197,11 @@ class LivePipeline:
         """Show the next picture, and record it."""
         self._shown = shown
         # A file waits on its first frame for the network; that wait is not part of the video.
-        counts = source.live or shown.explanation is not None
-        if counts:
+        if not shown.waiting:
             self._limits.count(shown.frame)
             self._shown_meter.tick()
         picture = self._draw(source, shown)
-        if counts:
+        if not shown.waiting:
             self._recording.write(picture, shown.frame.timestamp)
         if self.observer:
             self.observer.shown(shown)
@@ -256,9 +257,9 @@ class LivePipeline:
         )
 
     def _notice(self, source: Source) -> str | None:
-        if self._recording.trouble:
-            return self._recording.trouble
-        return (None if self.controls.frozen else source.trouble) or self._explainer.activity
+        explainer = self._explainer
+        lost = None if self.controls.frozen else source.trouble
+        return self._recording.trouble or lost or explainer.activity or explainer.warning
 
     # ---- keys ----------------------------------------------------------------------------------
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
 
-from live_cam.errors import DeviceError, NonFiniteError, UsageError
+from live_cam.errors import DeviceError, NonFiniteError, UsageError, shortened
 from live_cam.settings import DEVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from torch import Tensor
@@ -20,14 +23,16 @@ _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _AUTOMATIC = {"cuda": "fp16", "mps": "fp16", "xpu": "bf16"}
 _FIRST_SCALE = 2.0**14
 _SCALE_STEP = 2.0**4
+_MOST_DIGITS = 3
 
 
-def select_device(name: str = "auto") -> torch.device:
+def select_device(name: str = "auto", say: Callable[[str], None] | None = None) -> torch.device:
     """Return the device of that name, after checking that it is here.
 
     Args:
         name: `auto` (CUDA, else XPU, else MPS, else the CPU), or `cpu`, `cuda`, `cuda:N`, `mps`
             or `xpu`.
+        say: Told why `auto` takes no GPU though CUDA's driver is here.
 
     Raises:
         DeviceError: The device is not in this machine, or this torch cannot use it.
@@ -35,22 +40,54 @@ def select_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         name = next((kind for kind in ("cuda", "xpu", "mps") if _count(kind)), "cpu")
+        problem = cuda_problem() if name == "cpu" else None
+        if problem and say:
+            say(f"Going on with the CPU: {problem}.")
     kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps", "xpu") or (number and not number.isdecimal()):
-        raise UsageError(f"there is no device {name!r}; choose {', '.join(DEVICES)}.")
+    if kind not in ("cpu", "cuda", "mps", "xpu") or (number and not _is_index(number)):
+        raise UsageError(f"there is no device {shortened(name)!r}; choose {', '.join(DEVICES)}.")
     if kind != "cpu" and int(number or 0) >= _count(kind):
         raise DeviceError(f"the device {name} is not here: {_why_absent(kind)}.")
     return torch.device("cpu") if kind == "cpu" else torch.device(kind, int(number or 0))
 
 
+def _is_index(number: str) -> bool:
+    return number.isdecimal() and len(number) <= _MOST_DIGITS
+
+
 def _count(kind: str) -> int:
     if kind == "mps":
         return int(torch.backends.mps.is_available())
+    if kind == "cuda" and cuda_problem():
+        return 0
     backend = torch.cuda if kind == "cuda" else torch.xpu
     return backend.device_count() if backend.is_available() else 0
 
 
+@cache
+def cuda_problem() -> str | None:
+    """Return why CUDA, which torch was built with, does not work here; None: it does, or is not.
+
+    torch only warns of it, and only when it is first asked: of a driver that is too old for it,
+    for one.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if torch.cuda.is_available():
+            return None
+    for each in caught:
+        _, found, reason = str(each.message).partition("CUDA initialization:")
+        if found:
+            number = re.search(r"Error \d+: [^(]*", reason)
+            sentence, _, _ = (number.group() if number else reason).strip().partition(". ")
+            return f"CUDA does not work here ({sentence.strip()})"
+    return None
+
+
 def _why_absent(kind: str) -> str:
+    problem = cuda_problem() if kind == "cuda" else None
+    if problem:
+        return f"{problem}; mend that or use --device auto"
     count = _count(kind)
     if count:
         return f"there are {count}, numbered from {kind}:0; --device auto takes the first"
@@ -98,7 +135,8 @@ class Precision:
             raise UsageError(f"there is no precision {name!r}; choose auto, {', '.join(_DTYPES)}.")
         self.name = name
         self.dtype = _DTYPES[name]
-        self.scale = _FIRST_SCALE if name == "fp16" else 1.0
+        self._first_scale = _FIRST_SCALE if name == "fp16" else 1.0
+        self.scale = self._first_scale
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return a context in which torch computes in this format where that is safe."""
@@ -185,11 +223,30 @@ class Precision:
             NonFiniteError: No scale can help, or the lowest one is in use.
         """
         if hopeless or self.scale <= 1.0:
-            raise NonFiniteError(
-                f"the network's scores or gradients are not finite in {self.name}; "
-                "use --precision fp32, or check the weights."
-            )
+            # What no scale can help says nothing about the scale of what comes after it.
+            self.scale = self._first_scale
+            raise self._not_finite()
         self.scale /= _SCALE_STEP
+
+    def check_finite(self, *tensors: Tensor) -> None:
+        """Make sure that no number is NaN or infinite.
+
+        Args:
+            tensors: Scores, activations, gradients or maps, at least one, on one device.
+
+        Raises:
+            NonFiniteError: A number is.
+        """
+        if not bool(torch.stack([torch.isfinite(each).all() for each in tensors]).all()):
+            raise self._not_finite()
+
+    def _not_finite(self) -> NonFiniteError:
+        remedy = "check the weights"
+        if self.dtype is not torch.float32:
+            remedy = f"use --precision fp32, or {remedy}"
+        return NonFiniteError(
+            f"the network's scores or gradients are not finite in {self.name}; {remedy}."
+        )
 
 
 @contextmanager

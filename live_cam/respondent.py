@@ -107,22 +107,26 @@ class Respondent(Closing):
             return False  # they are those of the first layer, weighed by its gradient
         return len(self.layers) > 1 or perturbs(question)
 
+    @property
+    def engine_name(self) -> str:
+        """Which engine answers where one does: the plain one, unless another was asked for."""
+        settings = self._settings
+        if settings.device in ACCELERATORS or settings.precision == "int8":
+            return "openvino"
+        return "hook" if settings.engine == "auto" else settings.engine
+
     def engine(self) -> Engine:
         """Return the engine, open."""
         if isinstance(self._open, Engine):
             return self._open
         self.close()
         settings = self._settings
-        accelerator = settings.device if settings.device in ACCELERATORS else None
-        name = "hook" if settings.engine == "auto" else settings.engine
-        if accelerator or settings.precision == "int8":
-            name = "openvino"
         self._open = engine = open_engine(
-            name,
+            self.engine_name,
             self._loaded.classifier,
             precision=settings.precision,
             device=self._loaded.device,
-            accelerator=accelerator or "cpu",
+            accelerator=settings.device if settings.device in ACCELERATORS else "cpu",
         )
         return engine
 

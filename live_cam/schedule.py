@@ -10,6 +10,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from live_cam.errors import NonFiniteError, UnexplainedError
 from live_cam.latest import Latest
 from live_cam.playback import Playback
 from live_cam.stillness import Stillness
@@ -31,7 +32,9 @@ class Shown(NamedTuple):
 
     frame: Frame
     explanation: Explanation | None
-    """None before the first one."""
+    """None before the first one, and where the frame cannot be explained."""
+    waiting: bool = False
+    """Whether it is shown only until the source can begin, since the network is not loaded yet."""
 
 
 class Schedule(Protocol):
@@ -116,6 +119,18 @@ class _Loading:
         self._explainer.load()
         return True
 
+    def _explain_frame(self, frame: Frame) -> Explanation | None:
+        """Explain a frame; None where its numbers are not finite, or nothing can explain now.
+
+        One frame that overflows in float16 must not end a run that shows and records thousands.
+        """
+        try:
+            explanation = self._explainer.explain(frame)
+        except (NonFiniteError, UnexplainedError):  # which the explainer tells the user
+            return None
+        self._explained(frame, explanation)
+        return explanation
+
     def _check(self) -> None:
         for worker in self._workers:
             worker.check()
@@ -146,6 +161,7 @@ class NewestFirst(_Loading):
         self._frames: Latest[Frame] = Latest()
         self._stillness = Stillness()
         self._explanation: Explanation | None = None
+        self._answered = False
         self._last: Frame | None = None
         self._waits_for_first = not self._source.live
         if self._waits_for_first:
@@ -178,14 +194,14 @@ class NewestFirst(_Loading):
                 self.saved += 1
                 self._explainer.stand_still(frame)
                 continue
-            self._explanation = self._explainer.explain(frame)
+            self._explanation = self._explain_frame(frame)
+            self._answered = True
             self._stillness.explained(frame)
-            self._explained(frame, self._explanation)
 
     def next(self, timeout: float) -> Shown | None:
         """See `Schedule.next`."""
         self._check()
-        if self._waits_for_first and self._last is not None and self._explanation is not None:
+        if self._waits_for_first and self._last is not None and self._answered:
             self._waits_for_first = False
             self._playback.paused.clear()
             return Shown(self._last, self._explanation)
@@ -193,7 +209,7 @@ class NewestFirst(_Loading):
         if frame is None:
             return None
         self._last = frame
-        return Shown(frame, self._explanation)
+        return Shown(frame, self._explanation, waiting=self._waits_for_first)
 
     @property
     def explanation(self) -> Explanation | None:
@@ -236,13 +252,11 @@ class EveryFrame(_Loading):
         frame = self._source.read()
         if frame is None:
             return
-        self._put(Shown(frame, None))
+        self._put(Shown(frame, None, waiting=True))
         if not self._loaded():
             return
         while frame is not None and not self._stop.is_set():
-            explanation = self._explainer.explain(frame)
-            self._explained(frame, explanation)
-            self._put(Shown(frame, explanation))
+            self._put(Shown(frame, self._explain_frame(frame)))
             frame = self._source.read()
 
     def _put(self, shown: Shown) -> None:

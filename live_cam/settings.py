@@ -45,6 +45,8 @@ ACCELERATORS: Final = ("gpu", "npu")
 """The devices that OpenVINO computes on beside the CPU: Intel's."""
 ENGINES: Final = ("auto", "hook", "torch", "openvino")
 PRECISIONS: Final = ("auto", "fp32", "fp16", "bf16", "int8")
+OPENVINO_ONLY: Final = (*ACCELERATORS, "int8")
+"""The devices and precisions that no other engine has."""
 METHODS: Final = (
     "gradcam",
     "gradcam++",
@@ -69,6 +71,17 @@ CHECK_EVERY: Final = 10
 """One explanation in how many is checked, where the user says no number."""
 DEFAULT_SMOOTHING: Final = 1.0
 SMOOTHING: Final = Range(0.0, 60.0)
+MOST_PIXELS: Final = 1 << 27
+"""Of a picture: 134 million, of which phones' best cameras make 108. More take gigabytes, and a few
+bytes are enough to claim them."""
+MOST_VIDEO_PIXELS: Final = 1 << 26
+"""Of a video's picture, of which decoders hold dozens: twice 8K."""
+THREADS: Final = Range(1, 256)
+"""Of a network. Where the system refuses one of them, the process ends at once."""
+BATCH: Final = Range(1, 4096)
+"""Pictures that are explained at once."""
+MAPS: Final = Range(1, 100_000)
+"""Feature maps that are shown one by one; no layer has more."""
 VIDEO_ENDINGS: Final = (".mp4", ".mov", ".mkv", ".avi")
 ANIMATIONS: Final = ("gif", "mp4")
 MAP_ORDERS: Final = ("weight", "index")

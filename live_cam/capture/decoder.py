@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -14,8 +15,9 @@ from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from live_cam.errors import UsageError
+from live_cam.errors import UsageError, first_line
 from live_cam.opencv import cv2
+from live_cam.settings import MOST_VIDEO_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,7 +32,12 @@ av.logging.set_level(None)
 
 _BROKEN_IN_A_ROW: Final = 100
 """So many broken packets in a row are not a fault in the middle: nothing more will come."""
+_INVALID: Final = 0x41444E49
+"""FFmpeg's code for invalid data: `AVERROR_INVALIDDATA`."""
 _USUAL_RATE: Final = Fraction(30)
+_RATES: Final = Fraction(1, 3600), Fraction(1000)
+"""Pictures per second. What a file says beyond them is no rate."""
+_BOUNDS: Final = {"max_pixels": str(MOST_VIDEO_PIXELS)}
 _SEGMENTED: Final = {"hls", "dash"}
 _LENGTH: Final = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 _TURNS: Final = {
@@ -92,20 +99,26 @@ class Decoder:
             UsageError: There is no video in it, or none that this FFmpeg can decode.
             av.error.FFmpegError: It cannot be opened.
         """
-        self._container = av.open(
-            location, options=dict(options or {}), timeout=timeout, metadata_errors="replace"
-        )
+        with _stumbling():
+            self._container = av.open(
+                location,
+                options={**_BOUNDS, **(options or {})},
+                timeout=timeout,
+                metadata_errors="replace",
+            )
         try:
             self._stream = self._choose_stream(name)
         except UsageError:
             self._container.close()
             raise
         context = self._stream.codec_context
+        context.options = dict(_BOUNDS)
         self.codec = context.name
         self.independent = context.codec.intra_only
         self._reformatter = VideoReformatter()
         known = (self._stream.average_rate, self._stream.guessed_rate, self._stream.base_rate)
-        self.rate = next((rate for rate in known if rate), _USUAL_RATE)
+        low, high = _RATES
+        self.rate = next((rate for rate in known if rate and low <= rate <= high), _USUAL_RATE)
         self.time_base = self._stream.time_base or 1 / Fraction(self.rate)
         self.start, self.end, self.whole_end = self._bounds()
         self.alone = len(self._container.streams) == 1
@@ -194,7 +207,8 @@ class Decoder:
         broken = 0
         while True:
             try:
-                packet = next(packets, None)
+                with _stumbling():
+                    packet = next(packets, None)
             except av.error.InvalidDataError:
                 broken += 1
                 self.broken += 1
@@ -222,16 +236,23 @@ class Decoder:
         Raises:
             av.error.FFmpegError: The packet is broken; the next one may be whole.
         """
-        for frame in self._stream.decode(packet):
-            bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
-            turn = round(frame.rotation / 90) % 4
-            yield Decoded(
-                _turned(cast("NDArray[np.uint8]", bgr), turn),
-                self._time(frame.pts, frame),
-                # Older versions of PyAV do not tell it.
-                self._time(getattr(frame, "duration", 0), frame) or Fraction(0),
-                self._pixel_aspect(turn),
-            )
+        with _stumbling():
+            frames = self._stream.decode(packet)
+        for frame in frames:
+            with _stumbling():
+                decoded = self._decoded(frame)
+            yield decoded
+
+    def _decoded(self, frame: VideoFrame) -> Decoded:
+        bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
+        turn = round(frame.rotation / 90) % 4
+        return Decoded(
+            _turned(cast("NDArray[np.uint8]", bgr), turn),
+            self._time(frame.pts, frame),
+            # Older versions of PyAV do not tell it.
+            self._time(getattr(frame, "duration", 0), frame) or Fraction(0),
+            self._pixel_aspect(turn),
+        )
 
     def _time(self, ticks: int | None, frame: VideoFrame) -> Fraction | None:
         base = frame.time_base or self._stream.time_base
@@ -255,3 +276,14 @@ def _turned(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
     """Turn a picture counterclockwise by so many quarters."""
     code = _TURNS.get(turn)
     return image if code is None else cast("NDArray[np.uint8]", cv2.rotate(image, code))
+
+
+@contextmanager
+def _stumbling() -> Iterator[None]:
+    """Take for invalid data what PyAV itself stumbles over: an index or a number out of range."""
+    try:
+        yield
+    except av.error.FFmpegError:
+        raise
+    except Exception as error:
+        raise av.error.InvalidDataError(_INVALID, first_line(error)) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from live_cam.capture.masking import masked
-from live_cam.errors import UsageError
+from live_cam.errors import UsageError, shortened
 from live_cam.settings import RECONNECT_SECONDS
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ def open_source(
     # Each is imported when it is needed: a camera needs no PyAV, whose libraries and OpenCV's get
     # in each other's way on macOS, and a video no camera.
     if source.isascii() and source.isdecimal():
-        if int(source) > _LAST_CAMERA:
+        if len(source) > len(str(_LAST_CAMERA)):
             raise UsageError(
-                f"There is no camera {source}: indices go from 0 to {_LAST_CAMERA}; "
+                f"There is no camera {shortened(source)}: indices go from 0 to {_LAST_CAMERA}; "
                 "live-cam doctor lists the cameras."
             )
         from live_cam.capture.camera import Camera
@@ -122,12 +122,20 @@ def open_source(
         from live_cam.capture.stream import open_stream
 
         return open_stream(source, reconnect=reconnect)
-    path = Path(source).expanduser()
+    path = expanded(source)
     if _is_device(path):
         from live_cam.capture.camera import Camera
 
         return Camera(str(path), size=camera_size, fps=camera_fps, reconnect=reconnect)
     return _open_path(path, source, loop=loop, hold=hold)
+
+
+def expanded(source: str) -> Path:
+    """Return the path that a text means: `~` is the user's home folder, if there is such a user."""
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:  # a tilde, but nobody of that name
+        return Path(source)
 
 
 def _is_device(path: Path) -> bool:
@@ -141,7 +149,8 @@ def _is_device(path: Path) -> bool:
 def _open_path(path: Path, source: str, *, loop: bool, hold: float) -> Source:
     mode = _mode(path)
     if not source.strip() or mode is None:
-        raise UsageError(f"There is no file or folder {masked(source)!r}; {_WHAT_IS_RIGHT}.")
+        said = shortened(masked(source))
+        raise UsageError(f"There is no file or folder {said!r}; {_WHAT_IS_RIGHT}.")
     from live_cam.capture import stills
 
     if stat.S_ISDIR(mode):

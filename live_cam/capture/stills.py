@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-import warnings
-from io import BytesIO
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from live_cam.capture.base import PacedSource, Picture
+from live_cam.capture.soundness import is_sound, open_known
 from live_cam.errors import UsageError
 from live_cam.opencv import cv2
+from live_cam.settings import MOST_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,8 @@ _ENDINGS: Final = frozenset(
         *(".pic", ".png", ".pnm", ".ppm", ".pxm", ".ras", ".sr", ".tif", ".tiff", ".webp"),
     }
 )
+_MOST_BYTES: Final = 1 << 30
+"""More than any picture of `MOST_PIXELS` has."""
 
 
 class Stills(PacedSource):
@@ -101,7 +103,8 @@ class Stills(PacedSource):
                 return image
             if path not in self.skipped:
                 self.skipped.append(path)
-                _log.warning("%s is no picture that can be read; it is passed over.", path)
+                if len(self._paths) > 1:
+                    _log.warning("%s is no picture that can be read; it is passed over.", path)
         return None
 
     def _release(self) -> None:
@@ -180,42 +183,53 @@ def read_picture(path: Path) -> NDArray[np.uint8] | None:
         path: A picture of any depth and number of channels; in floating point 1 is white.
 
     Returns:
-        H×W×3 BGR; None if the file is no picture, or is broken or cut off.
+        H×W×3 BGR; None if the file is no picture, is broken or cut off, or has more than
+        `settings.MOST_PIXELS`.
     """
     try:
-        data = path.read_bytes()
+        # A pipe would be waited for, perhaps forever.
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            return None
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
     except OSError:
         return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(BytesIO(data)) as picture:
-                # OpenCV 4 fills what is missing of a picture that is cut off with grey.
-                picture.load()
-                if picture.has_transparency_data:
-                    return _on_white(picture)
-    except (UnidentifiedImageError, Image.DecompressionBombError):
-        pass  # one that only OpenCV knows, or that is just large
-    except (OSError, SyntaxError, ValueError):
+    if len(data) > _MOST_BYTES or not is_sound(data):
         return None
-    return _decoded(data)
+    laid = _on_white(data)
+    return _decoded(data) if laid is None else laid
 
 
-def _on_white(picture: Image.Image) -> NDArray[np.uint8]:
-    """Lay a transparent picture on white, as paper is: what it hides is no part of it."""
-    upright = ImageOps.exif_transpose(picture).convert("RGBA")
+def _on_white(data: bytes) -> NDArray[np.uint8] | None:
+    """Lay a transparent picture on white, as paper is: what it hides is no part of it.
+
+    Returns:
+        None where nothing is transparent, or OpenCV alone knows the format.
+    """
+    try:
+        with open_known(data) as picture:
+            if not picture.has_transparency_data:
+                return None
+            upright = _turned(picture).convert("RGBA")
+    except UnidentifiedImageError:
+        return None
     white = Image.new("RGBA", upright.size, "white")
     pixels = np.asarray(Image.alpha_composite(white, upright).convert("RGB"))
     return np.ascontiguousarray(pixels[..., ::-1])
 
 
+def _turned(picture: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # Pillow's reader of EXIF data fails on broken ones in any way
+        return picture
+
+
 def _decoded(data: bytes) -> NDArray[np.uint8] | None:
-    if not data:
-        return None
     try:
         # Not `imread`: on Windows it does not find names outside of the system's code page.
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    except cv2.error:  # larger than OpenCV takes
+    except cv2.error:  # it claims to have too many pixels
         return None
     if image is None or image.dtype == np.uint8:
         return cast("NDArray[np.uint8] | None", image)
@@ -236,10 +250,12 @@ def unreadable(paths: Sequence[Path]) -> str:
     """Say that none of these files is a picture that can be read."""
     if len(paths) == 1:
         return (
-            f"{paths[0]} is no picture that can be read: it is broken, cut off or of an unknown "
-            "format; check whether another program shows it."
+            f"{paths[0]} is no picture that can be read: it is broken, cut off, of an unknown "
+            f"format or above {MOST_PIXELS // 10**6} million pixels; check whether another program "
+            "shows it, and make it smaller."
         )
     return (
         f"None of the {len(paths)} pictures in {paths[0].parent} can be read: they are broken, cut "
-        "off or of an unknown format; check whether another program shows them."
+        f"off, of an unknown format or above {MOST_PIXELS // 10**6} million pixels; check whether "
+        "another program shows them, and make them smaller."
     )

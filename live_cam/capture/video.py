@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import av.error
 
 from live_cam.capture.base import PacedSource, Picture
 from live_cam.capture.decoder import Decoder
 from live_cam.errors import CaptureError, LiveCamError, UsageError
+from live_cam.settings import MOST_VIDEO_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 
     from av.packet import Packet
     from av.video.stream import VideoStream
+
+_LONGEST_GAP: Final = Fraction(24 * 3600)
+"""Seconds."""
+_LOCAL: Final = {"protocol_whitelist": "file,crypto,data"}
+"""A file may be a list of other files (HLS), but none of them is fetched from a server."""
 
 
 class Video(PacedSource):
@@ -43,7 +50,8 @@ class Video(PacedSource):
             self._first = self._decode()
             if self._first is None:
                 raise UsageError(
-                    f"No picture in {name} can be decoded; the file is empty or broken: check "
+                    f"No picture in {name} can be decoded; the file is empty or broken, or its "
+                    f"pictures have more than {MOST_VIDEO_PIXELS // 10**6} million pixels: check "
                     "whether another program plays it."
                 )
         except LiveCamError:
@@ -75,12 +83,15 @@ class Video(PacedSource):
         return Picture(decoded.image, float(self._place(decoded.time)))
 
     def _place(self, time: Fraction | None) -> Fraction:
-        """Return when the picture is shown, on a clock that starts at 0 and never goes back."""
+        """Return when the picture is shown, on a clock that starts at 0 and never goes back.
+
+        Nor does it leap over a day, for which the picture would stand still.
+        """
         expected = self._last + self._step
         if time is None:
             self._last = expected
             return expected
-        if self._start is None or time - self._start <= self._last:
+        if self._start is None or not 0 < time - self._start - self._last <= _LONGEST_GAP:
             self._start = time - expected
         self._last = time - self._start
         return self._last
@@ -126,10 +137,11 @@ def open_decoder(path: Path) -> Decoder:
     """
     try:
         # The prefix: FFmpeg would take the part of a name before its first colon for a protocol.
-        return Decoder(f"file:{path}", name=path.name)
-    except av.error.PermissionError:
-        raise UsageError(f"{path} may not be read; change its permissions.") from None
-    except av.error.InvalidDataError as error:
+        return Decoder(f"file:{path}", name=path.name, options=_LOCAL)
+    except (av.error.InvalidDataError, av.error.PermissionError) as error:
+        # FFmpeg also says so of a list of files that it does not follow.
+        if not os.access(path, os.R_OK):
+            raise UsageError(f"{path} may not be read; change its permissions.") from None
         raise UsageError(
             f"{path} is not a video, or it is cut off or broken; check whether another program "
             "plays it."

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from live_cam.errors import UsageError
+from live_cam.classifier.recipe import IMAGENET_CLASSES
+from live_cam.errors import UsageError, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import nn
@@ -24,37 +25,30 @@ _SHOWN_KEYS = 3
 def load_checkpoint(recipe: Recipe, state: StateDict, path: Path) -> nn.Module:
     """Build a network for as many classes as a state dict has, and load it.
 
+    What does not fit is refused before room is made for that many classes.
+
     Args:
         recipe: How to build the network.
         state: What `read_state_dict` read.
         path: Where from, to be named.
 
     Raises:
-        UsageError: The state dict is not one of this network.
+        UsageError: The state dict is not one of this network, or holds NaN or infinity.
         WeightsError: timm is not installed.
     """
-    classes = count_classes(recipe, state)
-    module = recipe.build(state) if classes is None else recipe.build(state, classes)
-    expected = module.state_dict()
-    problems = {
-        "missing": [key for key in expected if key not in state and not _is_counter(key)],
-        "unexpected": [key for key in state if key not in expected],
-        "of another shape": [
-            key for key in expected if key in state and state[key].shape != expected[key].shape
-        ],
-    }
-    if any(problems.values()):
-        listing = "; ".join(
-            f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys
-        )
-        raise UsageError(
-            f"the weights {path} are not those of a {recipe.name}: of its {len(expected)} "
-            f"tensors, {listing}; name the network that they belong to with --model."
-        )
+    shapes = _shapes_by_classes(recipe, state)
+    classes = _count_classes(shapes, state)
+    if classes == 0:
+        raise UsageError(f"the weights {path} are of a network without classes; train it on some.")
+    if classes is None:
+        classes = IMAGENET_CLASSES
+    _check_fit({key: shape.of(classes) for key, shape in shapes.items()}, state, recipe.name, path)
+    module = recipe.build(state, classes)
     # Some of torchvision's networks ask which version of themselves a state dict is of.
     versioned = OrderedDict(state)
-    versioned._metadata = expected._metadata  # type: ignore[attr-defined]
+    versioned._metadata = module.state_dict()._metadata  # type: ignore[attr-defined]
     module.load_state_dict(versioned, strict=False)
+    _check_finite(module, path)
     return module
 
 
@@ -68,12 +62,30 @@ def count_classes(recipe: Recipe, state: StateDict) -> int | None:
         recipe: How to build the network.
         state: Its state dict, with any number of classes.
     """
+    return _count_classes(_shapes_by_classes(recipe, state), state)
+
+
+class _Shape(NamedTuple):
+    """A tensor's sizes in a network for 2 classes, and in one for 3."""
+
+    two: Sequence[int]
+    three: Sequence[int]
+
+    @property
+    def class_axis(self) -> int | None:
+        """Which axis counts classes, if one does."""
+        sizes = zip(self.two, self.three, strict=True)
+        return next((axis for axis, pair in enumerate(sizes) if pair == (2, 3)), None)
+
+    def of(self, classes: int) -> tuple[int, ...]:
+        """Return its sizes in a network for any number of classes."""
+        pairs = zip(self.two, self.three, strict=True)
+        return tuple(two + (classes - 2) * (three - two) for two, three in pairs)
+
+
+def _shapes_by_classes(recipe: Recipe, state: StateDict) -> dict[str, _Shape]:
     two, three = (_shapes(recipe, state, classes) for classes in (2, 3))
-    for key, shape in reversed(two.items()):
-        for axis, sizes in enumerate(zip(shape, three[key], strict=True)):
-            if sizes == (2, 3) and key in state and state[key].ndim == len(shape):
-                return state[key].shape[axis]
-    return None
+    return {key: _Shape(shape, three[key]) for key, shape in two.items()}
 
 
 def _shapes(recipe: Recipe, state: StateDict, classes: int) -> dict[str, torch.Size]:
@@ -85,10 +97,50 @@ def _shapes(recipe: Recipe, state: StateDict, classes: int) -> dict[str, torch.S
     return {key: tensor.shape for key, tensor in module.state_dict().items()}
 
 
+def _count_classes(shapes: Mapping[str, _Shape], state: StateDict) -> int | None:
+    for key, shape in reversed(list(shapes.items())):
+        axis = shape.class_axis
+        if axis is not None and key in state and state[key].ndim == len(shape.two):
+            return int(state[key].shape[axis])
+    return None
+
+
+def _check_fit(
+    expected: Mapping[str, tuple[int, ...]], state: StateDict, name: str, path: Path
+) -> None:
+    problems = {
+        "missing": [key for key in expected if key not in state and not _is_counter(key)],
+        "unexpected": [key for key in state if key not in expected],
+        "of another shape": [
+            key for key, shape in expected.items() if key in state and state[key].shape != shape
+        ],
+    }
+    if any(problems.values()):
+        listing = "; ".join(
+            f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys
+        )
+        raise UsageError(
+            f"the weights {path} are not those of a {name}: of its {len(expected)} tensors, "
+            f"{listing}; name the network that they belong to with --model."
+        )
+
+
+def _check_finite(module: nn.Module, path: Path) -> None:
+    broken = [
+        key for key, tensor in module.state_dict().items() if not bool(torch.isfinite(tensor).all())
+    ]
+    if broken:
+        raise UsageError(
+            f"the weights {path} hold NaN or infinity, in {len(broken)} of their tensors "
+            f"({_some(broken)}); the training went wrong, so take those of an earlier epoch."
+        )
+
+
 def _is_counter(key: str) -> bool:
     """Batch normalisation's counter is of no use in `eval()`, and old checkpoints lack it."""
     return key.endswith("num_batches_tracked")
 
 
 def _some(keys: Sequence[str]) -> str:
-    return ", ".join(keys[:_SHOWN_KEYS]) + (", …" if len(keys) > _SHOWN_KEYS else "")
+    shown = ", ".join(map(shortened, keys[:_SHOWN_KEYS]))
+    return shown + (", …" if len(keys) > _SHOWN_KEYS else "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from live_cam.classifier.recipe import IMAGENET_CLASSES, SkipInitialisation, triple
-from live_cam.errors import UsageError, WeightsError
+from live_cam.errors import UsageError, WeightsError, shortened
 from live_cam.weights import obtaining
 
 if TYPE_CHECKING:
@@ -69,14 +69,15 @@ class TimmRecipe:
             close = difflib.get_close_matches(architecture.lower(), known, 3, 0.4)
             hint = f"did you mean {', '.join(PREFIX + each for each in close)}?" if close else ""
             raise UsageError(
-                f"there is no network {name!r} in timm; "
+                f"there is no network {shortened(name)!r} in timm; "
                 f"{hint or 'timm.list_models() in Python lists them.'}"
             )
         tagged = timm.list_models(f"{architecture}.*", pretrained=True)
         if tag and name not in tagged:
             choice = [PREFIX + each for each in tagged] or [PREFIX + architecture]
             raise UsageError(
-                f"timm has no weights {tag!r} of {architecture}; choose {', '.join(choice)}."
+                f"timm has no weights {shortened(tag)!r} of {architecture}; "
+                f"choose {', '.join(choice)}."
             )
         return timm.get_pretrained_cfg(name) or timm.models.PretrainedCfg()
 

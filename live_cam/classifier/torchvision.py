@@ -10,7 +10,7 @@ from torchvision import models
 
 from live_cam.classifier.recipe import IMAGENET_CLASSES, SkipInitialisation, triple
 from live_cam.classifier.timm import PREFIX, is_timm_network
-from live_cam.errors import UsageError
+from live_cam.errors import UsageError, shortened
 from live_cam.settings import EMBEDDED_MODEL
 from live_cam.weights import StateDict, cached_file, load_pretrained
 
@@ -37,7 +37,7 @@ class TorchvisionRecipe:
                 close = [PREFIX + name]
             hint = f"did you mean {', '.join(close)}" if close else "see live-cam run --help"
             raise UsageError(
-                f"there is no network {name!r} among torchvision's classifiers; {hint}?"
+                f"there is no network {shortened(name)!r} among torchvision's classifiers; {hint}?"
             )
         self.name = name
         self._weights: WeightsEnum = models.get_model_weights(name).DEFAULT

@@ -5,6 +5,8 @@ Nothing here imports torch or OpenCV before a command needs them, so that `--hel
 
 from __future__ import annotations
 
+import io
+import logging
 import sys
 
 import click
@@ -14,7 +16,7 @@ from live_cam.cli.evaluate import evaluate
 from live_cam.cli.image import image
 from live_cam.cli.live import demo, run
 from live_cam.cli.machine import bench, doctor
-from live_cam.cli.options import say
+from live_cam.cli.printing import SayingHandler, printable, say
 from live_cam.cli.video import video
 from live_cam.errors import LiveCamError
 
@@ -46,6 +48,7 @@ def main() -> None:
 
     Exits with 0 on a normal end, 1 for a failure at run time and 2 for wrong usage.
     """
+    logging.getLogger("live_cam").addHandler(SayingHandler())
     try:
         code = cli.main(prog_name="live-cam", standalone_mode=False)
     except click.exceptions.Abort:
@@ -53,7 +56,9 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 0
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(printable(shown.getvalue().rstrip()), err=True)
         code = error.exit_code
     except LiveCamError as error:
         say(f"live-cam: {error}")

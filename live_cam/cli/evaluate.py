@@ -10,6 +10,7 @@ import click
 
 from live_cam import settings
 from live_cam.cli.options import FILE, MANY_PICTURES, NETWORK, named_layers, option, options
+from live_cam.cli.printing import tell
 from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import EvaluationSettings
@@ -72,5 +73,5 @@ def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
         finally:
             progress.close()
             if pipeline.evaluation and pipeline.evaluation.done:
-                click.echo(pipeline.evaluation.text(), nl=False)
+                tell(pipeline.evaluation.text().removesuffix("\n"))
     return 1 if pipeline.evaluation and pipeline.evaluation.failed else 0

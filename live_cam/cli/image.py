@@ -16,8 +16,9 @@ from live_cam.cli.options import (
     named_layers,
     option,
     options,
-    say,
+    whole_number,
 )
+from live_cam.cli.printing import say, tell
 from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.settings import StillsSettings
@@ -75,7 +76,10 @@ _OUTPUTS = (
         "gradient, and at last of their sum, the Grad-CAM: NAME.maps.gif or .mp4.",
     ),
     _option(
-        "maps", "--maps", type=click.IntRange(min=1), help="How many of them: the strongest ones."
+        "maps",
+        "--maps",
+        type=whole_number(settings.MAPS),
+        help="How many of them: the strongest ones.",
     ),
     _option("order", "--order", type=click.Choice(settings.MAP_ORDERS), help="And in which order."),
 )
@@ -114,4 +118,4 @@ class _Progress(StepProgress):
 
         self.clear()
         classes = ", ".join(map(headline, explanations))
-        click.echo(f"{source}: {classes} → {', '.join(map(str, overlays))}")
+        tell(f"{source}: {classes} → {', '.join(map(str, overlays))}")

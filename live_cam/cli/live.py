@@ -7,17 +7,18 @@ from typing import Any
 
 import click
 
-from live_cam.cli.options import EXPLANATION, LIVE, MOVING, NETWORK, SOURCE, options, say
+from live_cam.cli.options import EXPLANATION, LIVE, MOVING, NETWORK, SOURCE, options
+from live_cam.cli.printing import say
 from live_cam.cli.signals import stopped_by_signals
 from live_cam.errors import UsageError
-from live_cam.settings import Settings
+from live_cam.settings import OPENVINO_ONLY, Settings
 
 _DEMO_SECONDS = 20.0
 _DEMO_FILE = Path("demo.mp4")
 
 
 @click.command()
-@options((SOURCE,), NETWORK, EXPLANATION, MOVING, LIVE)
+@options(SOURCE, NETWORK, EXPLANATION, MOVING, LIVE)
 def run(**chosen: Any) -> None:
     """Explain what a camera, a video, a stream or pictures show."""
     _run(Settings(**chosen))
@@ -51,6 +52,12 @@ def _run(chosen: Settings) -> None:
             f"--every-frame does not go with camera {chosen.source}, which never waits; "
             "use it with a video file or pictures, or leave it out."
         )
+    for option, value in (("precision", chosen.precision), ("device", chosen.device)):
+        if value in OPENVINO_ONLY and chosen.engine in ("hook", "torch"):
+            raise UsageError(
+                f"--{option} {value} is computed by OpenVINO alone, not by the engine "
+                f"{chosen.engine}; use --engine openvino, or leave --{option} out."
+            )
     for written in (chosen.record, chosen.predictions):
         if written and written.exists() and Path(chosen.source).resolve() == written.resolve():
             raise UsageError(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from live_cam.cli.options import FILE, option, say
+from live_cam.cli.options import FILE, option
+from live_cam.cli.printing import say, tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ def doctor() -> None:
     from live_cam.doctor import examine
 
     for line in examine():
-        click.echo(line)
+        tell(line)
 
 
 @click.command()
@@ -38,4 +39,4 @@ def bench(model: str, weights: Path | None, device: str, frames: int, int8: bool
     """Say which engine is fastest here, and how many explanations per second to expect."""
     from live_cam.benchmark.short import bench as measure
 
-    click.echo(measure(model, weights=weights, device=device, frames=frames, int8=int8, say=say))
+    tell(measure(model, weights=weights, device=device, frames=frames, int8=int8, say=say))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,13 +25,32 @@ class _Size(click.ParamType[tuple[int, int]]):
     ) -> tuple[int, int]:
         width, _, height = str(value).lower().partition("x")
         low, high = settings.CAMERA_SIDE
-        if width.isdecimal() and height.isdecimal():
+        digits = len(str(int(high)))
+        if all(side.isdecimal() and len(side) <= digits for side in (width, height)):
             size = int(width), int(height)
             if all(low <= side <= high for side in size):
                 return size
         return self.fail(
             f"{value!r} is no size; give width and height in pixels, such as 1280x720.", param, ctx
         )
+
+
+class Number(click.FloatRange):
+    """A number in a range, in which "nan" lies for click, as it is not below and not above."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """See `click.ParamType`."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
+
+
+def whole_number(within: settings.Range) -> click.IntRange:
+    """Make the type of an option whose value is an integer in a range."""
+    return click.IntRange(int(within.low), int(within.high))
 
 
 def option(
@@ -49,22 +68,24 @@ def option(
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
-SOURCE = option(
-    "source",
-    "--source",
-    "-s",
-    metavar="SOURCE",
-    help="A camera's index or device path, a video, a picture, a folder of pictures, "
-    "an http:// or rtsp:// stream, or 'demo'.",
-)
-
-NETWORK = (
+SOURCE = (
+    option(
+        "source",
+        "--source",
+        "-s",
+        metavar="SOURCE",
+        help="A camera's index or device path, a video, a picture, a folder of pictures, "
+        "an http:// or rtsp:// stream, or 'demo'.",
+    ),
     option(
         "reconnect_seconds",
         "--reconnect-seconds",
-        type=click.FloatRange(*settings.RECONNECT),
+        type=Number(*settings.RECONNECT),
         help="How long to look for a camera or stream that was lost; 0: end at once.",
     ),
+)
+
+NETWORK = (
     option(
         "model",
         "--model",
@@ -108,7 +129,7 @@ NETWORK = (
     option(
         "threads",
         "--threads",
-        type=click.IntRange(min=1),
+        type=whole_number(settings.THREADS),
         help="CPU threads of the network.  [default: all, but for one that draws and records "
         "while the network runs]",
     ),
@@ -129,7 +150,7 @@ MANY_PICTURES = (
         "--batch",
         of=StillsSettings,
         metavar="N",
-        type=click.IntRange(min=1),
+        type=whole_number(settings.BATCH),
         help="How many pictures to look at at once.  [default: by the device and its memory]",
     ),
 )
@@ -169,7 +190,7 @@ EXPLANATION = (
     option(
         "alpha",
         "--alpha",
-        type=click.FloatRange(*settings.ALPHA),
+        type=Number(*settings.ALPHA),
         help="Weight of the heatmap's colours.",
     ),
     option(
@@ -211,7 +232,7 @@ LIVE = (
     option(
         "camera_fps",
         "--camera-fps",
-        type=click.FloatRange(*settings.CAMERA_FPS),
+        type=Number(*settings.CAMERA_FPS),
         help="Frames per second to ask the camera for.",
     ),
     option(
@@ -227,7 +248,7 @@ LIVE = (
     option(
         "smooth",
         "--smooth",
-        type=click.FloatRange(*settings.SMOOTHING),
+        type=Number(*settings.SMOOTHING),
         metavar="SECONDS",
         help="How long the heatmap and the label take to follow small changes; 0 for no "
         f"smoothing.  [default: {settings.DEFAULT_SMOOTHING:g}, or 0 with --every-frame]",
@@ -267,7 +288,7 @@ LIVE = (
     option(
         "seconds",
         "--seconds",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         help="Stop after this long.",
     ),
     option(
@@ -289,10 +310,3 @@ def options(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[F], F]:
         return command
 
     return decorate
-
-
-def say(text: str) -> None:
-    """Tell the user something, beside what the program prints."""
-    # Where the terminal is gone nobody can be told, and what is recorded must not suffer from it.
-    with contextlib.suppress(OSError):
-        click.echo(text, err=True)

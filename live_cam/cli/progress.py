@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from live_cam.cli.options import say
+from live_cam.cli.printing import say
 from live_cam.closing import Closing
 
 

@@ -12,7 +12,17 @@ from typing import Any, Final
 import click
 
 from live_cam import settings
-from live_cam.cli.options import EXPLANATION, FILE, MOVING, NETWORK, option, options, say
+from live_cam.cli.options import (
+    EXPLANATION,
+    FILE,
+    MOVING,
+    NETWORK,
+    Number,
+    option,
+    options,
+    whole_number,
+)
+from live_cam.cli.printing import say
 from live_cam.cli.progress import Progress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.errors import RecordingError
@@ -55,7 +65,7 @@ _VIDEO = (
     _option(
         "smooth",
         "--smooth",
-        type=click.FloatRange(*settings.SMOOTHING),
+        type=Number(*settings.SMOOTHING),
         metavar="SECONDS",
         help="How long the heatmap and the label take to follow small changes.  "
         "[default: 0, no smoothing: each frame for itself]",
@@ -64,7 +74,7 @@ _VIDEO = (
         "batch",
         "--batch",
         metavar="N",
-        type=click.IntRange(min=1),
+        type=whole_number(settings.BATCH),
         help="How many frames to explain at once.  [default: by the device and its memory]",
     ),
 )

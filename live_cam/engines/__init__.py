@@ -62,7 +62,8 @@ def open_engine(
         halves: The network, cut at its target layer; None: it is cut now. A network that others
             run in other threads, or that has hooks on it, must have been cut before.
         frames: H×W×3 BGR, to calibrate `int8` on beside the demo's photos.
-        stop: Gives up a quantisation that is under way when set.
+        stop: Gives up a conversion or quantisation that is under way when set. Where there is one,
+            others run networks meanwhile.
 
     Raises:
         EngineError: The engine is not installed or cannot run this network.
@@ -80,7 +81,7 @@ def open_engine(
     if precision == "int8":
         return open_int8(classifier, halves, accelerator, frames, stop)
     precision = "fp32" if precision == "auto" else precision
-    return OpenVINOEngine(classifier, halves, precision, accelerator)
+    return OpenVINOEngine(classifier, halves, precision, accelerator, stop=stop)
 
 
 def _torch_precision(engine: str, name: str, device: torch.device) -> Precision:

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from live_cam.engines import open_engine
+from live_cam.engines.opening import Candidate
 from live_cam.engines.openvino import openvino_devices
-from live_cam.engines.selection import Candidate
 from live_cam.errors import DeviceError, EngineError
 
 if TYPE_CHECKING:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,9 +15,11 @@ import torch
 from torch import nn
 
 from live_cam.engines.calibration import calibration_pictures
+from live_cam.engines.child import run_child
 from live_cam.engines.closed_form import LinearStack, find_form
-from live_cam.engines.openvino import Models, OpenVINOEngine, convert, convert_gradient
-from live_cam.errors import EngineError
+from live_cam.engines.conversion import Part, convert
+from live_cam.engines.openvino import Models, OpenVINOEngine, gradient_part
+from live_cam.errors import EngineError, first_line
 from live_cam.preprocess import Preprocessor
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _SCHEME: Final = 2
 """Counted up whenever what is cached is made in another way."""
 _PICTURES: Final = 256
-_POLL = 0.2
 
 
 class Int8Linear(nn.Module):
@@ -89,7 +88,8 @@ def open_int8(
     form, activation = find_form(halves, classifier.axes, example)
     if not _is_sound(folder):
         _Build(classifier, halves, form, activation, stop).into(folder, frames)
-    return OpenVINOEngine(classifier, halves, "int8", device, _read(folder, form, activation))
+    models = _read(folder, form, activation, stop)
+    return OpenVINOEngine(classifier, halves, "int8", device, models)
 
 
 def cache_folder(classifier: Classifier) -> Path:
@@ -147,14 +147,17 @@ def _hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read(folder: Path, form: ClosedForm | None, activation: Tensor) -> Models:
+def _read(
+    folder: Path, form: ClosedForm | None, activation: Tensor, stop: threading.Event | None
+) -> Models:
     import openvino
 
     core = openvino.Core()
     trunk = core.read_model(folder / "trunk.xml")
     if form is None:
         return Models(trunk)
-    return Models(trunk, core.read_model(folder / "head.xml"), convert_gradient(form, activation))
+    head = core.read_model(folder / "head.xml")
+    return Models(trunk, head, *convert([gradient_part(form, activation)], stop))
 
 
 class _Build:
@@ -199,31 +202,15 @@ class _Build:
         prepare = Preprocessor(classifier.input_size, classifier.mean, classifier.std)
         pictures = [prepare(view) for view in calibration_pictures(frames, _PICTURES)]
         np.save(scratch / "pictures.npy", torch.cat(pictures).numpy())
-        model = convert(self._halves.trunk, pictures[0])
+        (model,) = convert([Part(self._halves.trunk, (pictures[0],))], self._stop)
         openvino.save_model(model, scratch / "float.xml", compress_to_fp16=False)
-        command = [sys.executable, "-m", "live_cam.engines.quantise"]
         paths = [scratch / "float.xml", scratch / "pictures.npy", made / "trunk.xml"]
-        self._run([*command, *map(str, paths)], log=scratch / "log")
-
-    def _run(self, command: list[str], log: Path) -> None:
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output)
-            try:
-                while process.poll() is None:
-                    if self._stop is not None and self._stop.wait(_POLL):
-                        raise EngineError("the quantisation was stopped.")
-                    if self._stop is None:
-                        process.wait()
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
-        if process.returncode != 0:
-            last = log.read_text(errors="replace").strip().splitlines()[-1:]
+        try:
+            run_child("live_cam.engines.quantise", [*map(str, paths)], scratch / "log", self._stop)
+        except EngineError as error:
             raise EngineError(
-                f"the network cannot be quantised ({''.join(last) or process.returncode}); "
-                "use --precision fp32."
-            )
+                f"the network cannot be quantised ({first_line(error)}); use --precision fp32."
+            ) from error
 
     def _make_head(self, made: Path) -> None:
         if self._form is None:
@@ -231,5 +218,5 @@ class _Build:
         import openvino
 
         scores = LinearStack(self._form.pooling, [Int8Linear(each) for each in self._form.linear])
-        head = convert(scores, self._activation)
+        (head,) = convert([Part(scores, (self._activation,))], self._stop)
         openvino.save_model(head, made / "head.xml", compress_to_fp16=False)

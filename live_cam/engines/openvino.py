@@ -7,25 +7,27 @@ or in closed form.
 from __future__ import annotations
 
 import importlib.util
-import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
 from live_cam.engines.closed_form import find_form
-from live_cam.engines.cut import TRACING
+from live_cam.engines.conversion import Part, convert, openvino_runtime
 from live_cam.engines.engine import Engine
+from live_cam.engines.faults import reason
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
-from live_cam.errors import EngineError, NonFiniteError, first_line
+from live_cam.errors import EngineError, NonFiniteError
 from live_cam.gradcam import CAMResult, Evidence, wanted_classes
 from live_cam.precision import Precision
 from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
+    import threading
+
     import openvino
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from live_cam.classifier import Classifier
     from live_cam.engines.closed_form import ClosedForm
@@ -46,6 +48,7 @@ class OpenVINOEngine(Engine):
         precision: str = "fp32",
         device: str = "cpu",
         models: Models | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         """Convert the network, unless that was done before, and compile it for the device.
 
@@ -55,6 +58,7 @@ class OpenVINOEngine(Engine):
             precision: `fp32`, `bf16`, `fp16` or, for models that were quantised, `int8`.
             device: One of `openvino_devices()`.
             models: What to run instead of the network as it is: its quantised form.
+            stop: As in `conversion.convert`.
 
         Raises:
             EngineError: OpenVINO is not installed, or cannot run this network there.
@@ -63,7 +67,7 @@ class OpenVINOEngine(Engine):
         self.device = device
         self.exact = precision == "fp32"
         self._classes = len(classifier.labels)
-        models = models or convert_halves(classifier, halves)
+        models = models or convert_halves(classifier, halves, stop)
         self._trunk = _Compiled(models.trunk, device, precision)
         self._tape = AutogradHead(halves.head, classifier.axes, Precision("fp32"))
         self._head: Head = self._tape
@@ -121,69 +125,40 @@ class Models(NamedTuple):
     """From a class and what the ReLUs gave to the pooled gradient, in float32."""
 
 
-def convert_halves(classifier: Classifier, halves: Cut) -> Models:
+def convert_halves(
+    classifier: Classifier, halves: Cut, stop: threading.Event | None = None
+) -> Models:
     """Convert both halves of a network, as they are.
+
+    Args:
+        classifier: The network's input.
+        halves: The network, cut at its target layer.
+        stop: As in `conversion.convert`.
 
     Raises:
         EngineError: OpenVINO is not installed or does not know one of the network's operations.
     """
     x = torch.zeros(1, 3, *classifier.input_size)
     form, activation = find_form(halves, classifier.axes, x)
-    trunk = convert(halves.trunk, x)
-    if form is None:
-        return Models(trunk)
-    return Models(trunk, convert(form.scores, activation), convert_gradient(form, activation))
+    parts = [Part(halves.trunk, (x,))]
+    if form is not None:
+        parts += [Part(form.scores, (activation,)), gradient_part(form, activation)]
+    return Models(*convert(parts, stop))
 
 
-def convert_gradient(form: ClosedForm, activation: Tensor) -> openvino.Model:
-    """Convert the pooled gradient of a closed form.
-
-    Raises:
-        EngineError: OpenVINO is not installed or does not know one of the operations.
-    """
+def gradient_part(form: ClosedForm, activation: Tensor) -> Part:
+    """Return the pooled gradient of a closed form, to be converted."""
     with torch.no_grad():
         _, *hidden = form.scores(activation)
-    return convert(form.pooled_gradient, torch.zeros(1, dtype=torch.int64), *hidden)
-
-
-def convert(module: nn.Module, *examples: Tensor) -> openvino.Model:
-    """Convert a module for inputs of the examples' shapes.
-
-    Raises:
-        EngineError: OpenVINO is not installed or does not know one of the operations.
-        NonFiniteError: A weight is NaN or infinite, which OpenVINO's ReLU would hide.
-    """
-    runtime = _runtime()
-    if not all(bool(torch.isfinite(weight).all()) for weight in module.state_dict().values()):
-        raise NonFiniteError("a weight of the network is not finite; check the weights.")
-    try:
-        with TRACING, torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # OpenVINO's own use of deprecated torch functions
-            # Exporting holds up the window less than tracing, and runs nothing.
-            return runtime.convert_model(torch.export.export(module, examples))
-    except Exception as error:  # both run and read code of all kinds
-        raise EngineError(
-            f"OpenVINO cannot convert this network ({first_line(error)}); use --engine torch."
-        ) from error
+    return Part(form.pooled_gradient, (torch.zeros(1, dtype=torch.int64), *hidden))
 
 
 def openvino_devices() -> tuple[str, ...]:
     """Return where OpenVINO can compute: `cpu`, `gpu`, `npu`; empty where it isn't installed."""
     if importlib.util.find_spec("openvino") is None:
         return ()
-    found = _runtime().Core().available_devices
+    found = openvino_runtime().Core().available_devices
     return tuple(sorted({name.partition(".")[0].lower() for name in found}))
-
-
-def _runtime() -> Any:  # the module is there only with the extra
-    try:
-        import openvino
-    except ImportError as error:
-        raise EngineError(
-            "the engine openvino is not installed; install it with: "
-            "pip install 'live-cam[openvino]'"
-        ) from error
-    return openvino
 
 
 class _Compiled:
@@ -201,11 +176,11 @@ class _Compiled:
         if device != "cpu":
             del options["INFERENCE_NUM_THREADS"], options["ENABLE_CPU_PINNING"]
         try:
-            compiled = _runtime().Core().compile_model(model, device.upper(), options)
+            compiled = openvino_runtime().Core().compile_model(model, device.upper(), options)
         except RuntimeError as error:
             raise EngineError(
                 f"OpenVINO cannot run this network on {device} in {precision} "
-                f"({first_line(error)}); use --engine torch."
+                f"({reason(error)}); use --engine torch."
             ) from error
         self._request = compiled.create_infer_request()
 

@@ -6,7 +6,6 @@ Run as `python -m live_cam.engines.quantise FLOAT.xml PICTURES.npy INT8.xml`.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import warnings
 from contextlib import redirect_stdout
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from live_cam.engines.child import end_with_parent
+
 if TYPE_CHECKING:
     import openvino
-
-_NICENESS = 10
 
 
 def quantise(source: Path, pictures: Path, target: Path) -> None:
@@ -59,8 +58,7 @@ def _sensitive(model: openvino.Model) -> list[str]:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     warnings.simplefilter("ignore")
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
     with redirect_stdout(sys.stderr):  # NNCF's progress bars
         quantise(*map(Path, sys.argv[1:4]))

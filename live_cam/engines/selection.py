@@ -1,20 +1,21 @@
-"""Which engine explains: the plain one at first, then the fastest that proves to say the same."""
+"""Which engine explains: the plain one at first, then the fastest that proves to say the same.
+
+Where the one that explains fails, the plain one steps in at once; the others follow as at first.
+"""
 
 from __future__ import annotations
 
 import queue
-import threading
-import time
-from dataclasses import dataclass
-from statistics import median
-from typing import TYPE_CHECKING
-
-import torch
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 from live_cam.closing import Closing
 from live_cam.engines.cut import TRACING
-from live_cam.errors import LiveCamError
-from live_cam.worker import Worker
+from live_cam.engines.faults import FAILURES, engine_fault, free_memory, known_fault
+from live_cam.engines.opening import Candidate, Opening
+from live_cam.engines.sparing import evidence_of_each, explain_each
+from live_cam.engines.trial import Trial
+from live_cam.errors import DeviceLostError, LiveCamError, NonFiniteError, OutOfMemoryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,25 +29,7 @@ if TYPE_CHECKING:
     from live_cam.timing import StageTimer
 
 _ROUNDS = 3
-_EXACT_TOLERANCE = 1e-4
-"""Of a map's maximum, and of a probability: what an exact engine may differ by."""
-_LOOSE_CORRELATION = 0.8
-"""Of the maps, for engines that promise less; the user has chosen them, garbage apart."""
-_POLL = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An engine that may take over once it is open."""
-
-    title: str
-    """What the user knows it as: `openvino int8`."""
-    open: Callable[[Sequence[NDArray[np.uint8]], threading.Event], Engine]
-    """Opens it: given the user's first frames, and an event that says to give up."""
-    chosen: bool = False
-    """Whether the user asked for it, so that it need not be the fastest."""
-    frames: int = 0
-    """How many of the user's frames it needs to see before."""
+Answer = TypeVar("Answer")
 
 
 class EngineSelector(Closing):
@@ -55,6 +38,10 @@ class EngineSelector(Closing):
     Each one that opens explains the next few frames together with the plain one. It takes over
     if it says the same and is faster than the present one, or is what the user asked for.
 
+    One that fails while it explains is not used again: the plain one explains the same frame, and
+    what is left of the others is tried anew. Where memory runs out, that of the device is freed and
+    less of it is used before an engine is given up.
+
     Attributes:
         engine: The one that explains at present.
         settled: Whether no other one can take over any more.
@@ -62,59 +49,50 @@ class EngineSelector(Closing):
 
     def __init__(
         self,
-        plain: Engine,
+        plain: Callable[[], Engine],
         candidates: Sequence[Candidate],
         say: Callable[[str], None],
+        warn: Callable[[str], None],
         *,
         patient: bool = False,
     ) -> None:
-        """Start opening the candidates.
+        """Open the plain engine, and start opening the candidates.
 
         Args:
-            plain: What the others are compared with. It is closed with the selector.
+            plain: Opens what the others are compared with: now, and when it has to step in.
             candidates: In the order in which they are tried; a chosen one comes last.
-            say: Told which engine took over, or why one did not.
+            say: Told which engine took over.
+            warn: Told which one failed or is not used, and why.
             patient: Whether the first frame waits until it is settled which engine explains.
         """
-        self.engine = plain
+        self._open_plain = plain
+        self._plain: Engine | None = plain()
+        self.engine = self._plain
         self.settled = not candidates
-        self._plain = plain
-        self._candidates = candidates
         self._say = say
+        self._warn = warn
         self._patient = patient
-        self._frames: list[NDArray[np.uint8]] = []
-        self._opened: queue.Queue[tuple[Candidate, Engine] | None] = queue.Queue()
-        self._trial: _Trial | None = None
-        self._stop = threading.Event()
-        self._worker = Worker("engines", self._open_all)
-        if candidates:
-            self._worker.start()
+        self._sparing = False
+        self._using: Candidate | None = None
+        self._unusable: list[Candidate | None] = []
+        self._trial: Trial | None = None
+        self._opening = Opening(candidates, self._refused, patient=patient)
 
     @property
     def description(self) -> str:
         """What computes at present, and what is being prepared."""
-        pending = [each.title for each in self._candidates if each.chosen]
+        pending = [each.title for each in self._opening.candidates if each.chosen]
         preparing = f" (preparing {pending[0]}…)" if pending and not self.settled else ""
         return self.engine.description + preparing
 
-    def _open_all(self) -> None:
-        for candidate in self._candidates:
-            while len(self._frames) < candidate.frames and not self._patient:
-                if self._stop.wait(_POLL):
-                    return
-            try:
-                self._opened.put((candidate, candidate.open(list(self._frames), self._stop)))
-            except LiveCamError as error:
-                if self._stop.is_set():
-                    return
-                if candidate.chosen:
-                    self._say(f"Going on with {self.engine.description}: {error}")
-        self._opened.put(None)
+    def _refused(self, candidate: Candidate, error: LiveCamError) -> None:
+        if candidate.chosen:
+            self._warn(f"Going on with {self.engine.description}: {error}")
 
     def __call__(
         self, x: Tensor, class_index: int | None = None, timer: StageTimer | None = None
     ) -> CAMResult:
-        """Explain with the present engine.
+        """Explain with the present engine, or the one that steps in for it.
 
         Args:
             x: N×3×H×W float32, normalised, on the network's device.
@@ -123,12 +101,18 @@ class EngineSelector(Closing):
 
         Raises:
             NonFiniteError: The scores or gradients are not finite.
+            DeviceLostError: The network's device has failed.
+            OutOfMemoryError: It has not even memory for the plain engine.
         """
-        with TRACING:
-            return self.engine(x, class_index, timer)
+
+        def ask(engine: Engine) -> CAMResult:
+            explain = explain_each if self._sparing and len(x) > 1 else _explain
+            return explain(engine, x, class_index, timer)
+
+        return self._ask(ask, parts=len(x))
 
     def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
-        """Give what every method makes its map of, by the present engine.
+        """Give what every method makes its map of, by the present engine or its successor.
 
         Args:
             x: As above.
@@ -138,9 +122,71 @@ class EngineSelector(Closing):
         Raises:
             NonFiniteError: The scores or gradients are not finite.
             UsageError: There is no such class.
+            DeviceLostError: As above.
+            OutOfMemoryError: As above.
         """
-        with TRACING:
-            return self.engine.evidence(x, wanted, timer)
+        parts = len(x) * len(wanted)
+
+        def ask(engine: Engine) -> Evidence:
+            if self._sparing and parts > 1:
+                return evidence_of_each(engine, x, wanted, timer)
+            return engine.evidence(x, wanted, timer)
+
+        return self._ask(ask, parts)
+
+    # ---- failures ------------------------------------------------------------------------------
+
+    def _ask(self, ask: Callable[[Engine], Answer], parts: int) -> Answer:
+        """Have the present engine answer, and where it fails the next one, until one does."""
+        scarce: OutOfMemoryError | None = None
+        while True:
+            engine = self.engine
+            try:
+                with TRACING:
+                    answer = ask(engine)
+                break
+            except FAILURES as error:
+                known = known_fault(error, engine.description, engine.device)
+                if known is None and engine is self._plain:
+                    raise  # a bug, for all that one can see
+                fault = known or engine_fault(error, engine)
+            # Only here is what the failed attempt held let go of.
+            if isinstance(fault, OutOfMemoryError) and not scarce:
+                scarce, spared = fault, self._sparing
+                free_memory(engine.device)
+                self._sparing = spared or parts > 1
+            else:
+                if scarce:
+                    scarce, self._sparing = None, spared
+                self._replace(engine, fault)
+        if scarce and self._sparing and not spared:
+            self._warn(f"Going on with one picture and class at a time: {scarce}")
+        return answer
+
+    def _replace(self, failed: Engine, fault: LiveCamError) -> None:
+        """Let the plain engine step in for one that failed.
+
+        Raises:
+            LiveCamError: The fault, where that cannot help.
+        """
+        if failed is self._plain:
+            raise fault
+        self._dismiss_trial()
+        with suppress(*FAILURES):
+            failed.close()
+        self._plain = self._plain or self._open_plain()
+        if isinstance(fault, DeviceLostError) and failed.device == self._plain.device:
+            raise fault
+        self.engine = self._plain
+        free_memory(failed.device)
+        self._unusable.append(self._using)
+        left = [each for each in self._opening.candidates if each not in self._unusable]
+        self._opening.abandon()
+        self._opening = Opening(left, self._refused, patient=self._patient)
+        self.settled = not left
+        self._warn(f"Going on with {self.engine.description}: {fault}")
+
+    # ---- trials --------------------------------------------------------------------------------
 
     def offer(self, x: Tensor, class_index: int | None, image: NDArray[np.uint8]) -> None:
         """Give a frame to try the next engine on, if there is one, before it is explained.
@@ -149,11 +195,13 @@ class EngineSelector(Closing):
             x: 1×3×H×W float32, as above.
             class_index: As above.
             image: The frame itself, H×W×3 BGR; some are kept for calibration.
+
+        Raises:
+            DeviceLostError: The network's device has failed.
         """
         if self.settled:
             return
-        if len(self._frames) < max(each.frames for each in self._candidates):
-            self._frames.append(image)
+        self._opening.keep(image)
         while self._advance(x, class_index) and self._patient:
             pass
 
@@ -164,118 +212,72 @@ class EngineSelector(Closing):
         """
         if self._trial is None:
             try:
-                opened = self._opened.get(timeout=_POLL if self._patient else 0.0)
+                opened = self._opening.next()
             except queue.Empty:
-                self._worker.check()
-                return not self._stop.is_set()
+                return not self._opening.abandoned
             if opened is None:
                 self._settle()
                 return False
-            self._trial = _Trial(*opened, self.engine, self._plain)
+            self._plain = self._plain or self._open_plain()
+            self._trial = Trial(*opened, self.engine, self._plain)
+        expected = None
         try:
             with TRACING:
-                self._trial.round(x, class_index)
+                expected = self._trial.expected(x, class_index)
+                self._trial.round(x, expected)
         except LiveCamError as error:
+            if expected is None and isinstance(error, NonFiniteError):
+                raise  # the frame cannot be explained, which is not the candidate's fault
+            device = self._trial.engine.device
             self._dismiss(self._trial, str(error))
+            if isinstance(error, DeviceLostError) and device == str(x.device):
+                raise
             return True
         if self._trial.rounds >= _ROUNDS:
             self._decide(self._trial)
         return True
 
-    def _decide(self, trial: _Trial) -> None:
+    def _decide(self, trial: Trial) -> None:
         problem = trial.problem()
         if problem:
             self._dismiss(trial, problem)
         elif trial.candidate.chosen or trial.faster:
             present, self.engine, self._trial = self.engine, trial.engine, None
+            self._using = trial.candidate
             if present is not self._plain:
                 present.close()
             self._say(f"Explaining with {self.engine.description}: {trial.findings()}.")
         else:
-            trial.engine.close()
-            self._trial = None
+            self._dismiss_trial()
 
-    def _dismiss(self, trial: _Trial, problem: str) -> None:
-        self._say(f"Not using {trial.engine.description}: {problem}")
-        trial.engine.close()
-        self._trial = None
+    def _dismiss(self, trial: Trial, problem: str) -> None:
+        self._unusable.append(trial.candidate)
+        self._warn(f"Not using {trial.engine.description}: {problem}")
+        self._dismiss_trial()
+        free_memory(trial.engine.device)
+
+    def _dismiss_trial(self) -> None:
+        trial, self._trial = self._trial, None
+        if trial:
+            with suppress(*FAILURES):
+                trial.engine.close()
 
     def _settle(self) -> None:
         self.settled = True
-        self._frames.clear()
-        if self.engine is not self._plain:
+        if self._plain and self.engine is not self._plain:
             self._plain.close()
+            self._plain = None
 
     def close(self) -> None:
         """Give up what is being opened, and close the engines. May be called twice."""
-        self._stop.set()
-        self._worker.join()
-        trial, self._trial = self._trial, None
-        for engine in (self.engine, self._plain, *([trial.engine] if trial else [])):
-            engine.close()
+        self._opening.close()
+        self._dismiss_trial()
+        for engine in (self.engine, self._plain):
+            if engine:
+                engine.close()
 
 
-class _Trial:
-    """A few frames explained by the plain engine, the present one and a candidate, in turn."""
-
-    def __init__(
-        self, candidate: Candidate, engine: Engine, present: Engine, plain: Engine
-    ) -> None:
-        self.candidate = candidate
-        self.engine = engine
-        self.rounds = 0
-        self._present = present
-        self._plain = plain
-        self._seconds: dict[Engine, list[float]] = {}
-        self._map_errors: list[float] = []
-        self._score_errors: list[float] = []
-        self._correlations: list[float] = []
-
-    def round(self, x: Tensor, class_index: int | None) -> None:
-        if self.rounds == 0:
-            self.engine(x, class_index)  # the first run of any engine is slow
-        self.rounds += 1
-        expected = self._timed(self._plain, x, class_index)
-        if self._present is not self._plain:
-            self._timed(self._present, x, int(expected.class_index))
-        found = self._timed(self.engine, x, int(expected.class_index))
-        self._compare(expected, found)
-
-    def _timed(self, engine: Engine, x: Tensor, class_index: int | None) -> CAMResult:
-        start = time.perf_counter()
-        result = engine(x, class_index)
-        self._seconds.setdefault(engine, []).append(time.perf_counter() - start)
-        return result
-
-    def _compare(self, expected: CAMResult, found: CAMResult) -> None:
-        largest = expected.cam.max().clamp_min(1e-30)
-        self._map_errors.append(float((found.cam - expected.cam).abs().max() / largest))
-        difference = found.logits.softmax(1) - expected.logits.softmax(1)
-        self._score_errors.append(float(difference.abs().max()))
-        if float(expected.cam.std()) > 0:
-            both = torch.stack([expected.cam.flatten(), found.cam.flatten()])
-            self._correlations.append(float(torch.corrcoef(both)[0, 1].nan_to_num()))
-
-    @property
-    def faster(self) -> bool:
-        return median(self._seconds[self.engine]) < median(self._seconds[self._present])
-
-    def problem(self) -> str | None:
-        """Say in what the candidate differs from the plain engine by too much."""
-        if self.engine.exact:
-            error = max(median(self._map_errors), median(self._score_errors))
-            if error > _EXACT_TOLERANCE:
-                return f"it differs from {self._plain.description} by {error:.1e} of the maximum."
-        elif self._correlations and median(self._correlations) < _LOOSE_CORRELATION:
-            return (
-                f"its maps correlate only {median(self._correlations):.2f} with those of "
-                f"{self._plain.description}."
-            )
-        return None
-
-    def findings(self) -> str:
-        mine, plain = (median(self._seconds[each]) for each in (self.engine, self._plain))
-        speed = f"{1e3 * mine:.0f} ms a frame, {self._plain.description} {1e3 * plain:.0f} ms"
-        if self.engine.exact or not self._correlations:
-            return speed
-        return f"{speed}; the maps correlate {median(self._correlations):.3f}"
+def _explain(
+    engine: Engine, x: Tensor, class_index: int | None, timer: StageTimer | None
+) -> CAMResult:
+    return engine(x, class_index, timer)

@@ -7,9 +7,10 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from live_cam.capture.stills import list_pictures, natural_order
-from live_cam.errors import UsageError
+from live_cam.errors import UsageError, first_line, shortened
 from live_cam.labels import find_class
 from live_cam.stills.naming import is_output
+from live_cam.text_file import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,14 +85,12 @@ def read_truth(path: Path) -> dict[str, str]:
     Raises:
         UsageError: The file cannot be read, or is neither.
     """
+    text = read_text(path, "classes of pictures in")
     try:
-        text = path.read_text(encoding="utf-8-sig")
         return _parse_json(text) if path.suffix.lower() == ".json" else _parse_csv(text)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}.") from error
-    except (ValueError, csv.Error) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         raise UsageError(
-            f"{path} does not say what pictures show ({error}); write lines such as "
+            f"{path} does not say what pictures show ({first_line(error)}); write lines such as "
             'cat/1.jpg,tabby in a .csv file, or {"cat/1.jpg": "tabby"} in a .json file.'
         ) from error
 
@@ -164,6 +163,6 @@ def _class_named(labels: Sequence[str], name: str) -> int | UsageError:
     if name.isdecimal():
         return index
     return UsageError(
-        f"{name!r} is only a part of {labels[index]!r} ({index}); give the label in full, or its "
-        "number."
+        f"{shortened(name)!r} is only a part of {shortened(labels[index])!r} ({index}); give the "
+        "label in full, or its number."
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from live_cam.batch import BatchExplainer
 from live_cam.capture.stills import read_picture, unreadable
+from live_cam.errors import NonFiniteError
 from live_cam.evaluation.measuring import Measuring
 from live_cam.evaluation.pictures import find_classes_shown, find_named_pictures
 from live_cam.evaluation.summary import Evaluated, Evaluation
@@ -14,6 +15,7 @@ from live_cam.outputs import check_output, whole_file
 from live_cam.settings import METHODS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from live_cam.settings import EvaluationSettings
@@ -117,10 +119,29 @@ class EvaluationPipeline:
             self._observer.say(f"{unreadable([path])} It is passed over.")
             self._observer.step(self._steps_each)
             return
-        measured = measuring.measure(image, shows, seed, self._observer.step)
-        evaluation.done.append(Evaluated(path, shows, measured))
+        steps = _Steps(self._observer.step)
+        try:
+            measured = measuring.measure(image, shows, seed, steps)
+        except NonFiniteError as error:
+            evaluation.failed.append(path)
+            self._observer.say(f"{path} cannot be measured and is passed over: {error}")
+            steps(self._steps_each - steps.done)
+        else:
+            evaluation.done.append(Evaluated(path, shows, measured))
 
     def _write(self, evaluation: Evaluation) -> None:
         if self._settings.json and evaluation.done:
             with whole_file(self._settings.json) as draft:
                 draft.write_text(evaluation.to_json(), encoding="utf-8")
+
+
+class _Steps:
+    """Counts the steps that it passes on."""
+
+    def __init__(self, step: Callable[[int], None]) -> None:
+        self.done = 0
+        self._step = step
+
+    def __call__(self, count: int = 1) -> None:
+        self.done += count
+        self._step(count)

@@ -85,7 +85,7 @@ class Evaluation:
     """How many pictures there are."""
     done: list[Evaluated] = field(default_factory=list)
     failed: list[Path] = field(default_factory=list)
-    """Those that cannot be read."""
+    """Those that cannot be read, or whose scores are not finite."""
 
     @property
     def accuracy(self) -> float | None:
@@ -124,7 +124,7 @@ class Evaluation:
         computes = f"{network['engine']} {network['device']} {network['precision']}"
         pictures = f"{len(self.done)} of {self.total} in {self.folder}"
         if self.failed:
-            pictures += f"; {len(self.failed)} could not be read"
+            pictures += f"; {len(self.failed)} could not be measured"
         facts = {
             "Network": " · ".join([network["model"], *network["layers"], computes]),
             "Pictures": pictures,
@@ -156,7 +156,7 @@ class Evaluation:
         An object with `folder`, `network`, `steps` (which share of a picture is changed after each
         step of the curves), `pictures` (`total`, `evaluated`, `failed`, `labelled`, `right`),
         `accuracy`, `methods` (the means of each, and how many maps were `empty`), `evaluated` (an
-        object for each picture) and `failed` (the files that could not be read). Probabilities,
+        object for each picture) and `failed` (the files that could not be measured). Probabilities,
         shares and areas are in [0, 1].
         """
         labelled = [each for each in self.done if each.shows is not None]

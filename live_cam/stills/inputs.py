@@ -6,8 +6,9 @@ import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from live_cam.capture.opening import expanded
 from live_cam.capture.stills import natural_order, pictures_in
-from live_cam.errors import UsageError
+from live_cam.errors import UsageError, first_line, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,23 +33,25 @@ def find_pictures(paths: Sequence[str]) -> list[Path]:
 
 
 def _meant(given: str) -> list[Path]:
-    path = Path(given).expanduser()
+    path, shown = expanded(given), shortened(given)
     try:
         if path.is_dir():
             return pictures_in(path)
         if path.exists():
             return [path]
     except (OSError, ValueError) as error:
-        raise UsageError(f"{given!r} cannot be the name of a picture: {error}.") from error
+        raise UsageError(
+            f"{shown!r} cannot be the name of a picture: {first_line(error)}."
+        ) from error
     if glob.has_magic(given):
         # `Path.glob` takes no absolute patterns.
         matching = [Path(each) for each in glob.glob(str(path), recursive=True)]  # noqa: PTH207
         files = sorted((each for each in matching if each.is_file()), key=_by_folder)
         if files:
             return files
-        raise UsageError(f"no file matches {given!r}; look at the folder's name and the ending.")
+        raise UsageError(f"no file matches {shown!r}; look at the folder's name and the ending.")
     raise UsageError(
-        f"there is no file or folder {given!r}; give pictures, folders of pictures, or patterns "
+        f"there is no file or folder {shown!r}; give pictures, folders of pictures, or patterns "
         "such as 'photos/*.jpg'."
     )
 

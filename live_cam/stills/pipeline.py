@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from live_cam.batch import BatchExplainer
 from live_cam.capture.stills import unreadable
-from live_cam.errors import UsageError
+from live_cam.errors import NonFiniteError, UsageError
 from live_cam.labels import find_classes
 from live_cam.outputs import make_folder
 from live_cam.question import AGAINST, FOR, TOP_CLASS, Question
@@ -154,14 +154,31 @@ class StillsPipeline:
             self._observer.step(self._steps_each)
         self._steps_left = len(fine) * self._steps_each
         self._perturbed = 0
-        said = explainer.explain([image for _, image in fine], question)
-        for place, ((still, image), explanation) in enumerate(zip(fine, said, strict=True), 1):
-            each = explanation.of_each_class()
-            writer.write(still, image, each, self._parts)
-            self.explained += 1
-            overlays = [still.output(OVERLAY, part) for part in self._parts]
-            self._observer.explained(still.source, each, overlays)
+        said = _each_said(explainer, [image for _, image in fine], question)
+        for place, ((still, image), found) in enumerate(zip(fine, said, strict=True), 1):
+            try:
+                self._write(still, image, found, writer)
+            except NonFiniteError as error:
+                self.failed += 1
+                self._observer.say(
+                    f"{still.source} cannot be explained and is passed over: {error}"
+                )
             self._step(self._steps_left - (len(fine) - place) * self._steps_each)
+
+    def _write(
+        self,
+        still: Still,
+        image: NDArray[np.uint8],
+        found: Explanation | NonFiniteError,
+        writer: Writer,
+    ) -> None:
+        if isinstance(found, NonFiniteError):
+            raise found
+        each = found.of_each_class()
+        writer.write(still, image, each, self._parts)
+        self.explained += 1
+        overlays = [still.output(OVERLAY, part) for part in self._parts]
+        self._observer.explained(still.source, each, overlays)
 
     @property
     def _steps_each(self) -> int:
@@ -179,6 +196,19 @@ class StillsPipeline:
     def _step(self, count: int = 1) -> None:
         self._steps_left -= count
         self._observer.step(count)
+
+
+def _each_said(
+    explainer: BatchExplainer, images: Sequence[NDArray[np.uint8]], question: Question
+) -> list[Explanation | NonFiniteError]:
+    """Explain pictures, of which some may drive the network out of the range of its numbers."""
+    try:
+        return [*explainer.explain(images, question)]
+    except NonFiniteError as error:
+        if len(images) == 1:
+            return [error]
+    # Nobody knows which one it was, and the others must not suffer for it.
+    return [found for image in images for found in _each_said(explainer, [image], question)]
 
 
 def _problem(source: Path, image: NDArray[np.uint8] | None) -> str:

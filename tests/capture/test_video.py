@@ -202,8 +202,10 @@ class _Scripted:
         ([Fraction(3), None, Fraction(4)], [0, 0.1, 1]),
         ([Fraction(5), Fraction(6), Fraction(0), Fraction(1)], [0, 1, 1.1, 2.1]),
         ([Fraction(5), Fraction(5), Fraction(6)], [0, 0.1, 1.1]),
+        ([Fraction(5), Fraction(10**12), Fraction(10**12 + 1)], [0, 0.1, 1.1]),
+        ([Fraction(5), Fraction(5 + 3600)], [0, 3600]),
     ],
-    ids=["none", "some missing", "back to the start", "twice the same"],
+    ids=["none", "some missing", "back to start", "twice the same", "millennia later", "an hour"],
 )
 def test_missing_and_jumping_times(times: list[Fraction | None], expected: list[float]) -> None:
     decoder = _Scripted(times)

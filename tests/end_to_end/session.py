@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,13 +27,21 @@ WINDOW_MANAGER = shutil.which("openbox")
 
 
 class Session:
-    """`live-cam run` with a window, in a folder of its own."""
+    """`live-cam run` with a window, in a folder of its own.
 
-    def __init__(self, folder: Path, display: str, *arguments: str | Path) -> None:
+    `program` runs in the place of `python -m live_cam`.
+    """
+
+    def __init__(
+        self, folder: Path, display: str, *arguments: str | Path, program: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self._environment = environment(DISPLAY=display)
+        started = command("run", "--predictions", "p.jsonl", *arguments)
+        if program:
+            started[1:3] = program
         self.process = subprocess.Popen(
-            command("run", "--predictions", "p.jsonl", *arguments),
+            started,
             cwd=folder,
             env=self._environment,
             stderr=subprocess.PIPE,
@@ -105,7 +113,7 @@ class Session:
 
 
 @contextmanager
-def desktop(folder: Path, *arguments: str | Path) -> Iterator[Session]:
+def desktop(folder: Path, *arguments: str | Path, program: Sequence[str] = ()) -> Iterator[Session]:
     """A session on a virtual display, with a window manager where there is one."""
     with virtual_display() as display:
         manager = None
@@ -113,7 +121,7 @@ def desktop(folder: Path, *arguments: str | Path) -> Iterator[Session]:
             manager = subprocess.Popen(
                 [WINDOW_MANAGER], env=environment(DISPLAY=display), stderr=subprocess.DEVNULL
             )
-        session = Session(folder, display, *arguments)
+        session = Session(folder, display, *arguments, program=program)
         try:
             yield session
         finally:

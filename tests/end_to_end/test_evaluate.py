@@ -31,7 +31,7 @@ def test_real_photos_in_folders_named_by_what_they_show(photo_folder: Path, tmp_
     assert "notes.jpg is no picture" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Accuracy:   100.0 % (2 of 2)" in done.stdout
-    assert "1 could not be read" in done.stdout
+    assert "1 could not be measured" in done.stdout
     (gradcam,) = [line.split() for line in done.stdout.splitlines() if line[:8] == "gradcam "]
     (random,) = [line.split() for line in done.stdout.splitlines() if line[:7] == "random "]
     written = json.loads(figures.read_text(encoding="utf-8"))

@@ -74,6 +74,8 @@ def test_without_a_display_one_sentence_names_headless() -> None:
         (["--source", "demo", "--device", "warp"], ["'warp'", "cuda"]),
         (["--source", "demo", "--device", "npu"], ["npu", "OpenVINO", "--device auto"]),
         (["--source", "demo", "--engine", "warp"], ["--engine", "'warp'", "openvino"]),
+        (["--engine", "torch", "--precision", "int8"], ["int8", "torch", "--engine openvino"]),
+        (["--engine", "hook", "--device", "npu"], ["npu", "hook", "--engine openvino"]),
         (["--source", "demo", "--weights", "nowhere.pth"], ["nowhere.pth"]),
         (["--source", "demo", "--labels", "nowhere.txt"], ["nowhere.txt"]),
         (["--source", "demo", "--alpha", "2"], ["--alpha", "2"]),

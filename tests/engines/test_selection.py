@@ -9,9 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from live_cam.engines import selection
+from live_cam.engines import trial
 from live_cam.engines.engine import Engine
-from live_cam.engines.selection import Candidate, EngineSelector
+from live_cam.engines.opening import Candidate
+from live_cam.engines.selection import EngineSelector
 from live_cam.errors import EngineError, NonFiniteError
 from live_cam.gradcam import CAMResult, Evidence
 from live_cam.timing import StageTimer
@@ -32,7 +33,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(selection, "time", clock)
+    monkeypatch.setattr(trial, "time", clock)
     return clock
 
 
@@ -103,7 +104,7 @@ def run(
     plain: Engine, *candidates: Candidate, patient: bool = False
 ) -> tuple[EngineSelector, list[str]]:
     said: list[str] = []
-    selector = EngineSelector(plain, candidates, said.append, patient=patient)
+    selector = EngineSelector(lambda: plain, candidates, said.append, said.append, patient=patient)
     settle(selector)
     return selector, said
 
@@ -229,7 +230,7 @@ def test_frames_are_kept_for_the_calibration(clock: Clock) -> None:
 def test_a_patient_selector_explains_no_frame_before_it_is_settled(clock: Clock) -> None:
     plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "openvino", 0.1)
     candidate = Candidate("openvino int8", opens(fast), chosen=True, frames=5)
-    selector = EngineSelector(plain, [candidate], lambda _text: None, patient=True)
+    selector = EngineSelector(lambda: plain, [candidate], print, print, patient=True)
     selector.offer(X, None, IMAGE)
     selector(X, None, StageTimer())
     assert selector.settled
@@ -242,7 +243,10 @@ def test_what_is_being_prepared_is_told(clock: Clock) -> None:
     selector, _ = run(plain, Candidate("openvino int8", opens(fast), chosen=True))
     assert selector.description == "openvino cpu fp32"
     waiting = EngineSelector(
-        plain, [Candidate("openvino int8", opens(fast), chosen=True, frames=9)], print
+        lambda: plain,
+        [Candidate("openvino int8", opens(fast), chosen=True, frames=9)],
+        print,
+        print,
     )
     assert waiting.description == "hook cpu fp32 (preparing openvino int8…)"
     waiting.close()
@@ -258,7 +262,9 @@ def test_closing_while_one_is_being_opened(clock: Clock) -> None:
 
     said: list[str] = []
     plain = FakeEngine(clock, "hook", 0.3)
-    selector = EngineSelector(plain, [Candidate("a", slow, chosen=True)], said.append)
+    selector = EngineSelector(
+        lambda: plain, [Candidate("a", slow, chosen=True)], said.append, said.append
+    )
     assert began.wait(PATIENCE)
     selector.close()
     selector.close()
@@ -268,7 +274,7 @@ def test_closing_while_one_is_being_opened(clock: Clock) -> None:
 
 def test_without_candidates_the_plain_engine_explains(clock: Clock) -> None:
     plain = FakeEngine(clock, "hook", 0.1)
-    selector = EngineSelector(plain, [], print)
+    selector = EngineSelector(lambda: plain, [], print, print)
     assert selector.settled
     assert selector(X, None, StageTimer()).cam is MAP
     selector.close()

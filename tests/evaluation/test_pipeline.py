@@ -159,7 +159,7 @@ def test_a_broken_picture_is_told_counted_and_passed_over(
     assert pipeline.evaluation.failed == [folder / "broken.jpg"]
     assert "broken.jpg is no picture" in observer.said[0]
     assert "2 of 3 in" in text(pipeline)
-    assert "1 could not be read" in text(pipeline)
+    assert "1 could not be measured" in text(pipeline)
     assert json.loads((tmp_path / "figures.json").read_text())["failed"] == ["broken.jpg"]
     assert observer.done == observer.steps
 

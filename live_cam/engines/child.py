@@ -1,0 +1,74 @@
+"""Work of this package in a process of its own, which ends with whoever started it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from live_cam.errors import EngineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_POLL = 0.1
+_NICENESS = 10
+
+
+def run_child(
+    module: str, arguments: list[str], log: Path, stop: threading.Event | None = None
+) -> None:
+    """Run `python -m MODULE ARGUMENTS` to its end.
+
+    Args:
+        module: A module that calls `end_with_parent` first.
+        arguments: For it.
+        log: Where what it prints goes.
+        stop: Kills it when set.
+
+    Raises:
+        EngineError: It failed, with the last line that it printed, or was stopped.
+        OSError: It could not be started.
+    """
+    # What this process can import, that one can: networks come as pickles of their classes.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env=environment,
+        )
+        try:
+            while process.poll() is None:
+                if stop is not None and stop.wait(_POLL):
+                    raise EngineError("it was stopped.")
+                if stop is None:
+                    process.wait()
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdin:
+                process.stdin.close()
+    if process.returncode != 0:
+        last = log.read_text(errors="replace").strip().splitlines()[-1:]
+        raise EngineError("".join(last) or f"it ended with {process.returncode}")
+
+
+def end_with_parent() -> None:
+    """Let this process yield to all others, and end as soon as the one that started it is gone.
+
+    However that one ends, by a `kill -9` too, the system closes its end of the pipe.
+    """
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

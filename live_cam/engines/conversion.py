@@ -1,0 +1,112 @@
+"""Networks made into OpenVINO's models: here, or in a process of its own where others compute.
+
+Exporting a network takes seconds, in which nobody else may run one in this process (`cut.TRACING`).
+
+Run as `python -m live_cam.engines.conversion 0.pt 1.pt …`, it writes `0.xml`, `1.xml`, ….
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from live_cam.engines.child import end_with_parent, run_child
+from live_cam.engines.cut import TRACING
+from live_cam.errors import EngineError, NonFiniteError, first_line
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+
+    import openvino
+    from torch import Tensor, nn
+
+
+class Part(NamedTuple):
+    """What is to be converted."""
+
+    module: nn.Module
+    examples: tuple[Tensor, ...]
+    """Inputs of the shapes and dtypes that the model will take."""
+
+
+def convert(parts: Sequence[Part], stop: threading.Event | None = None) -> list[openvino.Model]:
+    """Convert modules for inputs of the examples' shapes.
+
+    Args:
+        parts: On the CPU.
+        stop: Gives up when set. Where there is one, others compute meanwhile, and it is done in a
+            process of its own; it goes by way of temporary files of twice the weights' size.
+
+    Raises:
+        EngineError: OpenVINO is not installed or does not know one of the operations, or the
+            process failed or was stopped, or there is no room for its files.
+        NonFiniteError: A weight is NaN or infinite, which OpenVINO's ReLU would hide.
+    """
+    openvino_runtime()  # what is not installed is said at once
+    weights = (each for part in parts for each in part.module.state_dict().values())
+    if not all(bool(torch.isfinite(weight).all()) for weight in weights):
+        raise NonFiniteError("a weight of the network is not finite; check the weights.")
+    try:
+        return [_exported(part) for part in parts] if stop is None else _elsewhere(parts, stop)
+    except Exception as error:  # both run and read code of all kinds
+        raise EngineError(
+            f"OpenVINO cannot convert this network ({first_line(error)}); use --engine torch."
+        ) from error
+
+
+def _exported(part: Part) -> openvino.Model:
+    with TRACING, torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # OpenVINO's own use of deprecated torch functions
+        exported = torch.export.export(part.module, part.examples)
+        return openvino_runtime().convert_model(exported)
+
+
+def _elsewhere(parts: Sequence[Part], stop: threading.Event) -> list[openvino.Model]:
+    with tempfile.TemporaryDirectory(prefix="live-cam-", ignore_cleanup_errors=True) as folder:
+        paths = [Path(folder) / f"{index}.pt" for index in range(len(parts))]
+        for part, path in zip(parts, paths, strict=True):
+            if stop.is_set():
+                raise EngineError("it was stopped.")
+            torch.save(tuple(part), path)
+        log = Path(folder) / "log"
+        run_child("live_cam.engines.conversion", [str(path) for path in paths], log, stop)
+        core = openvino_runtime().Core()
+        if sys.platform == "win32":
+            core.set_property({"ENABLE_MMAP": False})  # a mapped file cannot be deleted there
+        return [core.read_model(path.with_suffix(".xml")) for path in paths]
+
+
+def openvino_runtime() -> Any:  # the module is there only with the extra
+    """Return the module `openvino`.
+
+    Raises:
+        EngineError: It is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise EngineError(
+            "the engine openvino is not installed; install it with: "
+            "pip install 'live-cam[openvino]'"
+        ) from error
+    return openvino
+
+
+def _convert_files(paths: Sequence[Path]) -> None:
+    torch.set_num_threads(1)
+    for path in paths:
+        # The parent's own file, in a folder that only the user can write to.
+        part = Part(*torch.load(path, weights_only=False, mmap=True))
+        target = path.with_suffix(".xml")
+        openvino_runtime().save_model(_exported(part), target, compress_to_fp16=False)
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    _convert_files([Path(argument) for argument in sys.argv[1:]])

@@ -1,0 +1,43 @@
+"""The same answers with less memory: one picture and one class at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from live_cam.gradcam import CAMResult, Evidence
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from live_cam.engines.engine import Engine
+    from live_cam.timing import StageTimer
+
+
+def explain_each(
+    engine: Engine, x: Tensor, class_index: int | None, timer: StageTimer | None
+) -> CAMResult:
+    """Explain a batch as `Engine` does, by one pass for each picture."""
+    results = []
+    for index in range(len(x)):
+        result = engine(x[index : index + 1], class_index, timer)
+        results.append([part.clone() for part in result])  # the next call may overwrite them
+    return CAMResult(*map(torch.cat, zip(*results, strict=True)))
+
+
+def evidence_of_each(
+    engine: Engine, x: Tensor, wanted: Tensor, timer: StageTimer | None
+) -> Evidence:
+    """Give evidence as `Engine.evidence` does, by one pass for each picture and class."""
+    pictures = []
+    for index in range(len(x)):
+        picture = x[index : index + 1]
+        parts = [
+            Evidence(*(part.clone() for part in engine.evidence(picture, one, timer)))
+            for one in wanted[:, None]
+        ]
+        gradients = torch.cat([part.gradients for part in parts], dim=1)
+        classes = torch.cat([part.classes for part in parts], dim=1)
+        pictures.append(parts[0]._replace(gradients=gradients, classes=classes))
+    return Evidence(*map(torch.cat, zip(*pictures, strict=True)))

@@ -1,0 +1,18 @@
+"""Hypothesis tries the same examples in each run, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+from tests.hostile.mutation import EFFORT
+
+settings.register_profile(
+    "live_cam",
+    max_examples=round(100 * EFFORT),
+    derandomize=EFFORT == 1,
+    database=None,
+    deadline=None,
+    # Each example writes its file over the last one's.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("live_cam")

@@ -1,0 +1,70 @@
+"""Networks with a flaw in their numbers, and pictures of sizes that nobody would think of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from live_cam.opencv import cv2
+from tests.hostile import tiny
+from tests.networks import randomised
+
+SIZES = ((1, 1), (1, 500), (500, 1), (2, 3), (17, 16), (40, 60))
+"""Height and width."""
+WHITE, BLACK = 255, 0
+Change = Callable[[Any], None]
+
+
+def checkpoint(path: Path, classes: int, change: Change = lambda _module: None) -> Path:
+    """A real network's random weights with a flaw."""
+    module = randomised(tiny.tiny(num_classes=classes))
+    with torch.no_grad():
+        change(module)
+    torch.save(module.state_dict(), path)
+    return path
+
+
+def folder(path: Path, images: Sequence[NDArray[np.uint8]]) -> Path:
+    path.mkdir()
+    for number, image in enumerate(images):
+        assert cv2.imwrite(str(path / f"{number}.png"), image)
+    return path
+
+
+def plain(level: int, height: int = 40, width: int = 60) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def odd_pictures(path: Path, count: int) -> Path:
+    """Noise and single colours, of one pixel and more."""
+    chance = np.random.default_rng(0)
+    images = []
+    for number in range(count):
+        height, width = SIZES[number % len(SIZES)]
+        if number % 2:
+            images.append(plain(37 * number % 256, height, width))
+        else:
+            images.append(chance.integers(0, 256, (height, width, 3), np.uint8))
+    return folder(path, images)
+
+
+def unresponsive(module: Any) -> None:
+    module[8].weight.zero_()
+
+
+def overflowing_on_white(module: Any) -> None:
+    """Infinity times 0 behind the second convolution, unless the frame is dark."""
+    module[0].weight.zero_()[:, :, 1, 1] = 1e20
+    module[0].bias.zero_()
+    module[2].weight.abs_().mul_(1e20)
+    module[6].weight[0] = 0
+
+
+def overflowing_always(module: Any) -> None:
+    module[0].bias.fill_(1e38)
+    module[2].weight.mul_(1e20)

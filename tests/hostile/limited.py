@@ -1,0 +1,141 @@
+"""Opens files that a stranger may have made, in a process of its own with little memory and time.
+
+A file that crashes a C library, takes all the memory or never ends is then a test that fails, and
+not the end of the tests. Run as `python -m tests.hostile.limited KIND`, with paths on its input.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.hostile.sentences import Refused, attempt
+from tests.program import environment
+
+SECONDS = 60
+"""In which each file must be read or refused, on the slowest machine: by far more than it takes."""
+FRAMES = 40
+MEGABYTE = 1 << 20
+
+
+class Outcome(NamedTuple):
+    path: str
+    read: bool
+    text: str
+    """The sentence with which it was refused, or what was read."""
+    megabytes: int
+    """By which the memory in use rose meanwhile, at its peak."""
+
+
+def opened(kind: str, paths: Iterable[Path], *, megabytes: int) -> dict[str, Outcome]:
+    """Open files, and fail for the first one that is neither read nor refused in one sentence.
+
+    Args:
+        kind: `weights`, `labels` or `pictures` (of pictures and videos).
+        paths: The files.
+        megabytes: How much more address space than before the first file there is.
+
+    Returns:
+        What became of each, by the file's name.
+    """
+    wanted = [str(path) for path in paths]
+    process = subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-m", "tests.hostile.limited", kind, str(megabytes)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Each thread of a decoder would take 64 MB of addresses for its own heap.
+        env=environment(MALLOC_ARENA_MAX="1"),
+    )
+    output, errors = process.communicate("\n".join(wanted))
+    outcomes = [Outcome(*json.loads(line)) for line in output.splitlines()]
+    if len(outcomes) < len(wanted):
+        end = f"ended by signal {-process.returncode}" if process.returncode < 0 else "crashed"
+        raise AssertionError(f"{wanted[len(outcomes)]}: {end}\n{errors[-3000:]}")
+    return {Path(each.path).name: each for each in outcomes}
+
+
+def main(kind: str, megabytes: int) -> None:
+    read = {"weights": weights_reader, "labels": labels_reader, "pictures": pictures_reader}[kind]()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = memory("VmSize") + megabytes * MEGABYTE
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    for line in sys.stdin:
+        path = line.rstrip("\n")
+        signal.alarm(SECONDS)  # whose action is to end the process
+        before = reset_peak()
+        text = attempt(partial(read, Path(path)))
+        peak = (memory("VmHWM") - before) // MEGABYTE
+        outcome = Outcome(path, not isinstance(text, Refused), text, peak)
+        sys.stdout.write(json.dumps(outcome) + "\n")
+        sys.stdout.flush()
+
+
+def weights_reader() -> Callable[[Path], str]:
+    from live_cam.classifier import load_classifier
+    from tests.hostile import tiny
+
+    def read(path: Path) -> str:
+        with tiny.registered():
+            return f"{len(load_classifier(tiny.NAME, weights=path).labels)} classes"
+
+    return read
+
+
+def labels_reader() -> Callable[[Path], str]:
+    from live_cam.labels import load_labels
+
+    return lambda path: f"{len(load_labels(path))} labels"
+
+
+def pictures_reader() -> Callable[[Path], str]:
+    import numpy as np
+
+    from live_cam.capture import open_source
+
+    def read(path: Path) -> str:
+        sizes: list[Sequence[int]] = []
+        last = -1.0
+        with open_source(str(path), hold=0) as source:
+            while len(sizes) < FRAMES and (frame := source.read()) is not None:
+                assert frame.image.dtype == np.uint8
+                assert frame.image.ndim == 3
+                assert frame.image.size > 0
+                assert math.isfinite(frame.timestamp)
+                assert last < frame.timestamp < last + 7 * 24 * 3600
+                last = frame.timestamp
+                sizes.append(frame.image.shape)
+        return f"{len(sizes)} pictures"
+
+    # Before the memory is measured, what else is imported when the first picture is opened.
+    for module in ("stills", "video"):
+        importlib.import_module(f"live_cam.capture.{module}")
+    return read
+
+
+def memory(field: str) -> int:
+    """A figure of `/proc/self/status`, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) << 10
+    raise ValueError(f"no {field} in /proc/self/status")
+
+
+def reset_peak() -> int:
+    """Let the peak of the memory in use begin anew, and return what is in use, in bytes."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory("VmHWM")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

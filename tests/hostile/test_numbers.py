@@ -1,0 +1,310 @@
+"""Numbers that are not finite, gradients that are 0, networks of one class, frames of one pixel.
+
+All of it through the whole program, but for the window; numpy's and Python's warnings are errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from live_cam.answers import answers
+from live_cam.cams import open_cam
+from live_cam.capture import Frame
+from live_cam.engines import int8, open_engine
+from live_cam.errors import NonFiniteError
+from live_cam.explanation import Explanation
+from live_cam.geometry import Region
+from live_cam.gradcam import Evidence
+from live_cam.pipeline import LivePipeline
+from live_cam.question import AGAINST, FOR, VERSUS, Question
+from live_cam.schedule import Shown
+from live_cam.settings import FITS, VIEWS, Settings
+from tests.engines.classifiers import as_classifier, pictures
+from tests.hostile import tiny
+from tests.hostile.flaws import (
+    BLACK,
+    WHITE,
+    Change,
+    checkpoint,
+    folder,
+    odd_pictures,
+    overflowing_always,
+    overflowing_on_white,
+    plain,
+    unresponsive,
+)
+from tests.networks import randomised, tiny_network
+from tests.program import read_log, read_video, write_video
+
+pytestmark = pytest.mark.filterwarnings(
+    "error",
+    # OpenVINO's own, while it converts.
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def setting() -> Iterator[None]:
+    before = np.seterr(all="raise")
+    with tiny.registered():
+        yield
+    np.seterr(**before)
+
+
+class Watcher:
+    """Turns the controls to something else before each frame, and looks at every number."""
+
+    def __init__(
+        self, pipeline: LivePipeline, scripts: Sequence[Mapping[str, object]] = ()
+    ) -> None:
+        self.pictures = 0
+        self.explanations: list[Explanation] = []
+        self._pipeline = pipeline
+        self._scripts = iter(scripts)
+
+    def shown(self, shown: Shown) -> None:
+        self.pictures += not shown.waiting
+        for name, value in next(self._scripts, {}).items():
+            setattr(self._pipeline.controls, name, value)
+
+    def explained(self, _frame: Frame, explanation: Explanation) -> None:
+        for heatmap in (explanation.heatmap, *(each.heatmap for each in explanation.others)):
+            assert np.isfinite(heatmap).all()
+            assert np.abs(heatmap).max() <= 1
+        scores = [explanation.score, *(each.score for each in explanation.top)]
+        assert all(0 <= score <= 1 for score in scores)
+        self.explanations.append(explanation)
+
+
+def run(
+    source: Path, weights: Path, scripts: Sequence[Mapping[str, object]] = (), **options: Any
+) -> tuple[Watcher, list[str]]:
+    said: list[str] = []
+    usual: dict[str, Any] = {"every_frame": True, "engine": "hook", "headless": True}
+    settings = Settings(source=str(source), model=tiny.NAME, weights=weights, **usual | options)
+    pipeline = LivePipeline(settings, said.append)
+    watcher = Watcher(pipeline, scripts)
+    pipeline.observer = watcher
+    pipeline.run()
+    return watcher, said
+
+
+def everything() -> list[dict[str, object]]:
+    """What keys and the mouse can ask for, one after another."""
+    box = Region(0.2, 0.2, 0.5, 0.5)
+    asked: list[dict[str, object]] = [
+        {"view": view, "evidence": evidence, "check": check, "box": True, "target": box}
+        for evidence, check in ((FOR, True), (AGAINST, False), (VERSUS, True))
+        for view in VIEWS
+    ]
+    asked += [{"view": view, "locked": (0,)} for view in VIEWS]
+    return [*asked, {"shuffled": True, "evidence": FOR}, {"locked": ()}, {"mirror": True}]
+
+
+@pytest.mark.parametrize(("classes", "fit"), list(zip((1, 2, 4), FITS, strict=True)))
+def test_few_classes_and_odd_frames_in_every_view(tmp_path: Path, classes: int, fit: str) -> None:
+    asked = everything()
+    source = odd_pictures(tmp_path / "pictures", len(asked))
+    weights = checkpoint(tmp_path / "few.pth", classes)
+
+    watcher, said = run(source, weights, asked, fit=fit, track=False)
+
+    assert watcher.pictures == len(watcher.explanations) == len(asked)
+    assert len(said) == 1
+    for explanation in watcher.explanations:
+        assert len(explanation.top) == classes
+        assert sum(each.score for each in explanation.top) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_one_class_in_every_view_by_other_engines(tmp_path: Path, engine: str) -> None:
+    asked = everything()[::3]
+    source = odd_pictures(tmp_path / "pictures", len(asked))
+    weights = checkpoint(tmp_path / "one.pth", 1)
+
+    watcher, _ = run(source, weights, asked, engine=engine)
+
+    assert len(watcher.explanations) == len(asked)
+    assert {explanation.label for explanation in watcher.explanations} == {"class 0"}
+
+
+def test_one_class_has_no_rival_and_says_so(tmp_path: Path) -> None:
+    source = folder(tmp_path / "pictures", [plain(200)] * 3)
+    weights = checkpoint(tmp_path / "one.pth", 1)
+
+    watcher, _ = run(source, weights, [{"evidence": VERSUS}] * 3)
+
+    assert watcher.explanations[-1].title == "gradcam · no rival"
+
+
+@pytest.mark.parametrize("engine", ["hook", "torch"])
+def test_a_gradient_of_0_gives_an_empty_heatmap(tmp_path: Path, engine: str) -> None:
+    asked: list[dict[str, object]] = [{"view": "overlay", "box": True}, {"view": "grid"}]
+    source = folder(tmp_path / "pictures", [plain(WHITE), plain(BLACK), plain(99)])
+    weights = checkpoint(tmp_path / "zero.pth", 3, unresponsive)
+
+    watcher, _ = run(source, weights, asked, engine=engine, check=1)
+
+    assert len(watcher.explanations) == 3
+    for explanation in watcher.explanations:
+        assert explanation.heatmap.max() == 0
+
+
+@pytest.mark.parametrize("engine", ["hook", "torch"])
+@pytest.mark.parametrize("view", ["overlay", "grid"])
+def test_frames_that_overflow_are_shown_and_recorded_without_a_heatmap(
+    tmp_path: Path, engine: str, view: str
+) -> None:
+    levels = (BLACK, WHITE, BLACK, WHITE, WHITE, BLACK)
+    source = folder(tmp_path / "pictures", [plain(level) for level in levels])
+    weights = checkpoint(tmp_path / "overflow.pth", 3, overflowing_on_white)
+
+    watcher, said = run(
+        source,
+        weights,
+        engine=engine,
+        view=view,
+        record=tmp_path / "out.mkv",
+        predictions=tmp_path / "log.jsonl",
+    )
+
+    assert watcher.pictures == 6
+    assert len(read_video(tmp_path / "out.mkv")) == 6
+    assert [entry["frame"] for entry in read_log(tmp_path / "log.jsonl")] == [0, 2, 5]
+    told = [sentence for sentence in said if "without an explanation" in sentence]
+    assert len(told) == 2
+    assert told[0].startswith("Frame 1 is shown")
+    assert "not finite in fp32" in told[0]
+    assert told[1].startswith("3 frames were shown without an explanation, and 3 with one")
+
+
+def test_a_video_whose_first_frame_overflows_plays_on(tmp_path: Path) -> None:
+    levels = (WHITE, WHITE, *[BLACK] * 20)
+    clip = write_video(tmp_path / "clip.mkv", [plain(level) for level in levels])
+    weights = checkpoint(tmp_path / "overflow.pth", 3, overflowing_on_white)
+
+    watcher, _ = run(clip, weights, every_frame=False, record=tmp_path / "out.mkv")
+
+    assert watcher.explanations
+    assert len(read_video(tmp_path / "out.mkv")) > 15
+
+
+def overflowing_where_hidden(module: Any) -> None:
+    """Infinity where the input is 0, as a masked picture is; nothing where the frame is white."""
+    module[0].weight[0] = 0
+    module[0].weight[0, :, 1, 1] = -1e20
+    module[0].bias[0] = 1e20
+    module[2].weight[:, 0] = 1e20
+
+
+def test_a_masked_picture_that_overflows_does_not_stop_the_explanations(tmp_path: Path) -> None:
+    source = folder(tmp_path / "pictures", [plain(WHITE)] * 8)
+    weights = checkpoint(tmp_path / "hidden.pth", 3, overflowing_where_hidden)
+
+    watcher, _ = run(source, weights, check=1)
+
+    assert watcher.pictures == 8
+    assert len(watcher.explanations) == 4  # the others travelled with masked pictures
+    assert not any(explanation.check for explanation in watcher.explanations)
+
+
+def with_endless_scores(module: Any) -> None:
+    module[8].weight.mul_(1e35)
+
+
+@pytest.mark.parametrize("change", [overflowing_always, with_endless_scores])
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_network_that_never_gives_finite_numbers_is_named_at_the_end(
+    tmp_path: Path, change: Change, precision: str
+) -> None:
+    source = folder(tmp_path / "pictures", [plain(WHITE), plain(BLACK)])
+    weights = checkpoint(tmp_path / "broken.pth", 3, change)
+
+    with pytest.raises(NonFiniteError, match="weights") as caught:
+        run(source, weights, precision=precision, record=tmp_path / "out.mkv")
+
+    if precision == "fp16":
+        assert "use --precision fp32" in str(caught.value)
+    assert len(read_video(tmp_path / "out.mkv")) == 2
+
+
+@pytest.mark.parametrize("engine", ["hook", "torch"])
+def test_infinite_activations_are_named_though_scores_and_gradients_are_finite(
+    engine: str,
+) -> None:
+    module = tiny_network()
+    next(module.parameters()).fill_(3e38)
+    module.insert(2, Clamp())
+    x = torch.ones(1, 3, 96, 96)
+    with open_engine(engine, as_classifier(module, "1")) as opened:
+        assert torch.isfinite(opened.scores(x)).all()
+        with pytest.raises(NonFiniteError):
+            opened(x, 0)
+        with pytest.raises(NonFiniteError):
+            opened.evidence(x, torch.tensor([0, -1]))
+
+
+class Clamp(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.clamp(-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("layers", "method"),
+    [
+        (["1"], "scorecam"),
+        (["1"], "ablationcam"),
+        (["1", "3"], "gradcam"),
+        (["1", "3"], "scorecam"),
+    ],
+)
+def test_so_are_they_by_perturbation_and_at_several_layers(layers: list[str], method: str) -> None:
+    module = tiny_network()
+    next(module.parameters()).fill_(3e38)
+    module.insert(2, Clamp())
+    with open_cam(module, layers, method) as cam, pytest.raises(NonFiniteError, match="not finite"):
+        cam(torch.ones(2, 3, 96, 96), 0)
+
+
+def test_evidence_that_would_overflow_when_added_up_is_named() -> None:
+    question = Question((0,), feature_maps=2)
+    large = torch.tensor([1e20, -1e20])[None, :, None, None].expand(1, 2, 4, 4)
+    scores, classes = torch.zeros(1, 2), torch.tensor([[0]])
+    for gradient in (1e5, 1e12):  # of which the maps cancel each other out
+        gradients = torch.full((1, 1, 2, 4, 4), gradient)
+        evidence = Evidence(large, gradients, scores, classes)
+        if gradient == 1e5:
+            first, *maps = answers(evidence, question, ("cat", "dog"))
+            assert not first.heatmap.any()
+            assert all(np.abs(each.heatmap).max() == 1 for each in maps)
+            continue
+        with pytest.raises(NonFiniteError, match="class 0 is too large"):
+            answers(evidence, question, ("cat", "dog"))
+
+
+def test_one_class_and_a_gradient_of_0_in_int8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    monkeypatch.setattr(int8, "_PICTURES", 8)
+    module = tiny.tiny(num_classes=1)
+    randomised(module)
+    unresponsive(module)
+
+    with open_engine("openvino", as_classifier(module), precision="int8") as engine:
+        for x in (pictures(), torch.zeros(1, 3, 96, 96)):
+            result = engine(x)
+            evidence = engine.evidence(x, torch.tensor([-1, -1, -2]))
+            assert result.logits.shape == (1, 1)
+            assert torch.isfinite(result.logits).all()
+            assert evidence.classes.tolist() == [[0, 0, 0]]
+            assert result.cam.max() == 0
+            assert evidence.gradients.abs().max() == 0

@@ -1,0 +1,108 @@
+"""Frames that cannot be explained, among others: nothing waits for them, and none is lost."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+
+from live_cam.capture import Frame
+from live_cam.errors import NonFiniteError
+from live_cam.explainer import Explainer
+from live_cam.explanation import Explanation
+from live_cam.schedule import EveryFrame, NewestFirst
+from live_cam.settings import Settings
+from tests.sources import FakeSource
+from tests.test_schedule import REGULAR, FakeExplainer, play, start
+
+
+class Fragile(FakeExplainer):
+    """Has no finite numbers for some of the frames."""
+
+    def __init__(self, *broken: int, settled: bool = False) -> None:
+        super().__init__(settled=settled)
+        self.attempts: list[int] = []
+        self._broken = broken
+
+    def explain(self, frame: Frame) -> Explanation:
+        self.attempts.append(frame.index)
+        if frame.index in self._broken:
+            raise NonFiniteError("not finite.")
+        return super().explain(frame)
+
+
+def test_every_frame_is_shown_once_with_or_without() -> None:
+    broken = (0, 3, 4, 39)
+    schedule, noted = start(EveryFrame, FakeSource(REGULAR), Fragile(*broken))
+    shown = [one for one in play(schedule) if not one.waiting]
+    schedule.close()
+    assert [one.frame.index for one in shown] == list(range(40))
+    assert [one.frame.index for one in shown if one.explanation is None] == list(broken)
+    assert {index for index, _ in noted} == {*range(40)} - {*broken}
+
+
+def test_a_file_plays_on_though_its_first_frame_cannot_be_explained() -> None:
+    schedule, noted = start(NewestFirst, FakeSource(REGULAR), Fragile(0))
+    shown = play(schedule)
+    schedule.close()
+    assert shown[0].waiting
+    assert not shown[1].waiting
+    indices = [one.frame.index for one in shown[1:]]
+    # On a busy machine frames are left out.
+    assert indices == sorted(set(indices))
+    assert indices[0] == 0
+    assert indices[-1] > 0
+    assert shown[1].explanation is None
+    assert any(one.explanation for one in shown)
+    assert 0 not in [index for index, _ in noted]
+
+
+def test_what_was_said_before_is_not_drawn_on_a_frame_that_cannot_be_explained() -> None:
+    everything_after_10 = range(10, 40)
+    schedule, _ = start(NewestFirst, FakeSource(REGULAR, live=True), Fragile(*everything_after_10))
+    shown = play(schedule)
+    schedule.close()
+    assert any(one.explanation for one in shown)
+    assert shown[-1].explanation is None
+
+
+def test_a_frame_that_stands_still_is_not_tried_again_and_again() -> None:
+    explainer = Fragile(*range(40), settled=True)
+    still = FakeSource(REGULAR, live=True, paint=lambda _: np.full((48, 64, 3), 9, np.uint8))
+    schedule, _ = start(NewestFirst, still, explainer)
+    play(schedule)
+    schedule.close()
+    assert len(explainer.attempts) == 1
+
+
+def test_the_explainer_says_it_once_on_the_picture_as_long_as_it_lasts_and_at_the_end() -> None:
+    said: list[str] = []
+    explainer = Explainer(Settings(), said.append)
+    answers = iter([None, "explained", None, None, "explained"])
+
+    class Inquiry:
+        def explain(self, *_: object) -> str:
+            answer = next(answers)
+            if answer is None:
+                raise NonFiniteError("the scores are not finite.")
+            return answer
+
+        def close(self) -> None:
+            pass
+
+    explainer._inquiry = Inquiry()  # type: ignore[assignment]
+    activities = []
+    for index in range(5):
+        frame = Frame(np.zeros((4, 4, 3), np.uint8), index, float(index))
+        with suppress(NonFiniteError):
+            explainer.explain(frame)
+        activities.append(explainer.activity)
+    explainer.check()
+    explainer.close()
+
+    failing = "no explanation: the network's numbers are not finite"
+    assert activities == [failing, None, failing, failing, None]
+    assert said == [
+        "Frame 0 is shown without an explanation: the scores are not finite.",
+        "3 frames were shown without an explanation, and 2 with one.",
+    ]
