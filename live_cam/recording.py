@@ -59,6 +59,7 @@ class Recording:
         self._finishing: Recorder | None = None
         self._log: PredictionLog | None = None
         self._snapshots: list[Worker] = []
+        self._given_up = False
         self._stalled = False
 
     @property
@@ -107,8 +108,11 @@ class Recording:
         """
         self._look_after_finishing()
         if self._recorder:
-            if not self._goes_on(self._recorder.check):
-                return False
+            self._try(self._recorder.check)
+        if self._given_up:
+            self._given_up = False
+            return False
+        if self._recorder:
             self._note_stall(self._recorder)
             if not wanted:
                 self._recorder.finish()
@@ -129,10 +133,10 @@ class Recording:
             RecordingError: The pictures before could not be written, and there is no window.
         """
         if self._recorder:
-            self._goes_on(partial(self._recorder.write, picture, timestamp))
+            self._try(partial(self._recorder.write, picture, timestamp))
 
-    def _goes_on(self, action: Callable[[], None]) -> bool:
-        """Do something with the recorder, give it up if that fails, and return whether not."""
+    def _try(self, action: Callable[[], None]) -> None:
+        """Do something with the recorder, and give it up if that fails."""
         try:
             action()
         except RecordingError as error:
@@ -141,9 +145,8 @@ class Recording:
                 # Until then it keeps its encoder, with all its threads, and what still waited.
                 with suppress(RecordingError):
                     recorder.close()
+            self._given_up = True
             self._fail(error, "recording ended")
-            return False
-        return True
 
     def _start(self) -> None:
         settings = self._settings
@@ -190,12 +193,14 @@ class Recording:
         Raises:
             RecordingError: The log cannot be written, and there is no window.
         """
-        if not self._log:
+        log = self._log
+        if not log:
             return
         try:
-            self._log.write(explanation, peak)
+            log.write(explanation, peak)
         except RecordingError as error:
             self._log = None
+            _failure_of(log.close)
             self._fail(error, "log ended")
 
     def snapshot(self, picture: NDArray[np.uint8]) -> None:

@@ -23,7 +23,8 @@ from live_cam import output_file
 from live_cam.errors import RecordingError, UsageError
 from live_cam.outputs import create_free, free_path
 from live_cam.recorder import Recorder, available_encoders, encoders, recorder
-from live_cam.recorder.video import FORMATS, VideoFile, fit
+from live_cam.recorder.formats import FORMATS
+from live_cam.recorder.video import VideoFile, fit
 from live_cam.settings import VIDEO_ENDINGS
 
 if TYPE_CHECKING:

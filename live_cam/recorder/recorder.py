@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from live_cam.errors import RecordingError, UsageError
+from live_cam.errors import RecordingError
 from live_cam.output_file import OutputFile
 from live_cam.outputs import recording_error
-from live_cam.recorder.template import codec_of, holds
-from live_cam.recorder.video import FORMATS, VideoFile
+from live_cam.recorder.formats import format_of
+from live_cam.recorder.video import VideoFile
 from live_cam.worker import Worker
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from live_cam.recorder.template import SoundPacket, Template
-    from live_cam.recorder.video import VideoFormat
 
 _POLL = 0.1
 # A picture that takes so long will not be written in time; all that wait may take so long.
@@ -75,7 +74,7 @@ class Recorder:
             UsageError: The name has another ending, or one of a format that cannot hold the
                 template's times or sound; the file's folder is missing, or it cannot be created.
         """
-        video_format = _format_of(path, template)
+        video_format = format_of(path, template)
         self.path = path
         self.dropped = 0
         self._wait = wait
@@ -297,25 +296,6 @@ class Recorder:
         except Exception as error:
             kept = f"first {self._video.kept:.1f} s play" if self._video.kept else None
             raise recording_error(self.path, error, kept) from error
-
-
-def _format_of(path: Path, template: Template | None) -> VideoFormat:
-    """Return the format that a file's name asks for, if it can hold what the template has."""
-    ending = path.suffix.lower()
-    formats = {end: each for end, each in FORMATS.items() if each.timed or template is None}
-    if ending not in formats:
-        raise UsageError(
-            f"cannot record to {path}: the name of a video must end in {', '.join(formats)}."
-        )
-    for stream in template.sound if template else ():
-        fitting = [end for end, each in formats.items() if holds(each.name, stream)]
-        if ending not in fitting:
-            others = f"write to {' or '.join(fitting)}, or " if fitting else ""
-            raise UsageError(
-                f"the sound ({codec_of(stream)}) cannot be copied to {path}; {others}leave it out "
-                "with --no-audio."
-            )
-    return formats[ending]
 
 
 def _check(picture: object, timestamp: float | Fraction) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import av
 import numpy as np
@@ -15,7 +15,7 @@ from live_cam.recorder import encoders
 from live_cam.recorder.template import Template, add_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from live_cam.output_file import OutputFile
+    from live_cam.recorder.formats import VideoFormat
     from live_cam.recorder.template import SoundPacket
 
 _KEYFRAME_SECONDS = 1
@@ -37,40 +38,6 @@ _OPTIONS: Final = {
     # Sound that an encoder has put before the start must not move everything else.
     "avoid_negative_ts": "disabled",
 }
-
-
-class VideoFormat(NamedTuple):
-    """A container, and how it is kept playable at any moment."""
-
-    name: str
-    """FFmpeg's name of the muxer."""
-    rate: int
-    """Ticks per second of its timestamps."""
-    options: Mapping[str, str]
-    """Options of the muxer."""
-    longest_gap: int | None = None
-    """The most ticks between two pictures, if there is such a limit."""
-    timed: bool = True
-    """Whether it knows each picture's time."""
-
-
-# Fragments of half a second while recording; on closing, one ordinary index over all of them,
-# since some players and editors do not like fragments. The header is written with the first
-# fragment: an earlier one could not say when each stream begins.
-_FRAGMENTS: Final = {
-    "movflags": "+hybrid_fragmented+frag_keyframe+delay_moov+default_base_moof",
-    "frag_duration": "500000",
-}
-
-FORMATS: Final[Mapping[str, VideoFormat]] = {
-    ".mp4": VideoFormat("mp4", 90_000, _FRAGMENTS),
-    ".mov": VideoFormat("mov", 90_000, _FRAGMENTS),
-    ".mkv": VideoFormat("matroska", 1_000, {"cluster_time_limit": "500"}),
-    # AVI knows no timestamps, only a frame rate: between two pictures there are empty ones, of
-    # which the muxer writes 60000 at the most at a time.
-    ".avi": VideoFormat("avi", 120, {}, longest_gap=60_000, timed=False),
-}
-"""By the ending of the file's name."""
 
 
 class VideoFile:
