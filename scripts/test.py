@@ -5,6 +5,7 @@ Needs Python 3.10 or newer and nothing else.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -12,14 +13,18 @@ from environment import ROOT, prepare
 
 # grad-cam depends on opencv-python-headless, whose cv2 would overwrite opencv-python's.
 _PEERS = ("captum>=0.8", "grad-cam>=1.5")
+# A file's tests stay together: they share what takes long to make.
+_SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 
 if __name__ == "__main__":
     python = prepare("test", without_dependencies=_PEERS)
+    # Tests run side by side, and so each takes one core.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     for check in (
         ("ruff", "check", "."),
         ("ruff", "format", "--check", "."),
         ("mypy",),
-        ("pytest", *sys.argv[1:]),
+        ("pytest", *_SIDE_BY_SIDE, *sys.argv[1:]),
     ):
         print(f"--- {' '.join(check)}", flush=True)
         code = subprocess.call([str(python), "-m", *check], cwd=ROOT)
