@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import shlex
 import sys
 
 import click
@@ -28,6 +30,25 @@ class _CommandOrRun(click.Group):
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See `click.Group`; who names a source in the place of a command is told how to."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if _may_be_source(args[0]):
+                raise click.UsageError(
+                    f"{args[0]!r} is no command; to see it explained, write: live-cam --source "
+                    f"{shlex.quote(args[0])}",
+                    ctx,
+                ) from error
+            raise
+
+
+def _may_be_source(word: str) -> bool:
+    return word.isdecimal() or "://" in word or os.path.exists(word)  # noqa: PTH110  # any name
 
 
 @click.group(cls=_CommandOrRun, context_settings={"help_option_names": ["-h", "--help"]})
