@@ -18,7 +18,7 @@ from live_cam.cli.evaluate import evaluate
 from live_cam.cli.image import image
 from live_cam.cli.live import demo, run
 from live_cam.cli.machine import bench, doctor
-from live_cam.cli.printing import SayingHandler, printable, say
+from live_cam.cli.printing import SayingHandler, say, warn
 from live_cam.cli.video import video
 from live_cam.errors import LiveCamError
 
@@ -79,7 +79,7 @@ def main() -> None:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        click.echo(printable(shown.getvalue().rstrip()), err=True)
+        warn(shown.getvalue().rstrip())
         code = error.exit_code
     except LiveCamError as error:
         say(f"live-cam: {error}")
