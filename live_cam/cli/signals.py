@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ _STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     """End in good order on the first Ctrl-C, SIGTERM or SIGHUP, and at once on the second.
 
+    The second one need not be the same: whoever presses Ctrl-C after a SIGTERM means it.
+
     SIGHUP never ends it at once, since a terminal that is closed sends it twice, by its shell and
     by the system; where it is ignored, as `nohup` has it, it stays so.
 
@@ -27,10 +30,14 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     numbers = [getattr(signal, name) for name in _STOP_SIGNALS if hasattr(signal, name)]
     if hangup and signal.getsignal(hangup) is signal.SIG_IGN:
         numbers.remove(hangup)
+    # In a thread of somebody's own program, signals are not for us to take.
+    if threading.current_thread() is not threading.main_thread():
+        numbers.clear()
     before = {number: signal.getsignal(number) for number in numbers}
 
-    def end(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_IGN if number == hangup else signal.SIG_DFL)
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN if each == hangup else signal.SIG_DFL)
         stop()
 
     for number in numbers:
@@ -39,7 +46,9 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # After the first one, the next still ends it at once while all else is closed.
+            if signal.getsignal(number) is end:
+                signal.signal(number, handler)
 
 
 def interrupt() -> None:

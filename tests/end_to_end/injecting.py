@@ -7,6 +7,7 @@ hangs for long, as libraries, drivers and disks do: in a call that no stop reach
 from __future__ import annotations
 
 import ctypes
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,11 +35,11 @@ def inject(what: str) -> None:
     elif what == "source":
         from live_cam import pipeline
 
-        pipeline.open_source = hang
+        pipeline.open_source = hang  # type: ignore[attr-defined]
     elif what == "engine":
         from live_cam.engines import opening
 
-        opening.open_engine = hang
+        opening.Opening._open = hang  # type: ignore[method-assign]
     elif what == "explaining":
         from live_cam.engines.hook import HookEngine
 
@@ -49,16 +50,14 @@ def inject(what: str) -> None:
 
         Explainer.close = hang  # type: ignore[method-assign]
     elif what == "converting":
-        from live_cam.engines import child
-
-        # The process that converts takes its time, and ends with the one that started it.
+        # The process that converts takes its time.
         waits = f"import pathlib, time; pathlib.Path({str(HANGS)!r}).touch(); time.sleep({SECONDS})"
-        start = child.subprocess.Popen
+        start = subprocess.Popen
 
         def slow(command: list[str], **options: Any) -> Any:
             return start([*command[:1], "-c", waits], **options)
 
-        child.subprocess.Popen = slow  # type: ignore[assignment, misc]
+        subprocess.Popen = slow  # type: ignore[assignment, misc]
 
 
 if __name__ == "__main__":
