@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
+    from typing import TypeAlias
+
+    _Hook: TypeAlias = Callable[["sys.UnraisableHookArgs"], object]
 
 _STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -42,13 +46,28 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
 
     for number in numbers:
         signal.signal(number, end)
+    hook, sys.unraisablehook = sys.unraisablehook, _passing_over_races(sys.unraisablehook)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             # After the first one, the next still ends it at once while all else is closed.
             if signal.getsignal(number) is end:
                 signal.signal(number, handler)
+
+
+def _passing_over_races(hook: _Hook) -> _Hook:
+    """Keep quiet about a second signal that came together with the first: that one was heard."""
+
+    def pass_over(problem: sys.UnraisableHookArgs) -> None:
+        if not (
+            isinstance(problem.exc_value, OSError)
+            and "ignored due to race condition" in str(problem.exc_value)
+        ):
+            hook(problem)
+
+    return pass_over
 
 
 def interrupt() -> None:

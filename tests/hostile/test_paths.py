@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -24,7 +25,7 @@ NAMES = {
     "nfc": unicodedata.normalize("NFC", "Überführung"),
     "nfd": unicodedata.normalize("NFD", "Überführung"),
     "emoji": "🎥👨‍👩‍👧",
-    "right to left": "שלום‮gpj",
+    "right to left": "שלום\u202egpj",
     "quotes": 'it\'s "so" `called` $HOME',
     "dash": "-x",
     "two dashes": "--record",
@@ -78,16 +79,15 @@ def test_any_name_names_a_file(
     make_files(name)
     network = (*NETWORK, f"--weights={name}.pth", f"--labels={name}.txt")
     live = ("run", "--headless", "--every-frame", "--engine", "hook", f"--source={name}.mkv")
+    evaluate = ("evaluate", "--steps=1", "--method=gradcam")
     written = (f"--record={name}.mp4", f"--predictions={name}.jsonl")
     codes = [
         call(monkeypatch, *live, *written, *network),
         call(monkeypatch, *live[:-1], f"--source={name}.png", *network),
         call(monkeypatch, "video", *network, "--", f"{name}.mkv", f"{name}.2.mkv"),
-        call(monkeypatch, "image", *network, f"--output={name}.d", "--", f"{name}.png"),
+        call(monkeypatch, "image", "--json", *network, f"--output={name}.d", "--", f"{name}.png"),
         call(monkeypatch, *live[:-1], f"--source=./{name}.d/", *network),
-        call(
-            monkeypatch, "evaluate", "--steps=1", f"--json={name}.json", *network, "--", f"{name}.d"
-        ),
+        call(monkeypatch, *evaluate, f"--json={name}.json", *network, "--", f"{name}.d"),
     ]
     said = capsys.readouterr()
     assert "Traceback" not in said.err
@@ -97,7 +97,9 @@ def test_any_name_names_a_file(
     endings = (".d", ".mkv", ".2.mkv", ".mp4", ".png", ".jsonl", ".json", ".pth", ".txt")
     assert found == {f"{name}{ending}" for ending in endings}, "nothing under any other name"
     pictures = {path.name for path in Path(f"{name}.d").iterdir()}
-    assert pictures == {f"{name}.png", f"{name}.cam.jpg"}
+    assert pictures == {f"{name}.png", f"{name}.cam.jpg", f"{name}.json"}
+    told = json.loads((Path(f"{name}.d") / f"{name}.json").read_text(encoding="utf-8"))
+    assert Path(told["file"]).name == f"{name}.png"
     for ending in (".mp4", ".2.mkv"):
         Path(f"{name}{ending}").rename("seen")
         assert len(read_video(Path("seen"))) == 3

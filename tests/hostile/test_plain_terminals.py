@@ -120,3 +120,16 @@ def test_a_dumb_terminal_gets_no_commands(given_files: Path) -> None:
     assert b"\x1b" not in text
     assert b" -> dumb" in text
     text.decode("ascii")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+@pytest.mark.parametrize("words", [("doctor",), ("--help",), ("run", "--help")], ids=" ".join)
+def test_who_reads_only_the_beginning_ends_it_quietly(words: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.Popen(
+        command(*words), stdout=writing, stderr=subprocess.PIPE, env=environment(), text=True
+    )
+    os.close(writing)
+    _, errors = process.communicate(timeout=TIME_LIMIT)
+    assert (process.returncode, errors) == (0, "")
