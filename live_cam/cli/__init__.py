@@ -91,10 +91,6 @@ def _exit_code() -> int:
         code = cli.main(prog_name="live-cam", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         return 0
-    except BrokenPipeError:  # whoever reads, such as head, has enough
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)

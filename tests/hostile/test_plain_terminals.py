@@ -132,4 +132,4 @@ def test_who_reads_only_the_beginning_ends_it_quietly(words: tuple[str, ...]) ->
     )
     os.close(writing)
     _, errors = process.communicate(timeout=TIME_LIMIT)
-    assert (process.returncode, errors) == (0, "")
+    assert (process.returncode, errors) == (1, "")
