@@ -83,6 +83,8 @@ BATCH: Final = Range(1, 4096)
 MAPS: Final = Range(1, 100_000)
 """Feature maps that are shown one by one; no layer has more."""
 VIDEO_ENDINGS: Final = (".mp4", ".mov", ".mkv", ".avi")
+TIMED_ENDINGS: Final = (".mp4", ".mov", ".mkv")
+"""Those of formats in which each frame has a time of its own."""
 ANIMATIONS: Final = ("gif", "mp4")
 MAP_ORDERS: Final = ("weight", "index")
 EVALUATION_STEPS: Final = (1, 1000)

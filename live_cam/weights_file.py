@@ -122,6 +122,9 @@ def _read_torch(path: Path) -> object:
             zipped = _is_zip(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about kinds of tensors that are refused later
+            if not _is_text(path):
+                with path.open("rb") as file:
+                    return torch.load(file, map_location="cpu", weights_only=True)
             # Mapped, a file does not take its size in memory beside the network's.
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     except Exception as error:  # torch's unpickler fails on broken files in any way
@@ -129,6 +132,15 @@ def _read_torch(path: Path) -> object:
             f"the weights file {path} cannot be read as a state dict of tensors alone "
             f"({_reason(error)}); write one with torch.save(model.state_dict(), path)."
         ) from error
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file's name is UTF-8: torch and safetensors open no other one themselves."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_zip(file: io.BufferedReader) -> bool:
@@ -223,6 +235,8 @@ def _read_safetensors(path: Path) -> object:
             "install it with: pip install 'live-cam[safetensors]'"
         ) from error
     try:
+        if not _is_text(path):
+            return safetensors.torch.load(path.read_bytes())
         return safetensors.torch.load_file(path)
     except Exception as error:  # its own, and whatever its border to Python lets through
         raise UsageError(

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PATIENCE = 3.0
+_PATIENCE = 0.7
+"""Seconds, twice: whoever closes the window is not kept waiting."""
+_given_up: set[threading.Thread] = set()
+
+
+def hanging() -> bool:
+    """Whether a thread that was given up by `Worker.join` still runs."""
+    return any(thread.is_alive() for thread in _given_up)
 
 
 class Worker:
@@ -77,4 +84,7 @@ class Worker:
                 ctypes.c_ulong(self._thread.ident), ctypes.py_object(SystemExit)
             )
             self._thread.join(timeout)
-        return not self._thread.is_alive()
+        if not self._thread.is_alive():
+            return True
+        _given_up.add(self._thread)
+        return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from live_cam import recording as recording_module
 from live_cam.errors import RecordingError
 from live_cam.recorder import recorder
+from live_cam.recorder.video import VideoFile
 from live_cam.recording import Recording
 from live_cam.settings import Settings
 from live_cam.status import Confirmation
@@ -86,10 +89,30 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(small_disk: Path, tmp_pa
     assert path.read_bytes() == b"somebody else's"
 
 
+def test_a_recording_that_failed_is_let_go_of(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[weakref.ref[VideoFile]] = []
+
+    class Watched(VideoFile):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            opened.append(weakref.ref(self))
+
+    monkeypatch.setattr(recorder, "VideoFile", Watched)
+    run = Run(record=small_disk / "out.mp4")
+    with run.recording:
+        run.until(lambda: not run.wanted)
+        run.step()
+        gc.collect()
+
+        assert [encoder() for encoder in opened] == [None], "its encoder's threads live on"
+
+
 def test_without_a_window_a_full_disk_ends_the_run(small_disk: Path) -> None:
     run = Run(record=small_disk / "out.mp4", headless=True)
     with (
-        pytest.raises(RecordingError, match=r"first \d\.\d s play: the disk is full"),
+        pytest.raises(RecordingError, match=r"first \d+\.\d s play: the disk is full"),
         run.recording,
     ):
         run.until(lambda: False)

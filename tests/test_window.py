@@ -109,6 +109,12 @@ def lines(script: str, **environment: str | None) -> list[str]:
     return done.stdout.splitlines()
 
 
+def ask_to_close(display: str, window: str) -> None:
+    """Ask a window of another program to close, as the cross in its title bar does."""
+    done = run(f"ask_to_close({window})", DISPLAY=display)
+    assert done.returncode == 0, done.stderr
+
+
 @contextmanager
 def virtual_display(*options: str) -> Iterator[str]:
     if sys.platform != "linux" or shutil.which("Xvfb") is None:

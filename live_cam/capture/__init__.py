@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from live_cam.capture.devices import list_cameras
-from live_cam.capture.opening import Opening, open_source
+from live_cam.capture.opening import Opening, check_source, open_source
 from live_cam.capture.source import Frame, Source
 
-__all__ = ["Frame", "Opening", "Source", "list_cameras", "open_source"]
+__all__ = ["Frame", "Opening", "Source", "check_source", "list_cameras", "open_source"]

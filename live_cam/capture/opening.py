@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import stat
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from live_cam.capture.masking import masked
 from live_cam.errors import UsageError, shortened
 from live_cam.settings import RECONNECT_SECONDS
+from live_cam.user_path import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from live_cam.capture.source import Source
 
@@ -103,14 +104,10 @@ def open_source(
         UsageError: `source` is nothing that can be opened.
         CaptureError: A camera or a server is not there, refuses, or sends nothing.
     """
+    check_source(source)
     # Each is imported when it is needed: a camera needs no PyAV, whose libraries and OpenCV's get
     # in each other's way on macOS, and a video no camera.
-    if source.isascii() and source.isdecimal():
-        if len(source) > len(str(_LAST_CAMERA)):
-            raise UsageError(
-                f"There is no camera {shortened(source)}: indices go from 0 to {_LAST_CAMERA}; "
-                "live-cam doctor lists the cameras."
-            )
+    if _is_index(source):
         from live_cam.capture.camera import Camera
 
         return Camera(int(source), size=camera_size, fps=camera_fps, reconnect=reconnect)
@@ -127,15 +124,33 @@ def open_source(
         from live_cam.capture.camera import Camera
 
         return Camera(str(path), size=camera_size, fps=camera_fps, reconnect=reconnect)
-    return _open_path(path, source, loop=loop, hold=hold)
+    return _open_path(path, loop=loop, hold=hold)
 
 
-def expanded(source: str) -> Path:
-    """Return the path that a text means: `~` is the user's home folder, if there is such a user."""
-    try:
-        return Path(source).expanduser()
-    except RuntimeError:  # a tilde, but nobody of that name
-        return Path(source)
+def check_source(source: str) -> None:
+    """Refuse what cannot be a source, without opening anything.
+
+    Args:
+        source: As for `open_source`.
+
+    Raises:
+        UsageError: There is no such file or folder, or a camera's index is too large.
+    """
+    if _is_index(source):
+        if len(source) > len(str(_LAST_CAMERA)):
+            raise UsageError(
+                f"There is no camera {shortened(source)}: indices go from 0 to {_LAST_CAMERA}; "
+                "live-cam doctor lists the cameras."
+            )
+    elif source != "demo" and "://" not in source:
+        path = expanded(source)
+        if not source.strip() or not (_is_device(path) or _mode(path) is not None):
+            said = shortened(masked(source))
+            raise UsageError(f"There is no file or folder {said!r}; {_WHAT_IS_RIGHT}.")
+
+
+def _is_index(source: str) -> bool:
+    return source.isascii() and source.isdecimal()
 
 
 def _is_device(path: Path) -> bool:
@@ -146,14 +161,10 @@ def _is_device(path: Path) -> bool:
     return mode is not None and stat.S_ISCHR(mode)
 
 
-def _open_path(path: Path, source: str, *, loop: bool, hold: float) -> Source:
-    mode = _mode(path)
-    if not source.strip() or mode is None:
-        said = shortened(masked(source))
-        raise UsageError(f"There is no file or folder {said!r}; {_WHAT_IS_RIGHT}.")
+def _open_path(path: Path, *, loop: bool, hold: float) -> Source:
     from live_cam.capture import stills
 
-    if stat.S_ISDIR(mode):
+    if path.is_dir():
         return stills.open_folder(path, hold=hold, loop=loop)
     if stills.is_picture(path):
         return stills.open_picture(path, hold=hold, loop=loop)

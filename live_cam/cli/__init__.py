@@ -5,8 +5,11 @@ Nothing here imports torch or OpenCV before a command needs them, so that `--hel
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import os
+import shlex
 import sys
 
 import click
@@ -16,9 +19,11 @@ from live_cam.cli.evaluate import evaluate
 from live_cam.cli.image import image
 from live_cam.cli.live import demo, run
 from live_cam.cli.machine import bench, doctor
-from live_cam.cli.printing import SayingHandler, printable, say
+from live_cam.cli.printing import SayingHandler, say, warn
+from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.cli.video import video
 from live_cam.errors import LiveCamError
+from live_cam.worker import hanging
 
 
 class _CommandOrRun(click.Group):
@@ -28,6 +33,25 @@ class _CommandOrRun(click.Group):
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See `click.Group`; who names a source in the place of a command is told how to."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if _may_be_source(args[0]):
+                raise click.UsageError(
+                    f"{args[0]!r} is no command; to see it explained, write: live-cam --source "
+                    f"{shlex.quote(args[0])}",
+                    ctx,
+                ) from error
+            raise
+
+
+def _may_be_source(word: str) -> bool:
+    return word.isdecimal() or "://" in word or os.path.exists(word)  # noqa: PTH110  # any name
 
 
 @click.group(cls=_CommandOrRun, context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,21 +70,33 @@ for _command in (run, demo, image, video, evaluate, doctor, bench):
 def main() -> None:
     """Run the command line; the entry point of `live-cam`.
 
-    Exits with 0 on a normal end, 1 for a failure at run time and 2 for wrong usage.
+    Exits with 0 on a normal end, 1 for a failure at run time and 2 for wrong usage. A second
+    Ctrl-C ends the process at once.
     """
     logging.getLogger("live_cam").addHandler(SayingHandler())
+    with stopped_by_signals(interrupt):
+        code = _exit_code()
+    if hanging():
+        # The end of the interpreter would take away from under them what they work with.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _exit_code() -> int:
+    """Run the command that was named, and say what went wrong."""
     try:
         code = cli.main(prog_name="live-cam", standalone_mode=False)
-    except click.exceptions.Abort:
-        code = 0
-    except KeyboardInterrupt:
-        code = 0
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return 0
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        click.echo(printable(shown.getvalue().rstrip()), err=True)
-        code = error.exit_code
+        warn(shown.getvalue().rstrip())
+        return error.exit_code
     except LiveCamError as error:
         say(f"live-cam: {error}")
-        code = error.exit_code
-    sys.exit(code if isinstance(code, int) else 0)
+        return error.exit_code
+    return code if isinstance(code, int) else 0

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
 from live_cam import settings
-from live_cam.cli.options import FILE, MANY_PICTURES, NETWORK, named_layers, option, options
+from live_cam.cli.options import MANY_PICTURES, NETWORK, named_layers, option, options
 from live_cam.cli.printing import tell
 from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
+from live_cam.cli.types import Choice, InputFile, InputFolder, OutputFile, WholeNumber
+from live_cam.outputs import check_output
 from live_cam.settings import EvaluationSettings
 
 _option = partial(option, of=EvaluationSettings)
@@ -22,30 +23,30 @@ _EVALUATION = (
         "methods",
         "--method",
         multiple=True,
-        type=click.Choice(settings.STILL_METHODS),
+        type=Choice(settings.STILL_METHODS),
         help="Evaluate this method; may be given several times.  [default: all but scorecam and "
         "ablationcam, which take their time]",
     ),
     _option(
         "truth",
         "--truth",
-        type=FILE,
+        type=InputFile(),
         help="What the pictures show: a .csv file of lines such as cats/1.jpg,tabby, or a .json "
         "file of an object.  [default: what their folders are called]",
     ),
     _option(
         "steps",
         "--steps",
-        type=click.IntRange(*settings.EVALUATION_STEPS),
+        type=WholeNumber(*settings.EVALUATION_STEPS),
         help="In how many steps a picture is deleted and inserted; the paper's authors take 224.",
     ),
-    _option("json", "--json", type=FILE, help="Write all figures, of each picture too."),
+    _option("json", "--json", type=OutputFile(), help="Write all figures, of each picture too."),
     _option("overwrite", "--overwrite", is_flag=True, help="Write over an existing file."),
 )
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=InputFolder())
 @options(_EVALUATION, MANY_PICTURES, NETWORK)
 def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
     """Measure on the pictures of FOLDER how far each method's maps can be trusted.
@@ -58,12 +59,13 @@ def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
     explained, and otherwise the top class. The network computes in float32 unless --precision
     says otherwise.
     """
+    asked = EvaluationSettings(**named_layers(layers), **chosen)
+    if asked.json:
+        check_output(asked.json, overwrite=asked.overwrite)
     from live_cam.evaluation import EvaluationPipeline
 
     with StepProgress() as progress, stopped_by_signals(interrupt):
-        pipeline = EvaluationPipeline(
-            EvaluationSettings(**named_layers(layers), **chosen), progress
-        )
+        pipeline = EvaluationPipeline(asked, progress)
         try:
             pipeline.run()
         except KeyboardInterrupt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,15 +15,16 @@ from live_cam.cli.options import (
     named_layers,
     option,
     options,
-    whole_number,
 )
 from live_cam.cli.printing import say, tell
 from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
+from live_cam.cli.types import Choice, OutputFolder, Word, whole_number
 from live_cam.settings import StillsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from live_cam.explanation import Explanation
 
@@ -34,7 +34,7 @@ _METHOD = (
     _option(
         "method",
         "--method",
-        type=click.Choice(settings.STILL_METHODS),
+        type=Choice(settings.STILL_METHODS),
         help="How the heatmap is made; scorecam and ablationcam look at as many changed pictures "
         "as the layer has feature maps, and take their time.",
     ),
@@ -45,7 +45,7 @@ _OUTPUTS = (
         "--output",
         "-o",
         metavar="FOLDER",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=OutputFolder(),
         help="Where to write; made if it is missing.  [default: beside each picture]",
     ),
     _option(
@@ -71,7 +71,7 @@ _OUTPUTS = (
     _option(
         "feature_maps",
         "--feature-maps",
-        type=click.Choice(settings.ANIMATIONS),
+        type=Choice(settings.ANIMATIONS),
         help="Write an animation of the target layer's feature maps, each weighed by its pooled "
         "gradient, and at last of their sum, the Grad-CAM: NAME.maps.gif or .mp4.",
     ),
@@ -81,18 +81,22 @@ _OUTPUTS = (
         type=whole_number(settings.MAPS),
         help="How many of them: the strongest ones.",
     ),
-    _option("order", "--order", type=click.Choice(settings.MAP_ORDERS), help="And in which order."),
+    _option("order", "--order", type=Choice(settings.MAP_ORDERS), help="And in which order."),
 )
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=Word(), metavar="PATH...")
 @options(_OUTPUTS, EXPLANATION, _METHOD, MANY_PICTURES, NETWORK)
 def image(layers: tuple[str, ...], **chosen: Any) -> int:
     """Explain pictures: files, folders, or patterns such as 'photos/**/*.jpg'.
 
     Writes NAME.cam.jpg, the picture with heatmap and label, and on request more.
     """
+    from live_cam.pictures import named
+
+    for path in chosen["paths"]:
+        named(path)
     from live_cam.stills import StillsPipeline
 
     with _Progress() as progress, stopped_by_signals(interrupt):

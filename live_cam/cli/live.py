@@ -10,8 +10,8 @@ import click
 from live_cam.cli.options import EXPLANATION, LIVE, MOVING, NETWORK, SOURCE, options
 from live_cam.cli.printing import say
 from live_cam.cli.signals import stopped_by_signals
-from live_cam.errors import UsageError
-from live_cam.settings import OPENVINO_ONLY, Settings
+from live_cam.conflicts import check_live
+from live_cam.settings import Settings
 
 _DEMO_SECONDS = 20.0
 _DEMO_FILE = Path("demo.mp4")
@@ -47,22 +47,10 @@ def demo(**chosen: Any) -> None:
 
 
 def _run(chosen: Settings) -> None:
-    if chosen.every_frame and chosen.source.isdecimal():
-        raise UsageError(
-            f"--every-frame does not go with camera {chosen.source}, which never waits; "
-            "use it with a video file or pictures, or leave it out."
-        )
-    for option, value in (("precision", chosen.precision), ("device", chosen.device)):
-        if value in OPENVINO_ONLY and chosen.engine in ("hook", "torch"):
-            raise UsageError(
-                f"--{option} {value} is computed by OpenVINO alone, not by the engine "
-                f"{chosen.engine}; use --engine openvino, or leave --{option} out."
-            )
-    for written in (chosen.record, chosen.predictions):
-        if written and written.exists() and Path(chosen.source).resolve() == written.resolve():
-            raise UsageError(
-                f"{written} is the source itself and would be lost; write to another file."
-            )
+    check_live(chosen)
+    from live_cam.capture import check_source
+
+    check_source(chosen.source)
     from live_cam.pipeline import LivePipeline
 
     pipeline = LivePipeline(chosen, say)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from live_cam.cli.options import FILE, option
+from live_cam.cli.options import option
 from live_cam.cli.printing import say, tell
+from live_cam.cli.types import Device, InputFile, WholeNumber, Word
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +24,15 @@ def doctor() -> None:
 
 
 @click.command()
-@option("model", "--model", "-m", help="The network.")
-@option("weights", "--weights", type=FILE, help="A state dict for it.")
-@option("device", "--device", help="Where it runs.")
+@option("model", "--model", "-m", type=Word(), help="The network.")
+@option("weights", "--weights", type=InputFile(), help="A state dict for it.")
+@option("device", "--device", type=Device(), help="Where it runs.")
 @click.option(
-    "--frames", type=click.IntRange(min=1), default=10, show_default=True, help="How many to time."
+    "--frames",
+    type=WholeNumber(min=1, max=100_000),
+    default=10,
+    show_default=True,
+    help="How many to time.",
 )
 @click.option(
     "--int8/--no-int8",

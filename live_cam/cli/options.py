@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from live_cam import settings
+from live_cam.cli.types import (
+    Choice,
+    Device,
+    InputFile,
+    Number,
+    OutputFile,
+    Size,
+    WholeNumber,
+    Word,
+    whole_number,
+)
 from live_cam.settings import NetworkSettings, Settings, StillsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 F = TypeVar("F", bound="Callable[..., Any]")
-
-
-class _Size(click.ParamType[tuple[int, int]]):
-    name = "WxH"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        width, _, height = str(value).lower().partition("x")
-        low, high = settings.CAMERA_SIDE
-        digits = len(str(int(high)))
-        if all(side.isdecimal() and len(side) <= digits for side in (width, height)):
-            size = int(width), int(height)
-            if all(low <= side <= high for side in size):
-                return size
-        return self.fail(
-            f"{value!r} is no size; give width and height in pixels, such as 1280x720.", param, ctx
-        )
-
-
-class Number(click.FloatRange):
-    """A number in a range, in which "nan" lies for click, as it is not below and not above."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """See `click.ParamType`."""
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is no finite number.", param, ctx)
-        return number
-
-
-def whole_number(within: settings.Range) -> click.IntRange:
-    """Make the type of an option whose value is an integer in a range."""
-    return click.IntRange(int(within.low), int(within.high))
 
 
 def option(
@@ -66,14 +39,13 @@ def option(
     return click.option(*names, field, default=default, show_default=shown, help=help, **attributes)
 
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-
 SOURCE = (
     option(
         "source",
         "--source",
         "-s",
         metavar="SOURCE",
+        type=Word(),
         help="A camera's index or device path, a video, a picture, a folder of pictures, "
         "an http:// or rtsp:// stream, or 'demo'.",
     ),
@@ -91,25 +63,26 @@ NETWORK = (
         "--model",
         "-m",
         metavar="NAME",
+        type=Word(),
         help="A classification network of torchvision by its name, one of timm as timm/NAME (with "
         "live-cam[timm]), or efficientnet_lite0, whose weights come with live-cam[demo].",
     ),
     option(
         "weights",
         "--weights",
-        type=FILE,
+        type=InputFile(),
         help="A state dict, .pth or .safetensors.  [default: the library's pretrained weights]",
     ),
     option(
         "labels",
         "--labels",
-        type=FILE,
+        type=InputFile(),
         help="The classes' names: one a line, or a JSON list or index map.  [default: ImageNet's]",
     ),
     option(
         "fit",
         "--fit",
-        type=click.Choice(settings.FITS),
+        type=Choice(settings.FITS),
         help="What the network sees: the whole frame squashed into its square, the square in the "
         "frame's middle, or the whole frame with borders.",
     ),
@@ -117,13 +90,14 @@ NETWORK = (
         "device",
         "--device",
         metavar=f"[{'|'.join(settings.DEVICES)}]",
+        type=Device(),
         help="Where the network runs; auto takes a GPU if there is one. gpu and npu are Intel's, "
         "by OpenVINO.",
     ),
     option(
         "precision",
         "--precision",
-        type=click.Choice(settings.PRECISIONS),
+        type=Choice(settings.PRECISIONS),
         help="Number format of the network; int8 is OpenVINO's, fastest on a CPU and not exact.",
     ),
     option(
@@ -142,6 +116,7 @@ MANY_PICTURES = (
         "--layer",
         multiple=True,
         metavar="NAME",
+        type=Word(),
         help="Target layer, such as features.34; the maps of several are averaged.  "
         "[default: the network's last feature map]",
     ),
@@ -169,6 +144,7 @@ EXPLANATION = (
         "--class",
         multiple=True,
         metavar="NAME_OR_INDEX",
+        type=Word(),
         help="Explain this class; given several times, each of them.  "
         "[default: each picture's top class]",
     ),
@@ -183,7 +159,7 @@ EXPLANATION = (
     option(
         "theme",
         "--theme",
-        type=click.Choice(settings.THEMES),
+        type=Choice(settings.THEMES),
         help="What is written lies on dark or light glass; none: straight on the picture, and "
         "without the figures at the bottom.",
     ),
@@ -196,7 +172,7 @@ EXPLANATION = (
     option(
         "colormap",
         "--colormap",
-        type=click.Choice(settings.COLORMAPS),
+        type=Choice(settings.COLORMAPS),
         help="Colours of the heatmap.",
     ),
     option("overwrite", "--overwrite", is_flag=True, help="Write over existing files."),
@@ -207,19 +183,20 @@ MOVING = (
     option(
         "method",
         "--method",
-        type=click.Choice(settings.METHODS),
+        type=Choice(settings.METHODS),
         help="How the heatmap is made of activations and gradients.",
     ),
     option(
         "layer",
         "--layer",
         metavar="NAME",
+        type=Word(),
         help="Target layer, such as features.34.  [default: the network's last feature map]",
     ),
     option(
         "view",
         "--view",
-        type=click.Choice(settings.VIEWS),
+        type=Choice(settings.VIEWS),
         help="What is shown: the overlay, the heatmap or the camera alone, these three side by "
         "side, all methods, several classes, or the strongest feature maps.",
     ),
@@ -228,7 +205,7 @@ MOVING = (
 
 LIVE = (
     option("mirror", "--mirror", is_flag=True, help="Draw the picture as in a mirror."),
-    option("camera_size", "--camera-size", type=_Size(), help="Size to ask the camera for."),
+    option("camera_size", "--camera-size", type=Size(), help="Size to ask the camera for."),
     option(
         "camera_fps",
         "--camera-fps",
@@ -238,7 +215,7 @@ LIVE = (
     option(
         "check",
         "--check",
-        type=click.IntRange(min=1),
+        type=WholeNumber(min=1),
         is_flag=False,
         flag_value=settings.CHECK_EVERY,
         metavar="[N]",
@@ -257,7 +234,7 @@ LIVE = (
     option(
         "engine",
         "--engine",
-        type=click.Choice(settings.ENGINES),
+        type=Choice(settings.ENGINES),
         help="What computes; auto takes the fastest one that is exact, hook explains any network, "
         "openvino comes with live-cam[openvino].",
     ),
@@ -276,13 +253,13 @@ LIVE = (
     option(
         "record",
         "--record",
-        type=FILE,
+        type=OutputFile(settings.VIDEO_ENDINGS),
         help=f"Record the annotated picture: {', '.join(settings.VIDEO_ENDINGS)}.",
     ),
     option(
         "predictions",
         "--predictions",
-        type=FILE,
+        type=OutputFile(),
         help="Log every explanation as one JSON object a line (.jsonl).",
     ),
     option(
@@ -294,7 +271,7 @@ LIVE = (
     option(
         "max_frames",
         "--max-frames",
-        type=click.IntRange(min=1),
+        type=WholeNumber(min=1),
         help="Stop after this many frames.",
     ),
 )

@@ -8,12 +8,30 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from typing import Final
 
 import click
 
 _SHOWN: Final = "\n\u200c\u200d"
 """Line breaks, and the joiners that Persian, Hindi and emoji are written with."""
+_SPELT: Final = {
+    "×": "x",
+    "…": "...",
+    "·": "-",
+    "→": "->",
+    "←": "<-",
+    "↑": "^",
+    "↓": "v",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+}
+"""What stands for a character where a terminal does not have it."""
 
 
 def printable(text: str) -> str:
@@ -24,16 +42,48 @@ def printable(text: str) -> str:
     )
 
 
+def legible(text: str, encoding: str | None) -> str:
+    """Return a text in characters that a terminal has, and that read as what they stand for.
+
+    Args:
+        text: What is to be shown.
+        encoding: The terminal's; None: it does not say, and has ASCII alone.
+    """
+    name = encoding or "ascii"
+    try:
+        text.encode(name)
+    except UnicodeEncodeError:
+        # Without this, what is a plain sentence but for one dash would be full of escapes.
+        spelt = "".join(each if _has(name, each) else _SPELT.get(each, each) for each in text)
+        return spelt.encode(name, "backslashreplace").decode(name)
+    except LookupError:  # an encoding that Python does not know
+        return legible(text, "ascii")
+    return text
+
+
+def _has(encoding: str, character: str) -> bool:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def tell(text: str) -> None:
     """Print a line of what was asked for."""
-    click.echo(printable(text))
+    click.echo(legible(printable(text), sys.stdout.encoding))
+
+
+def warn(text: str) -> None:
+    """Print lines beside what was asked for."""
+    # Where the terminal is gone nobody can be told, and what is recorded must not suffer from it.
+    with contextlib.suppress(OSError):
+        click.echo(legible(printable(text), sys.stderr.encoding), err=True)
 
 
 def say(text: str) -> None:
     """Tell the user something, beside what the program prints: one line, whatever is in it."""
-    # Where the terminal is gone nobody can be told, and what is recorded must not suffer from it.
-    with contextlib.suppress(OSError):
-        click.echo(printable(text.replace("\n", " ")), err=True)
+    warn(text.replace("\n", " "))
 
 
 class SayingHandler(logging.Handler):

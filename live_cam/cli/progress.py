@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -30,7 +31,8 @@ class Progress(Closing):
             steps: How many there are; None: nobody knows, and there is no bar but only notes.
             noted: Whether a note stands beside the bar; otherwise the steps are counted there.
         """
-        if not sys.stderr.isatty():
+        # One that is dumb would show what moves the cursor.
+        if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
             return
         if steps is None:
             self._line = True

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _POLL = 0.1
-_NICENESS = 10
+_NICENESS = 5
 
 
 def run_child(

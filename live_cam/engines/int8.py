@@ -160,6 +160,23 @@ def _read(
     return Models(trunk, head, *convert([gradient_part(form, activation)], stop))
 
 
+def _put(made: Path, folder: Path) -> None:
+    """Move what was made to its place, unless another program was faster.
+
+    That one reads from there by now: it must not be taken away from under it.
+
+    Raises:
+        OSError: It cannot be moved.
+    """
+    try:
+        made.rename(folder)  # where there is nothing, or an empty folder
+    except OSError:
+        if _is_sound(folder):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+
+
 class _Build:
     """The making of one cache entry: beside its place first, then moved there as a whole."""
 
@@ -187,8 +204,7 @@ class _Build:
                 self._make_head(made)
                 files = {path.name: _hash(path) for path in sorted(made.iterdir())}
                 (made / "manifest.json").write_text(json.dumps({"files": files}, indent=1))
-                shutil.rmtree(folder, ignore_errors=True)
-                made.rename(folder)
+                _put(made, folder)
         except OSError as error:
             raise EngineError(
                 f"the int8 network cannot be kept in {folder.parent} "

@@ -132,7 +132,8 @@ class EvaluationPipeline:
     def _write(self, evaluation: Evaluation) -> None:
         if self._settings.json and evaluation.done:
             with whole_file(self._settings.json) as draft:
-                draft.write_text(evaluation.to_json(), encoding="utf-8")
+                # What is no text in a name becomes an escape of JSON, which stands for it.
+                draft.write_text(evaluation.to_json(), encoding="utf-8", errors="backslashreplace")
 
 
 class _Steps:

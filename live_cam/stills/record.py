@@ -59,7 +59,8 @@ def write_record(
         "others": [_explained(each, *size) for each in others],
     }
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    # What is no text in a name becomes an escape of JSON, which stands for it.
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _explained(said: Explanation, width: int, height: int) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from live_cam.ahead import batches_ahead
 from live_cam.batch import BatchExplainer
-from live_cam.errors import CaptureError, UsageError
+from live_cam.conflicts import check_video
+from live_cam.errors import CaptureError
 from live_cam.labels import find_classes
 from live_cam.overlay import Overlay
 from live_cam.question import AGAINST, FOR, Question
@@ -86,7 +87,7 @@ class TranscodePipeline:
             CaptureError: A part of the video could not be read; all else was explained.
             LiveCamError: Something failed; what was written until then plays.
         """
-        self._check()
+        check_video(self._settings)
         with ExitStack() as resources:
             reader, sound, recorder = self._open(resources)
             explainer = resources.enter_context(
@@ -111,19 +112,6 @@ class TranscodePipeline:
                 raise CaptureError(problem)
 
     # ---- before --------------------------------------------------------------------------------
-
-    def _check(self) -> None:
-        settings = self._settings
-        if settings.output.exists() and settings.output.samefile(settings.input):
-            raise UsageError(
-                f"{settings.output} is the video itself and would be lost; write to another file."
-            )
-        start, end = settings.start or Fraction(0), settings.end
-        if end is not None and end <= start:
-            raise UsageError(
-                f"--end {float(end):g} does not lie after --start {float(start):g}; give a later "
-                "one."
-            )
 
     def _open(self, resources: ExitStack) -> tuple[Reader, Sound, Recorder]:
         settings = self._settings

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from live_cam.opencv import cv2
 from tests.program import TIME_LIMIT, command, environment
-from tests.test_window import virtual_display
+from tests.test_window import ask_to_close, virtual_display
 
 needs_a_desktop = pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("Xvfb") is None or shutil.which("xdotool") is None,
@@ -104,6 +104,10 @@ class Session:
         limit = time.monotonic() + seconds
         while not reached(self.snapshot()):
             assert time.monotonic() < limit, "the picture did not become what it should be"
+
+    def close_window(self) -> None:
+        """Ask the window to close, as the cross in its title bar does."""
+        ask_to_close(self._environment["DISPLAY"], self.window)
 
     def end(self, key: str) -> str:
         """Press a key that quits, and return what the program said."""

@@ -14,6 +14,7 @@ import av
 import numpy as np
 import pytest
 
+from live_cam.cli.signals import stopped_by_signals
 from tests.end_to_end.session import desktop, needs_a_desktop
 from tests.program import TIME_LIMIT, command, environment, live_cam, read_log, read_video
 from tests.test_recording import fill
@@ -111,3 +112,16 @@ def test_a_terminal_that_is_closed_ends_it_and_the_recording_is_whole(tmp_path: 
     assert process.wait(TIME_LIMIT) == 0
     with av.open(str(path)) as container:
         assert container.streams.video[0].frames == len(read_video(path)) > 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_under_nohup_a_terminal_that_is_closed_ends_nothing() -> None:
+    stopped: list[bool] = []
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopped_by_signals(lambda: stopped.append(True)):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert stopped == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 from importlib.metadata import PackageNotFoundError
@@ -229,3 +230,23 @@ class TestCalibration:
         monkeypatch.setattr(calibration, "demo_photos", missing)
         with pytest.raises(EngineError, match=r"pip install 'live-cam\[demo\]'"):
             next(calibration_pictures([], 1))
+
+
+def put_by_another(folder: Path, text: str) -> None:
+    folder.mkdir()
+    (folder / "trunk.xml").write_text(text)
+    files = {"trunk.xml": int8._hash(folder / "trunk.xml")}
+    (folder / "manifest.json").write_text(json.dumps({"files": files}))
+
+
+def test_what_another_program_has_put_into_the_cache_meanwhile_stays(tmp_path: Path) -> None:
+    made, folder = tmp_path / "made", tmp_path / "entry"
+    put_by_another(folder, "theirs")
+    put_by_another(made, "ours")
+    before = (folder / "trunk.xml").stat().st_ino
+    int8._put(made, folder)
+    assert (folder / "trunk.xml").stat().st_ino == before, "they may be reading it"
+
+    (folder / "trunk.xml").write_text("cut off")
+    int8._put(made, folder)
+    assert (folder / "trunk.xml").read_text() == "ours", "what is broken is replaced"

@@ -21,8 +21,8 @@ from live_cam.errors import UsageError
 from live_cam.evaluation import EvaluationPipeline
 from live_cam.evaluation.measuring import RANDOM
 from live_cam.evaluation.pictures import read_truth
+from live_cam.pictures import find_pictures
 from live_cam.settings import METHODS, STILL_METHODS, EvaluationSettings
-from live_cam.stills.inputs import find_pictures
 from tests.hostile import tiny
 from tests.hostile.flaws import (
     BLACK,

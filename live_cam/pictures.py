@@ -6,9 +6,9 @@ import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from live_cam.capture.opening import expanded
 from live_cam.capture.stills import natural_order, pictures_in
 from live_cam.errors import UsageError, first_line, shortened
+from live_cam.user_path import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,23 +33,37 @@ def find_pictures(paths: Sequence[str]) -> list[Path]:
 
 
 def _meant(given: str) -> list[Path]:
+    path = named(given)
+    if path:
+        return pictures_in(path) if path.is_dir() else [path]
+    # `Path.glob` takes no absolute patterns.
+    matching = glob.glob(str(expanded(given)), recursive=True)  # noqa: PTH207
+    files = sorted((path for path in map(Path, matching) if path.is_file()), key=_by_folder)
+    if files:
+        return files
+    raise UsageError(
+        f"no file matches {shortened(given)!r}; look at the folder's name and the ending."
+    )
+
+
+def named(given: str) -> Path | None:
+    """Return the file or folder that the user named; None: it is a pattern.
+
+    Raises:
+        UsageError: It is neither.
+    """
     path, shown = expanded(given), shortened(given)
     try:
-        if path.is_dir():
-            return pictures_in(path)
-        if path.exists():
-            return [path]
+        path.stat()
+    except FileNotFoundError:
+        if glob.has_magic(given):
+            return None
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{shown!r} cannot be the name of a picture: {first_line(error)}."
         ) from error
-    if glob.has_magic(given):
-        # `Path.glob` takes no absolute patterns.
-        matching = [Path(each) for each in glob.glob(str(path), recursive=True)]  # noqa: PTH207
-        files = sorted((each for each in matching if each.is_file()), key=_by_folder)
-        if files:
-            return files
-        raise UsageError(f"no file matches {shown!r}; look at the folder's name and the ending.")
+    else:
+        return path
     raise UsageError(
         f"there is no file or folder {shown!r}; give pictures, folders of pictures, or patterns "
         "such as 'photos/*.jpg'."

@@ -1,0 +1,43 @@
+"""Two minutes of `scripts/soak.py`: the whole program, with everything breaking around it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.program import environment
+from tests.test_window import virtual_display
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 120
+SEED = 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+def test_two_minutes_in_which_everything_breaks(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    options = ["--seconds", str(SECONDS), "--seed", str(SEED), "--pause", "1.5"]
+    command = [sys.executable, str(ROOT / "scripts" / "soak.py"), *options, "--report", str(report)]
+    if os.geteuid():
+        outcome = run(command, environment())
+    else:  # only root has a disk to fill
+        with virtual_display() as display:
+            outcome = run(command, environment(DISPLAY=display))
+
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    figures = json.loads(report.read_text())
+    assert figures["problems"] == []
+    assert figures["explained"] > 100
+    assert len(figures["returns"]) >= 5, "too little was broken"
+
+
+def run(command: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    variables.setdefault("OMP_NUM_THREADS", "1")
+    return subprocess.run(
+        command, env=variables, capture_output=True, text=True, check=False, timeout=SECONDS + 180
+    )
