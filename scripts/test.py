@@ -13,6 +13,7 @@ from environment import ROOT, prepare
 
 # grad-cam depends on opencv-python-headless, whose cv2 would overwrite opencv-python's.
 _PEERS = ("captum>=0.8", "grad-cam>=1.5")
+_NICENESS = 5  # that of the program's own background work, which tests would starve otherwise
 # A file's tests stay together: they share what takes long to make.
 _SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 
@@ -20,6 +21,8 @@ if __name__ == "__main__":
     python = prepare("test", without_dependencies=_PEERS)
     # Tests run side by side, and so each takes one core.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
     for check in (
         ("ruff", "check", "."),
         ("ruff", "format", "--check", "."),

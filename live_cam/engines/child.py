@@ -63,8 +63,9 @@ def end_with_parent() -> None:
 
     However that one ends, by a `kill -9` too, the system closes its end of the pipe.
     """
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
+    if hasattr(os, "setpriority"):
+        niceness = max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
 
     def watch() -> None:
         while os.read(0, 1):
