@@ -16,6 +16,8 @@ from live_cam.loading import cores
 from live_cam.settings import Settings
 
 PATIENCE = 240.0
+PAUSE = 0.03
+"""Seconds that a camera leaves between two frames, in which others open."""
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +41,7 @@ def explained(
             labels.append(explainer.explain(Frame(image, index, 0.0)).label)
             engines.append(explainer.engine)
             index += 1
+            time.sleep(PAUSE)
     return engines, labels, said
 
 

@@ -47,12 +47,12 @@ def test_real_photos_in_folders_named_by_what_they_show(photo_folder: Path, tmp_
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["nowhere"], ["nowhere", "does not exist"]),
+        (["nowhere"], ["there is no folder 'nowhere'"]),
         (["empty"], ["no picture in the folder"]),
         (["photos", "--json", "taken.json"], ["taken.json", "--overwrite"]),
         (["photos", "--json", "nowhere/out.json"], ["there is no folder nowhere"]),
         (["photos", "--method", "magic"], ["'magic'", "gradcam"]),
-        (["photos", "--steps", "0"], ["--steps", "1<=x<=1000"]),
+        (["photos", "--steps", "0"], ["--steps", "from 1 to 1000"]),
         (["photos", "--truth", "taken.json"], ["taken.json does not say"]),
         (["photos"], ["a class of the network", "'a cop'"]),
     ],

@@ -20,7 +20,7 @@ from live_cam.worker import Worker
 from tests.engines.classifiers import as_classifier, network, pictures
 from tests.networks import tiny_network
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 PART = Part(tiny_network(), (torch.zeros(1, 3, 8, 8),))
 
 
