@@ -28,7 +28,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, SCRIPT, *arguments],
         capture_output=True,
         text=True,
-        timeout=TIME_LIMIT,
+        timeout=3 * TIME_LIMIT,  # it waits for several conversions for OpenVINO
         check=False,
     )
 
