@@ -65,25 +65,21 @@ class SyntheticCamera(LiveSource):
         if fault == "frozen":
             while self.fault == "frozen" and not self._stop.wait(_LOOK):
                 pass  # as a driver does, which comes back when it likes
-        self._pace()
-        self.taken += 1
+        self._take()
         if fault == "damaged" and self.taken % 2:
             self._watch.see_damaged()
-            return self._grab_again()
+            self._take()
         pictures = {"black": self._black, "resized": self._small}.get(fault or "", self._pictures)
         index = 0 if fault == "same" else self.taken
         return Picture(pictures[index % _PICTURES], time.monotonic())
 
-    def _grab_again(self) -> Picture | None:
-        self._pace()
-        self.taken += 1
-        return Picture(self._pictures[self.taken % _PICTURES], time.monotonic())
-
-    def _pace(self) -> None:
+    def _take(self) -> None:
+        """Wait for the next picture, and count it."""
         now = time.monotonic()
         self._due = max(self._due + self._interval, now - self._interval)
         if self._due > now:
             self._stop.wait(self._due - now)
+        self.taken += 1
 
     def _reopen(self) -> None:
         self._open = self.fault != "unplugged"
