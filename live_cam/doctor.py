@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from live_cam.capture import list_cameras
@@ -22,7 +22,7 @@ _MEBIBYTE = 2**20
 def examine() -> Iterator[str]:
     """Yield what was found, a line each, section by section."""
     yield f"Python {platform.python_version()} on {platform.platform()}"
-    yield "  " + ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    yield "  " + ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     yield ""
     yield from _section("Cameras", _cameras())
     yield from _section("Accelerators", _accelerators())
@@ -30,6 +30,14 @@ def examine() -> Iterator[str]:
     yield from _section("Window", [display_problem() or "a window can be opened"])
     yield from _section("Video encoders", _encoders())
     yield from _section("Weights", _weights())
+
+
+def _version(name: str) -> str:
+    """Return a package's version: of one that was built by hand, or of a variant, none is known."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "of unknown version"
 
 
 def _section(title: str, lines: list[str]) -> Iterator[str]:

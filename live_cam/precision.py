@@ -103,6 +103,16 @@ def synchronize(device: torch.device) -> None:
         getattr(torch, device.type).synchronize()
 
 
+def compute_float32_exactly(device: torch.device) -> None:
+    """Turn TensorFloat-32 off, for the whole process, if the device has it: CUDA.
+
+    By default cuDNN's convolutions keep 10 of float32's 23 bits. Seen on an H200: the maps of
+    VGG-19 are then off by up to 2 % of their maximum.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+
+
 class Precision:
     """The number format of the forward and backward passes, and the scale of the gradients.
 
@@ -110,6 +120,8 @@ class Precision:
     score is multiplied before the backward pass and the gradient divided after it, in float32
     (Micikevicius et al., "Mixed Precision Training", 2018, section 3.2). A scale that is too
     large overflows to infinity, is lowered at once and stays low.
+
+    float32 is all of it: choosing it for a CUDA device turns TensorFloat-32 off for the process.
 
     Attributes:
         name: `fp32`, `fp16` or `bf16`.
@@ -137,6 +149,8 @@ class Precision:
         self.dtype = _DTYPES[name]
         self._first_scale = _FIRST_SCALE if name == "fp16" else 1.0
         self.scale = self._first_scale
+        if name == "fp32":
+            compute_float32_exactly(self.device)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return a context in which torch computes in this format where that is safe."""

@@ -23,6 +23,16 @@ from tests.networks import colour_vgg19, randomised, save_weights
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
 
 
+@pytest.fixture(autouse=True)
+def _without_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests mean the CPU, whatever is here, as `tests.program` does for those of the program.
+
+    `test_cuda` alone means a GPU.
+    """
+    if request.path.stem != "test_cuda":
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
 @pytest.fixture(scope="session")
 def photo_folder() -> Path:
     spec = importlib.util.find_spec("skimage")

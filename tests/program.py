@@ -17,13 +17,13 @@ TIME_LIMIT = 240
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment without a display, so that no test depends on the developer's."""
+    """The environment without a display or a GPU, so that no test depends on the developer's."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if name not in ("DISPLAY", "WAYLAND_DISPLAY")
     }
-    return kept | changes
+    return kept | {"CUDA_VISIBLE_DEVICES": ""} | changes
 
 
 def command(*arguments: str | Path) -> list[str]:

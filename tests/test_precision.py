@@ -99,3 +99,12 @@ def test_a_driver_that_does_not_do_is_named(reason: str, recwarn: pytest.Warning
         select_device("cuda")
     assert "use --device auto" in str(refused.value)
     assert not recwarn.list, "said, and not warned of beside it"
+
+
+def test_float32_on_cuda_is_no_tensor_float_32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    Precision("fp16", torch.device("cuda"))
+    Precision("fp32", torch.device("cpu"))
+    assert torch.backends.cudnn.allow_tf32
+    Precision("fp32", torch.device("cuda"))
+    assert not torch.backends.cudnn.allow_tf32

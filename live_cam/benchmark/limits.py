@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from live_cam.precision import synchronize
+from live_cam.precision import compute_float32_exactly, synchronize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,12 +69,13 @@ def measure_limits(device: torch.device) -> Limits:
 
     The rate is that of the fastest way torch has to a matrix product, since its libraries differ:
     `torch.mm` for one, and a convolution, which is a matrix product too (on an AMD processor the
-    convolution of oneDNN is twice as fast as the product of MKL). On CUDA, torch's float32
-    convolutions compute in TF32 unless told otherwise, and so does the rate.
+    convolution of oneDNN is twice as fast as the product of MKL). On CUDA, float32 is what the
+    engines take it for, not TF32.
 
     Args:
         device: What to measure; nothing else should be running there.
     """
+    compute_float32_exactly(device)
     rates = {}
     with torch.inference_mode():
         for precision, dtype in _DTYPES.items():

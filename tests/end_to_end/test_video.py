@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -179,27 +180,48 @@ def test_what_was_done_plays_after_a_kill(long_clip: Path, target: str) -> None:
     assert sound(long_clip.with_name(target))[-1].time > found[-1] - 1
 
 
-@needs_signals
-def test_on_a_terminal_a_bar_shows_how_far_it_is_and_how_fast(clip: Path) -> None:
+def _on_a_terminal(source: Path) -> tuple[subprocess.Popen[bytes], Iterator[str]]:
+    """Start it on a terminal. Returns it, and all that it has shown so far, after each write."""
     import pty
 
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        command("video", "clip.mp4", "out.mp4", *MODEL, "--batch", "3"),
+        command("video", source.name, "out.mp4", *MODEL, "--batch", "3"),
         stderr=theirs,
         env=environment(TERM="xterm"),
-        cwd=clip.parent,
+        cwd=source.parent,
     )
     os.close(theirs)
-    shown = b""
-    with contextlib.suppress(OSError):  # Linux says so that the other end is closed
-        while data := os.read(ours, 4096):
-            shown += data
-    os.close(ours)
 
+    def shown() -> Iterator[str]:
+        data = b""
+        with contextlib.suppress(OSError):  # Linux says so that the other end is closed
+            while more := os.read(ours, 4096):
+                data += more
+                yield data.decode(errors="replace")
+        os.close(ours)
+
+    return process, shown()
+
+
+@needs_signals
+def test_on_a_terminal_a_bar_shows_how_far_it_is_and_how_fast(clip: Path) -> None:
+    process, shown = _on_a_terminal(clip)
+    *_, text = shown
     assert process.wait(TIME_LIMIT) == 0
-    text = shown.decode()
     assert re.search(r"\[#+-+\] +\d+%.*6 frames, \d+\.\d per second", text)
-    assert re.search(r"\d\d:\d\d:\d\d", text), "the time left"
     assert "100%" in text
     assert text.rstrip().splitlines()[-1].startswith("out.mp4: 12 frames")
+
+
+@needs_signals
+def test_on_a_terminal_a_bar_shows_the_time_left(long_clip: Path) -> None:
+    process, shown = _on_a_terminal(long_clip)
+    stopped = False
+    for text in shown:
+        if not stopped and re.search(r"\[#*-+\] +\d+% +\d\d:\d\d:\d\d", text):
+            process.send_signal(signal.SIGINT)
+            stopped = True
+    assert process.wait(TIME_LIMIT) == 0
+    assert stopped, text
+    assert "Stopped before the end." in text

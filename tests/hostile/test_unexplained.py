@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import numpy as np
+import torch
 
 from live_cam.capture import Frame
 from live_cam.errors import NonFiniteError
@@ -81,6 +82,8 @@ def test_the_explainer_says_it_once_on_the_picture_as_long_as_it_lasts_and_at_th
     answers = iter([None, "explained", None, None, "explained"])
 
     class Inquiry:
+        device = torch.device("cpu")
+
         def explain(self, *_: object) -> str:
             answer = next(answers)
             if answer is None:

@@ -1,0 +1,183 @@
+"""On a real NVIDIA GPU: its answers, and its faults. Where there is none, all of it is skipped."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from live_cam.capture import Frame
+from live_cam.engines import open_engine
+from live_cam.errors import EngineError
+from live_cam.explainer import Explainer
+from live_cam.question import Question
+from live_cam.settings import Settings
+from tests.engines.classifiers import as_classifier, network, pictures
+from tests.program import TIME_LIMIT
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+GPU = torch.device("cuda", 0)
+LITE = "efficientnet_lite0"
+PRECISIONS = ("fp32", "fp16", "bf16")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def frame(photos: dict[str, NDArray[np.uint8]]) -> Frame:
+    return Frame(photos["coffee"], 0, 0.0)
+
+
+@contextmanager
+def full_memory() -> Iterator[None]:
+    """Let this process have no more of the GPU's memory: what torch raises then is real."""
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(1e-5)
+    hoard = []
+    try:
+        for size in (2**power for power in range(28, 8, -1)):
+            with suppress(torch.OutOfMemoryError):
+                while True:
+                    hoard.append(torch.empty(size, dtype=torch.uint8, device=GPU))
+        yield
+    finally:
+        hoard.clear()
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "precision"),
+    [
+        *((name, number) for name in ("resnet18", "vit_b_16") for number in PRECISIONS),
+        # Its random weights let 19 layers of bfloat16's roundings add up.
+        *(("vgg19", number) for number in PRECISIONS[:2]),
+    ],
+)
+def test_the_cuda_graph_says_what_the_plain_engine_says(
+    random_vgg19: nn.Module, architecture: str, precision: str
+) -> None:
+    if architecture == "vgg19":
+        classifier = as_classifier(copy.deepcopy(random_vgg19), "features.35", "vgg19")
+    else:
+        classifier = network(architecture)
+    classifier.module.to(GPU)
+    x = pictures(1).to(GPU)
+    with (
+        open_engine("hook", classifier, precision="fp32", device=GPU) as plain,
+        open_engine("torch", classifier, precision=precision, device=GPU) as engine,
+    ):
+        assert engine.description == f"torch cuda:0 {precision}"
+        for shift in range(3):
+            moved = x.roll(7 * shift, 3)
+            expected, found = plain(moved, 3), engine(moved, 3)
+            if precision == "fp32":
+                most = float(expected.cam.max())
+                assert float((expected.cam - found.cam).abs().max()) < 1e-4 * most
+            both = torch.stack([expected.cam.flatten(), found.cam.flatten()])
+            assert torch.corrcoef(both)[0, 1] > 0.99
+
+
+def test_by_itself_it_takes_the_gpu_and_the_graph(frame: Frame) -> None:
+    said: list[str] = []
+    with Explainer(Settings(model=LITE), said.append) as explainer:
+        explainer.load()
+        assert explainer.engine == "hook cuda:0 fp16"
+        while not explainer.settled:
+            assert explainer.explain(frame).label == "espresso"
+        assert explainer.explain(frame).label == "espresso"
+        assert explainer.engine in ("hook cuda:0 fp16", "torch cuda:0 fp16")
+        explainer.question = Question(classes=(504, 967))
+        assert explainer.explain(frame).class_index == 504
+    assert not any(sentence.startswith(("Going on", "Not using")) for sentence in said)
+
+
+def test_without_memory_for_the_network_the_cpu_steps_in(frame: Frame) -> None:
+    said: list[str] = []
+    with (
+        full_memory(),
+        Explainer(Settings(model=LITE, engine="hook"), said.append) as explainer,
+    ):
+        explainer.load()
+        assert explainer.engine == "hook cpu fp32"
+        assert explainer.explain(frame).label == "espresso"
+    (sentence,) = said
+    assert sentence.startswith(f"Going on with the CPU: loading {LITE} has run out of memory (")
+
+
+def test_without_memory_a_gpu_that_was_asked_for_is_refused() -> None:
+    with (
+        full_memory(),
+        Explainer(Settings(model=LITE, engine="hook", device="cuda"), print) as explainer,
+        pytest.raises(EngineError, match="has run out of memory"),
+    ):
+        explainer.load()
+
+
+@pytest.mark.parametrize("engine", ["hook", "torch"])
+def test_memory_that_is_gone_in_the_middle(frame: Frame, engine: str) -> None:
+    said: list[str] = []
+    with Explainer(Settings(model=LITE, engine=engine), said.append) as explainer:
+        explainer.load()
+        while not explainer.settled:
+            explainer.explain(frame)
+        assert explainer.engine == f"{engine} cuda:0 fp16"
+        with full_memory():
+            explainer.question = Question(classes=(504, 967, 5))
+            assert explainer.explain(frame).class_index == 504
+            assert explainer.engine.startswith("hook cpu fp32")
+    assert said[-1].startswith("Going on with the CPU: ")
+    assert "has run out of memory" in said[-1]
+
+
+_LOSE_IT = """
+from contextlib import suppress
+
+import torch
+
+from live_cam.capture import Frame
+from live_cam.explainer import Explainer
+from live_cam.opencv import cv2
+from live_cam.settings import Settings
+
+import sys
+
+frame = Frame(cv2.imread(sys.argv[1]), 0, 0.0)
+with Explainer(Settings(model="efficientnet_lite0", engine=sys.argv[2]), print) as explainer:
+    explainer.load()
+    while not explainer.settled:
+        explainer.explain(frame)
+    print(explainer.engine)
+    with suppress(RuntimeError):
+        # An assertion on the device: no later call of this process succeeds.
+        torch.zeros(1, device="cuda")[torch.tensor([9], device="cuda")].item()
+    for _ in range(2):
+        print(explainer.explain(frame).label, "by", explainer.engine)
+"""
+
+
+@pytest.mark.parametrize("engine", ["hook", "torch"])
+def test_a_gpu_that_fails_for_good(photo_folder: Path, engine: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOSE_IT, photo_folder / "coffee.png", engine],
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    *_, before, sentence, first, second = done.stdout.splitlines()
+    assert before == f"{engine} cuda:0 fp16"
+    assert sentence.startswith("Going on with the CPU: the device cuda:0 has failed (CUDA error")
+    assert first.startswith("espresso by hook cpu fp32")
+    assert second.startswith("espresso by ")
+    assert "cpu" in second
