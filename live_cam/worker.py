@@ -11,12 +11,6 @@ if TYPE_CHECKING:
 
 _PATIENCE = 0.7
 """Seconds, twice: whoever closes the window is not kept waiting."""
-_given_up: set[threading.Thread] = set()
-
-
-def hanging() -> bool:
-    """Whether a thread that was given up by `Worker.join` still runs."""
-    return any(thread.is_alive() for thread in _given_up)
 
 
 class Worker:
@@ -84,7 +78,4 @@ class Worker:
                 ctypes.c_ulong(self._thread.ident), ctypes.py_object(SystemExit)
             )
             self._thread.join(timeout)
-        if not self._thread.is_alive():
-            return True
-        _given_up.add(self._thread)
-        return False
+        return not self._thread.is_alive()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -21,6 +22,15 @@ from live_cam.opencv import cv2
 from tests.networks import colour_vgg19, randomised, save_weights
 
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_hang_up_counts() -> Iterator[None]:
+    """Let SIGHUP end whom tests start, also where they run under `nohup`, which is inherited."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL) if hasattr(signal, "SIGHUP") else None
+    yield
+    if before is not None:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(autouse=True)

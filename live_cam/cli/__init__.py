@@ -11,6 +11,7 @@ import logging
 import os
 import shlex
 import sys
+import threading
 
 import click
 
@@ -23,7 +24,6 @@ from live_cam.cli.printing import SayingHandler, say, warn
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.cli.video import video
 from live_cam.errors import LiveCamError
-from live_cam.worker import hanging
 
 
 class _CommandOrRun(click.Group):
@@ -74,10 +74,11 @@ def main() -> None:
     Ctrl-C ends the process at once.
     """
     logging.getLogger("live_cam").addHandler(SayingHandler())
-    with stopped_by_signals(interrupt):
-        code = _exit_code()
-    if hanging():
-        # The end of the interpreter would take away from under them what they work with.
+    with stopped_by_signals(interrupt) as stopped:
+        code = _exit_code(stopped)
+    if stopped.is_set() or any(thread.daemon for thread in threading.enumerate()):
+        # The interpreter's own end would abort the process where a thread is within C++, and let it
+        # die by SIGINT where an import was interrupted.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):
                 stream.flush()
@@ -85,7 +86,7 @@ def main() -> None:
     sys.exit(code)
 
 
-def _exit_code() -> int:
+def _exit_code(stopped: threading.Event) -> int:
     """Run the command that was named, and say what went wrong."""
     try:
         code = cli.main(prog_name="live-cam", standalone_mode=False)
@@ -99,4 +100,9 @@ def _exit_code() -> int:
     except LiveCamError as error:
         say(f"live-cam: {error}")
         return error.exit_code
+    except Exception:
+        # An import in C makes something else of the KeyboardInterrupt in its midst.
+        if stopped.is_set():
+            return 0
+        raise
     return code if isinstance(code, int) else 0

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +46,25 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+_started: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_left() -> Iterator[None]:
+    """End whom a failed test would leave running, beside all tests that follow."""
+    yield
+    while _started:
+        process = _started.pop()
+        process.kill()
+        process.communicate()
+
+
 def start(folder: Path, program: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    process = subprocess.Popen(
         program, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True
     )
+    _started.append(process)
+    return process
 
 
 def injected(what: str, *arguments: str) -> list[str]:

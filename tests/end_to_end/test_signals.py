@@ -1,0 +1,113 @@
+"""Signals that come while others are at work: in an import, in C++, in a thread."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from live_cam.cli.signals import interrupt, stopped_by_signals
+from tests.program import TIME_LIMIT, environment
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+ROOT = Path(__file__).resolve().parents[2]
+
+_PROGRAM = """
+import os, signal, threading, time
+import live_cam.cli
+
+def command(**_):
+    {body}
+
+live_cam.cli.cli.main = command
+live_cam.cli.main()
+"""
+
+
+def ended(body: str) -> subprocess.CompletedProcess[str]:
+    """Run the program with a command of this body to its end."""
+    program = _PROGRAM.format(body=body.strip().replace("\n", "\n    "))
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+        cwd=ROOT,
+        env=environment(),
+    )
+
+
+def test_a_signal_that_an_import_makes_an_import_error_of_ends_it_in_good_order() -> None:
+    done = ended(
+        """
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+except KeyboardInterrupt:
+    raise ImportError("cannot initialise module strings")
+"""
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_interrupt_that_passes_through_code_run_from_c_ends_it_in_good_order() -> None:
+    # As numpy and pybind11 run code: CPython then means to die by SIGINT itself at the end.
+    done = ended(
+        """
+import ctypes
+run = ctypes.pythonapi.PyRun_String
+run.restype = ctypes.py_object
+run.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object]
+code = b"import os, signal, time; os.kill(os.getpid(), signal.SIGHUP); time.sleep(60)"
+run(code, 257, {}, {})
+"""
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_thread_within_cpp_does_not_abort_the_end() -> None:
+    done = ended(
+        """
+import numpy as np
+from live_cam.opencv import cv2
+picture = np.zeros((2000, 2000, 3), np.uint8)
+def work():
+    while True:
+        cv2.imencode(".png", picture)
+threading.Thread(target=work, daemon=True).start()
+time.sleep(0.5)
+print("recorded", flush=False)
+"""
+    )
+    assert (done.returncode, done.stdout) == (0, "recorded\n")
+
+
+def test_a_signal_that_an_import_swallowed_stops_the_next_block() -> None:
+    stopped: list[str] = []
+    with stopped_by_signals(interrupt) as outer:
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert outer.is_set()
+        with stopped_by_signals(lambda: stopped.append("inner")) as inner:
+            assert stopped == ["inner"]
+            assert not inner.is_set()
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL, "the second ends it at once"
+
+
+def test_blocks_that_follow_each_other_know_nothing_of_each_other() -> None:
+    stopped: list[str] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with stopped_by_signals(lambda: stopped.append("stopped")) as come:
+            assert not come.is_set()
+            os.kill(os.getpid(), number)
+            assert come.is_set()
+        # What a signal has set to end all at once is pytest's again.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert stopped == ["stopped", "stopped"]
