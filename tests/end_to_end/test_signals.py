@@ -29,36 +29,43 @@ live_cam.cli.main()
 """
 
 
-def ended(body: str) -> subprocess.CompletedProcess[str]:
+def ended(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
     """Run the program with a command of this body to its end."""
     program = _PROGRAM.format(body=body.strip().replace("\n", "\n    "))
+    (folder / "program.py").write_text(program)
     return subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-m", "program"],
         capture_output=True,
         text=True,
         timeout=TIME_LIMIT,
         check=False,
-        cwd=ROOT,
-        env=environment(),
+        cwd=folder,
+        env=environment(PYTHONPATH=os.pathsep.join([str(folder), str(ROOT)])),
     )
 
 
-def test_a_signal_that_an_import_makes_an_import_error_of_ends_it_in_good_order() -> None:
+def test_a_signal_that_an_import_makes_an_import_error_of_ends_it_in_good_order(
+    tmp_path: Path,
+) -> None:
     done = ended(
+        tmp_path,
         """
 try:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(60)
 except KeyboardInterrupt:
     raise ImportError("cannot initialise module strings")
-"""
+""",
     )
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_interrupt_that_passes_through_code_run_from_c_ends_it_in_good_order() -> None:
+def test_an_interrupt_that_passes_through_code_run_from_c_ends_it_in_good_order(
+    tmp_path: Path,
+) -> None:
     # As numpy and pybind11 run code: CPython then means to die by SIGINT itself at the end.
     done = ended(
+        tmp_path,
         """
 import ctypes
 run = ctypes.pythonapi.PyRun_String
@@ -66,13 +73,14 @@ run.restype = ctypes.py_object
 run.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object]
 code = b"import os, signal, time; os.kill(os.getpid(), signal.SIGHUP); time.sleep(60)"
 run(code, 257, {}, {})
-"""
+""",
     )
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_thread_within_cpp_does_not_abort_the_end() -> None:
+def test_a_thread_within_cpp_does_not_abort_the_end(tmp_path: Path) -> None:
     done = ended(
+        tmp_path,
         """
 import numpy as np
 from live_cam.opencv import cv2
@@ -83,7 +91,7 @@ def work():
 threading.Thread(target=work, daemon=True).start()
 time.sleep(0.5)
 print("recorded", flush=False)
-"""
+""",
     )
     assert (done.returncode, done.stdout) == (0, "recorded\n")
 
