@@ -37,7 +37,7 @@ from live_cam.engines.openvino import openvino_devices
 from live_cam.errors import LiveCamError
 from live_cam.precision import select_device
 from live_cam.report import Report
-from live_cam.settings import Settings
+from live_cam.settings import ENGINES, Settings
 
 if TYPE_CHECKING:
     from live_cam.classifier import Classifier
@@ -77,6 +77,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Seconds for which each run of the whole program is measured.",
 )
 @click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="auto",
+    show_default=True,
+    help="What explains in the whole program's runs but that of int8.",
+)
+@click.option(
     "--part",
     "parts",
     type=click.Choice(_PARTS),
@@ -93,6 +100,7 @@ def benchmark(
     frames: int,
     int8: bool,
     loop: float,
+    engine: str,
     parts: tuple[str, ...],
     json_file: Path | None,
     markdown: Path | None,
@@ -109,7 +117,7 @@ def benchmark(
             "Network": f"{model}, explained at {classifier.layer}; weights: {origin}",
             "Date": datetime.date.today().isoformat(),
         }
-        settings = Settings(model=model, weights=path, device=str(place))
+        settings = Settings(model=model, weights=path, device=str(place), engine=engine)
         sections: list[Section] = []
         if "engines" in parts:
             sections += explanations(classifier, place, frames, int8=int8)
@@ -190,10 +198,10 @@ def explanations(
 
 
 def whole_loop(settings: Settings, seconds: float, *, int8: bool = True) -> Section:
-    """Measure the live loop with the default engine, with int8, and with all threads.
+    """Measure the live loop with an engine, with all threads, and with int8.
 
     Args:
-        settings: The network, its weights and its device.
+        settings: The network, its weights and its device, and which engine.
         seconds: For how long to measure each.
         int8: Whether to measure int8.
     """
@@ -201,7 +209,7 @@ def whole_loop(settings: Settings, seconds: float, *, int8: bool = True) -> Sect
     if select_device(settings.device).type == "cpu":
         chosen.append(replace(settings, threads=torch.get_num_threads()))
         if int8 and openvino_devices():
-            chosen.append(replace(settings, precision="int8"))
+            chosen.append(replace(settings, engine="auto", precision="int8"))
     return loop_section(chosen, seconds, _say)
 
 

@@ -14,8 +14,12 @@ from environment import ROOT, prepare
 # grad-cam depends on opencv-python-headless, whose cv2 would overwrite opencv-python's.
 _PEERS = ("captum>=0.8", "grad-cam>=1.5")
 _NICENESS = 5  # that of the program's own background work, which tests would starve otherwise
-# A file's tests stay together: they share what takes long to make.
-_SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+# A file's tests stay together, since they share what takes long to make; in the order that
+# tests/conftest.py gives them.
+_SIDE_BY_SIDE = (
+    *("-n", "auto", "--maxprocesses", "4"),
+    *("--dist", "loadfile", "--no-loadscope-reorder"),
+)
 
 if __name__ == "__main__":
     python = prepare("test", without_dependencies=_PEERS)

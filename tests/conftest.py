@@ -21,7 +21,13 @@ from torchvision import models
 from live_cam.opencv import cv2
 from tests.networks import colour_vgg19, randomised, save_weights
 
+_LONG = {"end_to_end": -3, "benchmark": -2, "engines": -1}
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders whose tests take long: side by side, what is short fills the gaps."""
+    items.sort(key=lambda item: _LONG.get(item.path.parent.name, 0))
 
 
 @pytest.fixture(scope="session", autouse=True)
