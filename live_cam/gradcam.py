@@ -78,7 +78,34 @@ class CAM(Closing):
         """
 
 
-class GradCAM(CAM):
+class TapedCAM(CAM):
+    """One that takes its gradients from a tape that begins at the target layers."""
+
+    def __init__(self, tape: CutTape, method: str, precision: Precision | None) -> None:
+        """Take the tape, which is closed with it.
+
+        Args:
+            tape: Of the network, cut at the target layers.
+            method: A name in `live_cam.methods.METHODS`.
+            precision: The number format; None is float32.
+
+        Raises:
+            UsageError: There is no such method.
+        """
+        self._method = find_method(method)
+        self._precision = precision or Precision("fp32")
+        self._tape = tape
+
+    def __enter__(self) -> Self:
+        self._tape.__enter__()
+        return self
+
+    def close(self) -> None:
+        """Remove the hooks and restore the training flags. May be called twice."""
+        self._tape.close()
+
+
+class GradCAM(TapedCAM):
     """Explains the scores of any network by the activations of any of its layers.
 
     With one forward pass and one gradient: while it is open, a forward hook on the target layer
@@ -110,17 +137,7 @@ class GradCAM(CAM):
         Raises:
             UsageError: The module has no such layer, or there is no such method.
         """
-        self._method = find_method(method)
-        self._precision = precision or Precision("fp32")
-        self._tape = CutTape(module, [layer], [axes] if axes else None)
-
-    def __enter__(self) -> Self:
-        self._tape.__enter__()
-        return self
-
-    def close(self) -> None:
-        """Remove the hook and restore the training flags. May be called twice."""
-        self._tape.close()
+        super().__init__(CutTape(module, [layer], [axes] if axes else None), method, precision)
 
     def __call__(
         self,

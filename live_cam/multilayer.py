@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch.nn.functional import interpolate
 
-from live_cam.gradcam import CAM, CAMResult, chosen_classes, summed_score, wanted_classes
-from live_cam.methods import find_method
-from live_cam.precision import Precision
+from live_cam.gradcam import CAMResult, TapedCAM, chosen_classes, summed_score, wanted_classes
 from live_cam.tape import CutTape
 from live_cam.timing import StageTimer
 
@@ -17,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor, nn
-    from typing_extensions import Self
+
+    from live_cam.precision import Precision
 
 _EPSILON: Final = 1e-30
 
 
-class MultiLayerCAM(CAM):
+class MultiLayerCAM(TapedCAM):
     """Explains scores by the activations of several layers, with one forward pass and one gradient.
 
     The tape begins at the lowest of them.
@@ -51,17 +50,7 @@ class MultiLayerCAM(CAM):
         Raises:
             UsageError: The module has no such layer, or there is no such method.
         """
-        self._method = find_method(method)
-        self._precision = precision or Precision("fp32")
-        self._tape = CutTape(module, layers)
-
-    def __enter__(self) -> Self:
-        self._tape.__enter__()
-        return self
-
-    def close(self) -> None:
-        """Remove the hooks and restore the training flags. May be called twice."""
-        self._tape.close()
+        super().__init__(CutTape(module, layers), method, precision)
 
     def __call__(
         self,
