@@ -33,17 +33,25 @@ def picture(width: int, height: int, colour: str, place: tuple[float, float]) ->
     return image
 
 
-@pytest.mark.parametrize("mirror", [False, True], ids=["plain", "mirrored"])
-@pytest.mark.parametrize("size", [(640, 480), (640, 360)], ids=["4:3", "16:9"])
+@pytest.mark.parametrize(
+    ("size", "mirror", "engine"),
+    [
+        ((640, 480), False, "hook"),
+        ((640, 480), True, "torch"),
+        ((640, 360), False, "auto"),  # OpenVINO, where it is installed and the fastest
+        ((640, 360), True, "hook"),
+    ],
+    ids=["4:3", "4:3 mirrored", "16:9", "16:9 mirrored"],
+)
 def test_every_colour_is_named_and_located(
-    tmp_path: Path, colour_weights: Path, size: tuple[int, int], mirror: bool
+    tmp_path: Path, colour_weights: Path, size: tuple[int, int], mirror: bool, engine: str
 ) -> None:
     width, height = size
     cases = list(product(COLOURS, PLACES))
     clip = write_video(tmp_path / "clip.mp4", [picture(*size, *case) for case in cases])
     done = live_cam(
         *("run", "--source", clip, "--weights", colour_weights, "--headless", "--every-frame"),
-        "--no-bars",
+        *("--no-bars", "--engine", engine),
         *("--predictions", tmp_path / "p.jsonl", "--record", tmp_path / "out.mp4"),
         *(["--mirror"] if mirror else []),
     )

@@ -21,6 +21,7 @@ from tests.test_recording import fill
 from tests.transcode.clips import times, write_clip
 
 MODEL = ("--model", "efficientnet_lite0")
+LIVE = (*MODEL, "--engine", "hook")
 FULL = (
     r"cannot go on writing (\S+), whose first (\d+\.\d) s play: the disk is full; "
     r"free some space or choose another disk\."
@@ -35,7 +36,7 @@ def check_what_plays(path: Path, seconds: str) -> None:
 def test_without_a_window_a_full_disk_ends_the_run(small_disk: Path, tmp_path: Path) -> None:
     fill(small_disk, 160_000)
     done = live_cam(
-        *("run", "--source", "demo", "--headless", *MODEL),
+        *("run", "--source", "demo", "--headless", *LIVE),
         *("--record", small_disk / "out.mp4", "--predictions", tmp_path / "p.jsonl"),
     )
     assert done.returncode == 1, done.stderr
@@ -51,7 +52,7 @@ def test_without_a_window_a_full_disk_ends_the_run(small_disk: Path, tmp_path: P
 def test_with_a_window_it_goes_on_without_the_recording(small_disk: Path, tmp_path: Path) -> None:
     fill(small_disk, 160_000)
     first = small_disk / "out.mp4"
-    with desktop(tmp_path, "--source", "demo", *MODEL, "--record", first) as session:
+    with desktop(tmp_path, "--source", "demo", *LIVE, "--record", first) as session:
         before = session.explained()
         session.wait(lambda: session.explained() > before + 3)
         session.snapshot()
@@ -94,7 +95,7 @@ def test_a_terminal_that_is_closed_ends_it_and_the_recording_is_whole(tmp_path: 
     ours, theirs = pty.openpty()
     path = tmp_path / "out.mp4"
     process = subprocess.Popen(
-        command("run", "--source", "demo", "--headless", *MODEL, "--record", path),
+        command("run", "--source", "demo", "--headless", *LIVE, "--record", path),
         stderr=theirs,
         stdout=theirs,
         env=environment(),

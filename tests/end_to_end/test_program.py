@@ -23,7 +23,7 @@ from tests.program import (
     write_video,
 )
 
-EMBEDDED = ("--model", "efficientnet_lite0", "--headless")
+EMBEDDED = ("--model", "efficientnet_lite0", "--engine", "hook", "--headless")
 
 
 def imported(statement: str) -> set[str]:
