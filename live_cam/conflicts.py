@@ -25,12 +25,7 @@ def check_live(chosen: Settings) -> None:
             f"--every-frame does not go with camera {chosen.source}, which never waits; "
             "use it with a video file or pictures, or leave it out."
         )
-    for option, value in (("precision", chosen.precision), ("device", chosen.device)):
-        if value in OPENVINO_ONLY and chosen.engine in ("hook", "torch"):
-            raise UsageError(
-                f"--{option} {value} is computed by OpenVINO alone, not by the engine "
-                f"{chosen.engine}; use --engine openvino, or leave --{option} out."
-            )
+    check_engine(chosen)
     if chosen.full_screen and chosen.headless:
         raise UsageError(
             "--full-screen does not go with --headless, which is without a window; leave one out."
@@ -45,6 +40,20 @@ def check_live(chosen: Settings) -> None:
                 f"{written} is the source itself and would be lost; write to another file."
             )
         check_output(written, overwrite=chosen.overwrite)
+
+
+def check_engine(chosen: Settings) -> None:
+    """Check what is to compute.
+
+    Raises:
+        UsageError: The engine has no such precision, or is not on such a device.
+    """
+    for option, value in (("precision", chosen.precision), ("device", chosen.device)):
+        if value in OPENVINO_ONLY and chosen.engine in ("hook", "torch"):
+            raise UsageError(
+                f"--{option} {value} is computed by OpenVINO alone, not by the engine "
+                f"{chosen.engine}; use --engine openvino, or leave --{option} out."
+            )
 
 
 def check_video(chosen: VideoSettings) -> None:

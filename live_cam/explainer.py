@@ -78,14 +78,17 @@ class Explainer(Closing):
         device that `auto` chose fails, the CPU steps in; one that the user named must work now.
 
         Raises:
-            UsageError: A wrong name, file or class; the message says which.
+            UsageError: A wrong name, file or class, or an engine that has no such precision or
+                device; the message says which.
             WeightsError: The weights cannot be had.
             EngineError: The engine that was asked for is not installed, or the device that was
                 asked for has failed or too little memory.
         """
+        from live_cam.conflicts import check_engine
         from live_cam.loading import cpu_may_step_in, share_threads
 
         settings = self._settings
+        check_engine(settings)
         share_threads(settings.threads, spare=0 if settings.every_frame else 1)
         try:
             self._load(settings)

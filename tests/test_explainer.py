@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from live_cam.capture import Frame
-from live_cam.errors import DeviceError, EngineError
+from live_cam.errors import DeviceError, EngineError, UsageError
 from live_cam.explainer import Explainer
 from live_cam.loading import cores
 from live_cam.settings import Settings
@@ -86,6 +86,19 @@ def test_a_network_that_cannot_be_cut_goes_on_with_the_hook(
         engines, labels, said = explained(settings, photos["coffee"])
         assert (engines, labels) == (["hook cpu fp32"], ["espresso"])
         assert [text.rpartition(": ")[2] for text in said] == expected
+
+
+@pytest.mark.parametrize("engine", ["hook", "torch"])
+@pytest.mark.parametrize("asked", [{"precision": "int8"}, {"device": "npu"}])
+def test_what_an_engine_cannot_do_is_refused_and_not_done_otherwise(
+    engine: str, asked: dict[str, str]
+) -> None:
+    settings = Settings(model="efficientnet_lite0", engine=engine, **asked)  # type: ignore[arg-type]
+    with (
+        Explainer(settings, print) as explainer,
+        pytest.raises(UsageError, match=f"by OpenVINO alone, not by the engine {engine}"),
+    ):
+        explainer.load()
 
 
 def test_openvino_that_is_not_there_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
