@@ -129,23 +129,29 @@ def test_another_version_has_a_place_of_its_own(monkeypatch: pytest.MonkeyPatch)
     assert cache_folder(small()) != before
 
 
-@pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize(
     "damage",
     [
-        pytest.param(lambda f: (f / "trunk.bin").write_bytes(b"x"), id="other bytes"),
+        pytest.param(lambda f: (f / "trunk.xml").write_bytes(b"x"), id="other bytes"),
         pytest.param(lambda f: (f / "trunk.xml").unlink(), id="a file is missing"),
         pytest.param(lambda f: (f / "manifest.json").write_text("{"), id="broken manifest"),
         pytest.param(lambda f: (f / "manifest.json").write_text("[]"), id="another manifest"),
         pytest.param(lambda f: (f / "manifest.json").write_text('{"files": {}}'), id="empty one"),
     ],
 )
-def test_a_broken_cache_is_rebuilt(damage: Any, quantisations: list[list[str]]) -> None:
-    classifier = small(seed=2)
-    open_engine("openvino", classifier, precision="int8").close()
+def test_a_broken_cache_is_known(damage: Any, tmp_path: Path) -> None:
+    put_by_another(tmp_path / "entry", "whole")
+    assert int8._is_sound(tmp_path / "entry")
+    damage(tmp_path / "entry")
+    assert not int8._is_sound(tmp_path / "entry")
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_broken_cache_is_rebuilt(quantisations: list[list[str]]) -> None:
+    open_engine("openvino", small(), precision="int8").close()
     quantisations.clear()
-    damage(cache_folder(classifier))
-    with open_engine("openvino", classifier, precision="int8") as engine:
+    (cache_folder(small()) / "trunk.bin").write_bytes(b"x")
+    with open_engine("openvino", small(), precision="int8") as engine:
         assert bool(torch.isfinite(engine(pictures()).cam).all())
     assert len(quantisations) == 1
 
