@@ -14,7 +14,10 @@ from tests.end_to_end.session import Session, desktop, needs_a_desktop
 from tests.program import read_video
 
 pytestmark = needs_a_desktop
-DEMO = ("--source", "demo", "--camera-size", "640x360", "--model", "efficientnet_lite0")
+DEMO = (
+    *("--source", "demo", "--camera-size", "640x360"),
+    *("--model", "efficientnet_lite0", "--engine", "hook"),
+)
 
 
 @pytest.fixture

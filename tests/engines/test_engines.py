@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from live_cam.classifier import Classifier, load_classifier
-from live_cam.engines import available_engines, open_engine
+from live_cam.engines import Engine, available_engines, open_engine
 from live_cam.engines.head import AutogradHead, ClosedFormHead
 from live_cam.engines.openvino import OpenVINOEngine
 from live_cam.engines.split import TorchEngine
@@ -22,17 +25,36 @@ FAST = ("torch", "openvino")
 CPU = torch.device("cpu")
 
 
+class Engines:
+    """Engines that several tests look at, opened once: OpenVINO's take long to convert."""
+
+    def __init__(self, classifiers: dict[str, Classifier], stack: ExitStack) -> None:
+        self.classifiers = classifiers
+        self._stack = stack
+        self._opened: dict[tuple[str, str], Engine] = {}
+
+    def get(self, network: str, name: str) -> Engine:
+        if (network, name) not in self._opened:
+            engine = open_engine(name, self.classifiers[network])
+            self._opened[network, name] = self._stack.enter_context(engine)
+        return self._opened[network, name]
+
+
 @pytest.fixture(scope="module")
-def vgg19(random_vgg19: nn.Module) -> Classifier:
-    classifier = as_classifier(random_vgg19, "features.35", "vgg19")
-    assert classifier.input_size == (96, 96)
-    return classifier
+def engines(random_vgg19: nn.Module) -> Iterator[Engines]:
+    classifiers = {
+        "tiny": as_classifier(tiny_network(), "1"),
+        "vgg19": as_classifier(random_vgg19, "features.35", "vgg19"),
+        "densenet121": network("densenet121"),
+    }
+    with ExitStack() as stack:
+        yield Engines(classifiers, stack)
 
 
-def assert_same(classifier: Classifier, name: str, x: torch.Tensor, index: int | None) -> None:
-    with open_engine("hook", classifier) as plain, open_engine(name, classifier) as engine:
+def assert_same(classifier: Classifier, engine: Engine, x: torch.Tensor, index: int | None) -> None:
+    with open_engine("hook", classifier) as plain:
         expected = plain(x, index)
-        found = engine(x, index)
+    found = engine(x, index)
     assert engine.exact
     assert found.class_index.tolist() == expected.class_index.tolist()
     torch.testing.assert_close(found.logits, expected.logits, rtol=1e-4, atol=1e-4)
@@ -43,10 +65,9 @@ def assert_same(classifier: Classifier, name: str, x: torch.Tensor, index: int |
 
 @pytest.mark.parametrize("index", [None, 3])
 @pytest.mark.parametrize("name", FAST)
-def test_vgg19_at_full_size(random_vgg19: nn.Module, name: str, index: int | None) -> None:
-    classifier = as_classifier(random_vgg19, "features.35", "vgg19")
+def test_vgg19_at_full_size(engines: Engines, name: str, index: int | None) -> None:
     x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(5))
-    assert_same(classifier, name, x, index)
+    assert_same(engines.classifiers["vgg19"], engines.get("vgg19", name), x, index)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +75,6 @@ def test_vgg19_at_full_size(random_vgg19: nn.Module, name: str, index: int | Non
     [
         "resnet18",
         "mobilenet_v2",
-        "densenet121",
         "squeezenet1_1",
         "vit_b_16",
         "swin_t",
@@ -65,7 +85,16 @@ def test_vgg19_at_full_size(random_vgg19: nn.Module, name: str, index: int | Non
 )
 @pytest.mark.parametrize("name", FAST)
 def test_other_architectures(architecture: str, name: str) -> None:
-    assert_same(network(architecture), name, pictures(2), None)
+    classifier = network(architecture)
+    with open_engine(name, classifier) as engine:
+        assert_same(classifier, engine, pictures(2), None)
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_densenet(engines: Engines, name: str) -> None:
+    assert_same(
+        engines.classifiers["densenet121"], engines.get("densenet121", name), pictures(2), None
+    )
 
 
 @pytest.mark.parametrize("name", FAST)
@@ -73,29 +102,35 @@ def test_real_photos(photos: dict[str, NDArray[np.uint8]], name: str) -> None:
     classifier = load_classifier("efficientnet_lite0")
     prepare = Preprocessor(classifier.input_size, classifier.mean, classifier.std)
     x = torch.cat([prepare(photo) for photo in photos.values()])
-    assert_same(classifier, name, x, None)
+    with open_engine(name, classifier) as engine:
+        assert_same(classifier, engine, x, None)
 
 
 @pytest.mark.parametrize("name", FAST)
 def test_a_layer_below_an_in_place_relu(name: str) -> None:
-    assert_same(as_classifier(tiny_network(), "0"), name, pictures(2), None)
+    classifier = as_classifier(tiny_network(), "0")
+    with open_engine(name, classifier) as engine:
+        assert_same(classifier, engine, pictures(2), None)
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_each_picture_of_a_batch_may_ask_for_its_own_class(vgg19: Classifier, name: str) -> None:
+def test_each_picture_of_a_batch_may_ask_for_its_own_class(engines: Engines, name: str) -> None:
     asked = torch.tensor([7, 0, 999])
     x = pictures(3)
-    with open_engine("hook", vgg19) as plain, open_engine(name, vgg19) as engine:
+    engine = engines.get("vgg19", name)
+    with open_engine("hook", engines.classifiers["vgg19"]) as plain:
         torch.testing.assert_close(engine(x, asked).cam, plain(x, asked).cam, rtol=1e-3, atol=1e-5)
         assert engine(x, asked).class_index.tolist() == [7, 0, 999]
 
 
-def test_vgg19_takes_the_closed_form_and_densenet_the_tape(vgg19: Classifier) -> None:
-    engine = open_engine("torch", vgg19)
-    assert isinstance(engine, TorchEngine)
+@pytest.mark.parametrize(("name", "kind"), [("torch", TorchEngine), ("openvino", OpenVINOEngine)])
+def test_vgg19_takes_the_closed_form_and_densenet_the_tape(
+    engines: Engines, name: str, kind: type[TorchEngine | OpenVINOEngine]
+) -> None:
+    engine, other = engines.get("vgg19", name), engines.get("densenet121", name)
+    assert isinstance(engine, kind)
     assert isinstance(engine._head, ClosedFormHead)
-    other = open_engine("torch", network("densenet121"))
-    assert isinstance(other, TorchEngine)
+    assert isinstance(other, kind)
     assert isinstance(other._head, AutogradHead)
 
 
@@ -112,15 +147,6 @@ def test_torchs_trunk_is_folded_and_channels_last() -> None:
     )
 
 
-def test_openvino_runs_trunk_and_head_of_vgg19(vgg19: Classifier) -> None:
-    engine = open_engine("openvino", vgg19)
-    assert isinstance(engine, OpenVINOEngine)
-    assert isinstance(engine._head, ClosedFormHead)
-    other = open_engine("openvino", network("densenet121"))
-    assert isinstance(other, OpenVINOEngine)
-    assert isinstance(other._head, AutogradHead)
-
-
 @pytest.mark.parametrize("name", ["hook", *FAST])
 def test_the_network_is_left_as_it_was(name: str) -> None:
     module = tiny_network()
@@ -130,31 +156,39 @@ def test_the_network_is_left_as_it_was(name: str) -> None:
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
     assert all(p.is_contiguous() and p.grad is None for p in module.parameters())
     assert not any(layer._forward_hooks for layer in module.modules())
+    engine.close()  # once more does no harm
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_the_scores_alone_are_those_of_the_explanation(engines: Engines, name: str) -> None:
+    assert_scores_alone(engines.get("tiny", name), engines.classifiers["tiny"])
 
 
 @pytest.mark.parametrize("layer", ["1", "4"])
-@pytest.mark.parametrize("name", ["hook", *FAST])
-def test_the_scores_alone_are_those_of_the_explanation(name: str, layer: str) -> None:
-    classifier = as_classifier(tiny_network(), layer if name == "hook" else "1")
-    with open_engine(name, classifier) as engine:
-        expected = classifier.module(pictures(2))
-        scores = engine.scores(pictures(2))
-        assert not scores.requires_grad
-        torch.testing.assert_close(scores, expected.detach(), rtol=1e-4, atol=1e-5)
+def test_the_plain_engines_scores_alone(layer: str) -> None:
+    classifier = as_classifier(tiny_network(), layer)
+    with open_engine("hook", classifier) as engine:
+        assert_scores_alone(engine, classifier)
 
 
-@pytest.mark.parametrize("name", ["hook", *FAST])
-def test_closing_twice(name: str) -> None:
-    engine = open_engine(name, as_classifier(tiny_network(), "1"))
-    engine.close()
-    engine.close()
+def assert_scores_alone(engine: Engine, classifier: Classifier) -> None:
+    expected = classifier.module(pictures(2))
+    scores = engine.scores(pictures(2))
+    assert not scores.requires_grad
+    torch.testing.assert_close(scores, expected.detach(), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["hook", *FAST])
+@pytest.mark.parametrize("name", FAST)
 @pytest.mark.parametrize("index", [-1, 7])
-def test_a_class_that_does_not_exist(name: str, index: int) -> None:
+def test_a_class_that_does_not_exist(engines: Engines, name: str, index: int) -> None:
+    with pytest.raises(UsageError, match=rf"class {index} does not exist.*0 to 6"):
+        engines.get("tiny", name)(pictures(), index)
+
+
+@pytest.mark.parametrize("index", [-1, 7])
+def test_a_class_that_does_not_exist_for_the_plain_engine(index: int) -> None:
     with (
-        open_engine(name, as_classifier(tiny_network(), "1")) as engine,
+        open_engine("hook", as_classifier(tiny_network(), "1")) as engine,
         pytest.raises(UsageError, match=rf"class {index} does not exist.*0 to 6"),
     ):
         engine(pictures(), index)
@@ -202,10 +236,9 @@ def test_bfloat16_says_the_same_of_photos(photos: dict[str, NDArray[np.uint8]], 
             assert torch.corrcoef(both)[0, 1] > 0.98
 
 
-def test_what_is_written_on_the_picture() -> None:
-    classifier = as_classifier(tiny_network(), "1")
-    assert open_engine("torch", classifier).description == "torch cpu fp32"
-    assert open_engine("openvino", classifier).description == "openvino cpu fp32"
+@pytest.mark.parametrize("name", FAST)
+def test_what_is_written_on_the_picture(engines: Engines, name: str) -> None:
+    assert engines.get("tiny", name).description == f"{name} cpu fp32"
 
 
 def test_wrong_names_and_combinations() -> None:
