@@ -68,15 +68,14 @@ for _command in (run, demo, image, video, evaluate, doctor, bench):
 
 
 def main() -> None:
-    """Run the command line; the entry point of `live-cam`.
+    """Run the command line and end the process; the entry point of `live-cam`.
 
-    Exits with 0 on a normal end, 1 for a failure at run time and 2 for wrong usage. A second
-    Ctrl-C ends the process at once.
+    A second Ctrl-C ends it at once.
     """
-    logging.getLogger("live_cam").addHandler(SayingHandler())
+    before = set(threading.enumerate())
     with stopped_by_signals(interrupt) as stopped:
-        code = _exit_code(stopped)
-    if stopped.is_set() or any(thread.daemon for thread in threading.enumerate()):
+        code = exit_code(stopped)
+    if stopped.is_set() or not before.issuperset(threading.enumerate()):
         # The interpreter's own end would abort the process where a thread is within C++, and let it
         # die by SIGINT where an import was interrupted.
         for stream in (sys.stdout, sys.stderr):
@@ -86,8 +85,16 @@ def main() -> None:
     sys.exit(code)
 
 
-def _exit_code(stopped: threading.Event) -> int:
-    """Run the command that was named, and say what went wrong."""
+def exit_code(stopped: threading.Event) -> int:
+    """Run the command that `sys.argv` names, and say what went wrong.
+
+    Args:
+        stopped: Set where a signal has interrupted it.
+
+    Returns:
+        0 on a normal end, 1 for a failure at run time and 2 for wrong usage.
+    """
+    logging.getLogger("live_cam").addHandler(SayingHandler())
     try:
         code = cli.main(prog_name="live-cam", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import unicodedata
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from live_cam.cli import main
+from live_cam.cli import exit_code
 from live_cam.opencv import cv2
 from tests.hostile import tiny
 from tests.networks import randomised
@@ -51,12 +52,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
+def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     monkeypatch.setattr(sys, "argv", ["live-cam", *words])
     monkeypatch.setattr(logging.getLogger("live_cam"), "handlers", [])
-    with tiny.registered(), pytest.raises(SystemExit) as ended:
-        main()
-    return ended.value.code
+    with tiny.registered():
+        return exit_code(threading.Event())
 
 
 def make_files(name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import unicodedata
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from live_cam.cli import main
+from live_cam.cli import exit_code
 from live_cam.cli.printing import printable
 from tests.capture.media import RED, marked
 from tests.hostile import bombs, tiny
@@ -49,14 +50,13 @@ def assert_tame(text: str) -> None:
 
 def printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object
-) -> tuple[object, str]:
+) -> tuple[int, str]:
     """The exit code of the command line, and all that it prints."""
     monkeypatch.setattr("sys.argv", ["live-cam", *map(str, arguments)])
     monkeypatch.setattr(logging.getLogger("live_cam"), "handlers", [])
-    with pytest.raises(SystemExit) as ended:
-        main()
+    code = exit_code(threading.Event())
     output = capsys.readouterr()
-    return ended.value.code, output.out + output.err
+    return code, output.out + output.err
 
 
 def test_names_of_files_and_tensors_in_what_is_printed(
