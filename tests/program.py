@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,13 @@ def read_video(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:
             (float(frame.time or 0), frame.to_ndarray(format="bgr24"))
             for frame in container.decode(video=0)
         ]
+
+
+def read_what_plays(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:
+    """The same of a video that was cut off in writing: up to there, as players play it."""
+    pictures: list[tuple[float, NDArray[np.uint8]]] = []
+    with av.open(str(path)) as container, suppress(av.error.InvalidDataError):
+        for frame in container.decode(video=0):
+            picture = float(frame.time or 0), frame.to_ndarray(format="bgr24")
+            pictures.append(picture)
+    return pictures

@@ -5,6 +5,7 @@ Nothing here imports torch or OpenCV before a command needs them, so that `--hel
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import logging
@@ -78,6 +79,7 @@ def main() -> None:
     if stopped.is_set() or not before.issuperset(threading.enumerate()):
         # The interpreter's own end would abort the process where a thread is within C++, and let it
         # die by SIGINT where an import was interrupted.
+        atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):
                 stream.flush()

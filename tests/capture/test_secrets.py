@@ -17,7 +17,7 @@ from live_cam.errors import CaptureError, LiveCamError
 from tests.capture.media import RED, marked, write_video
 from tests.capture.server import Server
 
-SECRETS = ("s3cret", "t0ken", "wh0")
+SECRETS = ("s3cr3t-w0rd", "t0k3n-0f-mine", "n0b0dy-kn0ws")
 """A password, what a query holds, and a user's name."""
 
 
@@ -34,7 +34,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _url(address: str, path: str = "/video", scheme: str = "http") -> str:
-    return f"{scheme}://wh0:s3cret@{address}{path}?key=t0ken"
+    return f"{scheme}://n0b0dy-kn0ws:s3cr3t-w0rd@{address}{path}?key=t0k3n-0f-mine"
 
 
 def _assert_hidden(*texts: object) -> None:
@@ -105,12 +105,12 @@ def test_a_server_that_never_answers(server: Server) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "http://wh0:s3cret@127.0.0.1:port/video?key=t0ken",
-        "http://wh0:s3cret@[127.0.0.1/video?key=t0ken",
-        "http://wh0:s3cret@/video?key=t0ken",
-        "http://wh0:s3cret\udcff@127.0.0.1:9/video?key=t0ken",
-        "http:/wh0:s3cret@127.0.0.1/video",
-        "wh0:s3cret@127.0.0.1/video",
+        "http://n0b0dy-kn0ws:s3cr3t-w0rd@127.0.0.1:port/video?key=t0k3n-0f-mine",
+        "http://n0b0dy-kn0ws:s3cr3t-w0rd@[127.0.0.1/video?key=t0k3n-0f-mine",
+        "http://n0b0dy-kn0ws:s3cr3t-w0rd@/video?key=t0k3n-0f-mine",
+        "http://n0b0dy-kn0ws:s3cr3t-w0rd\udcff@127.0.0.1:9/video?key=t0k3n-0f-mine",
+        "http:/n0b0dy-kn0ws:s3cr3t-w0rd@127.0.0.1/video",
+        "n0b0dy-kn0ws:s3cr3t-w0rd@127.0.0.1/video",
     ],
 )
 def test_what_is_no_url(source: str) -> None:
@@ -122,7 +122,7 @@ def test_what_is_no_url(source: str) -> None:
 def test_all_that_is_said_while_a_stream_is_lost_and_back(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(0)
     with Server() as server:
-        server.login = "wh0:s3cret"
+        server.login = "n0b0dy-kn0ws:s3cr3t-w0rd"
         source = open_source(_url(server.address))
         _assert_hidden(source.name, source.description)
     with source:
@@ -132,7 +132,7 @@ def test_all_that_is_said_while_a_stream_is_lost_and_back(caplog: pytest.LogCapt
             time.sleep(0.01)
         _assert_hidden(source.trouble, *(thread.name for thread in threading.enumerate()))
         with Server(server.port) as again:
-            again.login = "wh0:s3cret"
+            again.login = "n0b0dy-kn0ws:s3cr3t-w0rd"
             while source.trouble:
                 time.sleep(0.01)
             source.read()
@@ -169,8 +169,8 @@ def test_a_redirect_takes_its_own_password_and_shows_neither(
 ) -> None:
     caplog.set_level(0)
     with Server() as other:
-        server.login, other.login = "wh0:s3cret", "wh0:t0ken"
-        server.redirects["/moved"] = f"http://wh0:t0ken@{other.address}/video"
+        server.login, other.login = "n0b0dy-kn0ws:s3cr3t-w0rd", "n0b0dy-kn0ws:t0k3n-0f-mine"
+        server.redirects["/moved"] = f"http://n0b0dy-kn0ws:t0k3n-0f-mine@{other.address}/video"
         server.redirects["/plain"] = f"http://{other.address}/video"
         with open_source(_url(server.address, "/moved")) as source:
             assert source.read() is not None

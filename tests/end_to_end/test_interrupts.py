@@ -17,7 +17,7 @@ from live_cam.opencv import cv2
 from tests.end_to_end import injecting
 from tests.hostile import tiny
 from tests.networks import randomised
-from tests.program import TIME_LIMIT, command, environment, read_log, read_video
+from tests.program import TIME_LIMIT, command, environment, read_log, read_what_plays
 from tests.transcode.clips import write_clip
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -138,7 +138,7 @@ def test_twice_while_it_runs(
     at_once = -numbers[-1] if numbers[-1] != signal.SIGHUP else 0
     assert process.returncode in (0, at_once), errors
     assert "Traceback" not in errors
-    assert len(read_video(folder / "out.mp4")) > 1
+    assert len(read_what_plays(folder / "out.mp4")) > 1
     assert read_log(folder / "p.jsonl")
 
 
@@ -161,7 +161,7 @@ def test_twice_while_it_works(folder: Path, name: str) -> None:
     for path in (folder / "out").glob("*.jpg"):
         assert cv2.imread(str(path)) is not None, "no picture is written by half"
     if name == "video":
-        assert read_video(folder / "out.mkv")
+        assert read_what_plays(folder / "out.mkv")
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
@@ -175,5 +175,5 @@ def test_the_second_one_ends_it_though_closing_hangs(folder: Path, first: signal
     _, errors = process.communicate(timeout=injecting.SECONDS // 2)
     assert process.returncode == -signal.SIGINT, errors
     assert "Traceback" not in errors
-    assert read_video(folder / "out.mp4")[-1][0] > 1.0
+    assert read_what_plays(folder / "out.mp4")[-1][0] > 1.0
     assert read_log(folder / "p.jsonl")

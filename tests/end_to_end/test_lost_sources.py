@@ -19,7 +19,7 @@ from tests.capture.server import Server
 from tests.end_to_end.session import desktop, needs_a_desktop
 from tests.program import TIME_LIMIT, command, environment, live_cam, read_log, read_video
 
-SECRETS = (b"s3cret", b"t0ken", b"wh0")
+SECRETS = (b"s3cr3t-w0rd", b"t0k3n-0f-mine", b"n0b0dy-kn0ws")
 NETWORK = ("--model", "efficientnet_lite0", "--engine", "hook")
 
 
@@ -44,7 +44,7 @@ def server() -> Iterator[_Moving]:
 
 
 def _url(server: Server) -> str:
-    return f"http://wh0:s3cret@{server.address}/video?key=t0ken"
+    return f"http://n0b0dy-kn0ws:s3cr3t-w0rd@{server.address}/video?key=t0k3n-0f-mine"
 
 
 class _Run:
@@ -88,14 +88,14 @@ class _Run:
 def test_a_stream_that_comes_back_in_another_size_goes_on_in_the_same_files(
     tmp_path: Path, server: _Moving
 ) -> None:
-    server.login = "wh0:s3cret"
+    server.login = "n0b0dy-kn0ws:s3cr3t-w0rd"
     run = _Run(tmp_path, server)
     run.wait(lambda: run.explained >= 3)
     server.stop()
     time.sleep(2)
     before = run.explained
     with _Moving(server.port) as again:
-        again.login = "wh0:s3cret"
+        again.login = "n0b0dy-kn0ws:s3cr3t-w0rd"
         again.size = 240, 320
         run.wait(lambda: run.explained >= before + 3)
         run.process.send_signal(signal.SIGTERM)

@@ -95,6 +95,9 @@ def test_ten_thousand_keys_and_a_mouse_do_no_harm(
     keys = all_keys()
 
     with desktop(tmp_path, *source, *network, program=PROGRAM) as session:
+        # Whether a chance R comes where a class's name is typed, or stands still, chance decides.
+        session.press("r")
+        session.wait(lambda: any(path.stat().st_size for path in tmp_path.glob("*.mp4")))
         for _ in range(KEYS // AT_ONCE):
             # A click beside the window, or minimising it, has taken the keys away.
             session.xdotool("windowactivate" if WINDOW_MANAGER else "windowfocus", session.window)
@@ -118,4 +121,4 @@ def test_ten_thousand_keys_and_a_mouse_do_no_harm(
         assert len(read_video(tmp_path / name)) == int(count), name
     kept = {path.name for path in tmp_path.glob("*.mp4")}
     assert kept == {name for name, _ in recorded}
-    assert recorded, "the r key was among them"
+    assert recorded

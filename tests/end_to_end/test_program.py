@@ -20,6 +20,7 @@ from tests.program import (
     live_cam,
     read_log,
     read_video,
+    read_what_plays,
     write_video,
 )
 
@@ -170,7 +171,7 @@ def test_what_was_recorded_before_a_kill_still_plays(tmp_path: Path) -> None:
     process.kill()
     process.wait(60)
     explained = max(entry["timestamp"] for entry in read_log(tmp_path / "p.jsonl"))
-    video = read_video(tmp_path / "out.mp4")
+    video = read_what_plays(tmp_path / "out.mp4")
     assert explained - video[-1][0] < 2.0
 
 
