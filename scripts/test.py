@@ -16,14 +16,14 @@ _PEERS = ("captum>=0.8", "grad-cam>=1.5")
 _NICENESS = 5  # that of the program's own background work, which tests would starve otherwise
 # A file's tests stay together, since they share what takes long to make; in the order that
 # tests/conftest.py gives them.
-_SIDE_BY_SIDE = (
-    *("-n", "auto", "--maxprocesses", "4"),
-    *("--dist", "loadfile", "--no-loadscope-reorder"),
-)
+_SIDE_BY_SIDE = ("--dist", "loadfile", "--no-loadscope-reorder")
+_MOST_SIDE_BY_SIDE = 4
+
 
 if __name__ == "__main__":
     python = prepare("test", without_dependencies=_PEERS)
-    # Tests run side by side, and so each takes one core.
+    # Tests run side by side, and so each takes one core; one more, since many wait for a program.
+    workers = min(_MOST_SIDE_BY_SIDE, 1 + (os.cpu_count() or 1))
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
@@ -31,7 +31,7 @@ if __name__ == "__main__":
         ("ruff", "check", "."),
         ("ruff", "format", "--check", "."),
         ("mypy",),
-        ("pytest", *_SIDE_BY_SIDE, *sys.argv[1:]),
+        ("pytest", "-n", str(workers), *_SIDE_BY_SIDE, *sys.argv[1:]),
     ):
         print(f"--- {' '.join(check)}", flush=True)
         code = subprocess.call([str(python), "-m", *check], cwd=ROOT)
