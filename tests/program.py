@@ -1,18 +1,24 @@
-"""Runs the whole program as a user does, in a process of its own."""
+"""Runs the whole program as a user does, most often in a process of its own."""
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import subprocess
 import sys
-from contextlib import suppress
+import threading
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from live_cam.cli import exit_code
 
 TIME_LIMIT = 240
 
@@ -45,6 +51,28 @@ def live_cam(
         env=environment(**changes),
         stdin=subprocess.DEVNULL,
     )
+
+
+def called(
+    *arguments: object, cwd: Path | None = None, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """Call the command line in this process: for what says the same there, and starts at once."""
+    words = ["live-cam", *map(str, arguments)]
+    output, errors = io.StringIO(), io.StringIO()
+    before = Path.cwd()
+    os.chdir(cwd or before)
+    try:
+        with (
+            mock.patch.object(sys, "argv", words),
+            mock.patch.object(logging.getLogger("live_cam"), "handlers", []),
+            mock.patch.dict(os.environ, environment(**changes), clear=True),
+            redirect_stdout(output),
+            redirect_stderr(errors),
+        ):
+            code = exit_code(threading.Event())
+    finally:
+        os.chdir(before)
+    return subprocess.CompletedProcess(words, code, output.getvalue(), errors.getvalue())
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

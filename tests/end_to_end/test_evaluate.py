@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import TIME_LIMIT, command, environment, live_cam
+from tests.program import TIME_LIMIT, called, command, environment, live_cam
 
 QUICK = ("--model", "efficientnet_lite0", "--method", "gradcam", "--steps", "2")
 
@@ -65,7 +65,7 @@ def test_mistakes_get_one_clear_sentence_and_exit_code_2(
     (tmp_path / "photos" / "a cop").mkdir(parents=True)
     (tmp_path / "photos" / "a cop" / "1.jpg").touch()
     (tmp_path / "taken.json").write_text("precious")
-    done = live_cam("evaluate", "--model", "efficientnet_lite0", *arguments, cwd=tmp_path)
+    done = called("evaluate", "--model", "efficientnet_lite0", *arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     for part in parts:

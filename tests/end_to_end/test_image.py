@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from live_cam.opencv import cv2
-from tests.program import TIME_LIMIT, command, environment, live_cam, read_video
+from tests.program import TIME_LIMIT, called, command, environment, live_cam, read_video
 from tests.stills.running import names, record
 
 MODEL = ("--model", "efficientnet_lite0")
@@ -75,7 +75,7 @@ def test_mistakes_get_one_clear_sentence_and_nothing_is_written(
     (folder / "coffee.panel.jpg").write_text("precious")
     (folder / "empty").mkdir()
     before = names(folder)
-    done = live_cam("image", *arguments, *MODEL, cwd=folder)
+    done = called("image", *arguments, *MODEL, cwd=folder)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     for part in parts:

@@ -89,7 +89,7 @@ def wait(process: subprocess.Popen[str], path: Path, size: int = 0) -> None:
 
 @pytest.mark.parametrize(
     ("number", "delay"),
-    [(signal.SIGINT, 0.0), (signal.SIGINT, 0.6), (signal.SIGTERM, 0.3), (signal.SIGHUP, 1.5)],
+    [(signal.SIGINT, 0.0), (signal.SIGTERM, 0.4), (signal.SIGHUP, 1.5)],
 )
 def test_while_it_starts(folder: Path, number: signal.Signals, delay: float) -> None:
     """All commands at once: what they import and load is met at many a place."""

@@ -15,6 +15,7 @@ import pytest
 from live_cam.opencv import cv2
 from tests.program import (
     TIME_LIMIT,
+    called,
     command,
     environment,
     live_cam,
@@ -94,7 +95,7 @@ def test_mistakes_get_one_clear_sentence_and_exit_code_2(
 ) -> None:
     (tmp_path / "taken.mp4").write_text("precious")
     model = [] if "--model" in arguments else ["--model", "efficientnet_lite0"]
-    done = live_cam("run", "--headless", *model, *arguments, cwd=tmp_path)
+    done = called("run", "--headless", *model, *arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     for part in parts:
@@ -141,33 +142,33 @@ def test_signals_end_it_normally_and_the_recording_is_kept(
 ) -> None:
     process = subprocess.Popen(
         command(
-            *("run", "--source", "demo", *EMBEDDED),
+            *("run", "--source", "demo", "--camera-size", "320x240", *EMBEDDED),
             *("--record", tmp_path / "out.mp4", "--predictions", tmp_path / "p.jsonl"),
         ),
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
     )
-    wait_for_lines(tmp_path / "p.jsonl", 20)
+    wait_for_lines(tmp_path / "p.jsonl", 10)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     assert len(read_video(tmp_path / "out.mp4")) > 10
-    assert len(read_log(tmp_path / "p.jsonl")) >= 20
+    assert len(read_log(tmp_path / "p.jsonl")) >= 10
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_what_was_recorded_before_a_kill_still_plays(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command(
-            *("run", "--source", "demo", *EMBEDDED),
+            *("run", "--source", "demo", "--camera-size", "320x240", *EMBEDDED),
             *("--record", tmp_path / "out.mp4", "--predictions", tmp_path / "p.jsonl"),
         ),
         stderr=subprocess.DEVNULL,
         env=environment(),
     )
-    wait_for_lines(tmp_path / "p.jsonl", 40)
+    wait_for_lines(tmp_path / "p.jsonl", 15)
     process.kill()
     process.wait(60)
     explained = max(entry["timestamp"] for entry in read_log(tmp_path / "p.jsonl"))

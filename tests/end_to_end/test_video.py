@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from live_cam.opencv import cv2
 from tests.networks import COLOURS
-from tests.program import TIME_LIMIT, command, environment, live_cam, read_video
+from tests.program import TIME_LIMIT, called, command, environment, live_cam, read_video
 from tests.transcode.clips import frames, shade, sound, times, write_clip
 
 MODEL = ("--model", "efficientnet_lite0")
@@ -93,7 +93,7 @@ def test_mistakes_get_one_clear_sentence_and_nothing_is_written(
     folder = clip.parent
     (folder / "old.mp4").write_text("precious")
     (folder / "text.mp4").write_text("This is not a video.\n" * 20)
-    done = live_cam("video", *arguments, *MODEL, cwd=folder)
+    done = called("video", *arguments, *MODEL, cwd=folder)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     for part in parts:

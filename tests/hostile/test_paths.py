@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
+import subprocess
 import sys
-import threading
 import unicodedata
 from pathlib import Path
 
@@ -14,11 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from live_cam.cli import exit_code
 from live_cam.opencv import cv2
 from tests.hostile import tiny
 from tests.networks import randomised
-from tests.program import read_log, read_video
+from tests.program import called, read_log, read_video
 from tests.transcode.clips import write_clip
 
 NAMES = {
@@ -52,11 +50,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["live-cam", *words])
-    monkeypatch.setattr(logging.getLogger("live_cam"), "handlers", [])
+def call(*words: str) -> subprocess.CompletedProcess[str]:
     with tiny.registered():
-        return exit_code(threading.Event())
+        return called(*words)
 
 
 def make_files(name: str) -> None:
@@ -73,25 +69,23 @@ def make_files(name: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_any_name_names_a_file(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
-) -> None:
+def test_any_name_names_a_file(folder: Path, name: str) -> None:
     make_files(name)
     network = (*NETWORK, f"--weights={name}.pth", f"--labels={name}.txt")
     live = ("run", "--headless", "--every-frame", "--engine", "hook", f"--source={name}.mkv")
     evaluate = ("evaluate", "--steps=1", "--method=gradcam")
     written = (f"--record={name}.mp4", f"--predictions={name}.jsonl")
-    codes = [
-        call(monkeypatch, *live, *written, *network),
-        call(monkeypatch, *live[:-1], f"--source={name}.png", *network),
-        call(monkeypatch, "video", *network, "--", f"{name}.mkv", f"{name}.2.mkv"),
-        call(monkeypatch, "image", "--json", *network, f"--output={name}.d", "--", f"{name}.png"),
-        call(monkeypatch, *live[:-1], f"--source=./{name}.d/", *network),
-        call(monkeypatch, *evaluate, f"--json={name}.json", *network, "--", f"{name}.d"),
+    done = [
+        call(*live, *written, *network),
+        call(*live[:-1], f"--source={name}.png", *network),
+        call("video", *network, "--", f"{name}.mkv", f"{name}.2.mkv"),
+        call("image", "--json", *network, f"--output={name}.d", "--", f"{name}.png"),
+        call(*live[:-1], f"--source=./{name}.d/", *network),
+        call(*evaluate, f"--json={name}.json", *network, "--", f"{name}.d"),
     ]
-    said = capsys.readouterr()
-    assert "Traceback" not in said.err
-    assert codes == [0] * len(codes), said.err
+    for each in done:
+        assert "Traceback" not in each.stderr
+        assert each.returncode == 0, each.stderr
     assert len(read_log(folder / f"{name}.jsonl")) == 3
     found = {path.name for path in folder.iterdir()}
     endings = (".d", ".mkv", ".2.mkv", ".mp4", ".png", ".jsonl", ".json", ".pth", ".txt")
@@ -124,34 +118,28 @@ def test_any_name_names_a_file(
 )
 @pytest.mark.parametrize("name", ["n" * 300, "n/" * 3000], ids=["long", "deep"])
 def test_names_that_no_file_can_have_are_refused(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    words: tuple[str, ...],
-    name: str,
+    folder: Path, words: tuple[str, ...], name: str
 ) -> None:
     (folder / "picture.png").write_bytes(b"")
-    code = call(monkeypatch, *(word.replace("{}", name) for word in words))
-    *usage, sentence = capsys.readouterr().err.strip().splitlines()
-    assert code == 2, sentence
+    done = call(*(word.replace("{}", name) for word in words))
+    *usage, sentence = done.stderr.strip().splitlines()
+    assert done.returncode == 2, sentence
     assert not any("Traceback" in line for line in usage)
     assert len(sentence) < 500 + len(name)
 
 
-def test_the_home_folder_is_meant_by_a_tilde(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_home_folder_is_meant_by_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "home").mkdir()
     monkeypatch.setenv("HOME", str(folder / "home"))
     make_files("home/a")
     network = (*NETWORK, "--weights=~/a.pth", "--labels=~/a.txt")
     live = ("run", "--headless", "--every-frame", "--engine", "hook", "--source=~/a.mkv")
-    codes = [
-        call(monkeypatch, *live, "--record=~/b.mp4", "--predictions=~/b.jsonl", *network),
-        call(monkeypatch, "video", "~/a.mkv", "~/c.mkv", *network),
-        call(monkeypatch, "image", "~/a.png", "--output=~/d", *network),
+    done = [
+        call(*live, "--record=~/b.mp4", "--predictions=~/b.jsonl", *network),
+        call("video", "~/a.mkv", "~/c.mkv", *network),
+        call("image", "~/a.png", "--output=~/d", *network),
     ]
-    assert codes == [0, 0, 0], capsys.readouterr().err
+    assert [each.returncode for each in done] == [0, 0, 0], done
     made = {path.name for path in (folder / "home").iterdir()}
     assert {"b.mp4", "b.jsonl", "c.mkv", "d"} <= made
     assert not (folder / "~").exists()

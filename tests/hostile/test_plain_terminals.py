@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from live_cam.cli import cli, main
+from live_cam.cli import cli, exit_code
 from live_cam.cli.printing import legible
 from live_cam.opencv import cv2
 from tests.hostile import tiny
@@ -81,9 +82,9 @@ def test_every_command_can_be_read(
     for stream in ("stdout", "stderr"):
         terminal = io.TextIOWrapper(written, encoding=encoding, write_through=True)
         monkeypatch.setattr(sys, stream, terminal)
-    with tiny.registered(), pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == (2 if name == "wrong" else 0), written.getvalue()
+    with tiny.registered():
+        code = exit_code(threading.Event())
+    assert code == (2 if name == "wrong" else 0), written.getvalue()
     text = written.getvalue().decode(encoding)
     said = SAID.get(name, "").replace("64x48", "64×48" if encoding == "latin-1" else "64x48")
     assert said in text

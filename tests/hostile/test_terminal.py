@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import threading
 import unicodedata
 from pathlib import Path
 
-import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from live_cam.cli import exit_code
 from live_cam.cli.printing import printable
 from tests.capture.media import RED, marked
 from tests.hostile import bombs, tiny
 from tests.networks import randomised
+from tests.program import called
 
 CLEAR = "\x1b[2J\x1b]0;title\x07"
 OVERRIDE = "\u202e"
@@ -48,20 +45,13 @@ def assert_tame(text: str) -> None:
     assert "Traceback" not in text
 
 
-def printed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object
-) -> tuple[int, str]:
+def printed(*arguments: object) -> tuple[int, str]:
     """The exit code of the command line, and all that it prints."""
-    monkeypatch.setattr("sys.argv", ["live-cam", *map(str, arguments)])
-    monkeypatch.setattr(logging.getLogger("live_cam"), "handlers", [])
-    code = exit_code(threading.Event())
-    output = capsys.readouterr()
-    return code, output.out + output.err
+    done = called(*arguments)
+    return done.returncode, done.stdout + done.stderr
 
 
-def test_names_of_files_and_tensors_in_what_is_printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_names_of_files_and_tensors_in_what_is_printed(tmp_path: Path) -> None:
     folder = tmp_path / f"{NAME}s"
     folder.mkdir()
     (folder / f"1{NAME}.jpg").write_bytes(bombs.jpeg(marked(RED)))
@@ -75,14 +65,12 @@ def test_names_of_files_and_tensors_in_what_is_printed(
     network = ("--model", tiny.NAME, "--weights")
 
     with tiny.registered():
-        read = printed(monkeypatch, capsys, *run, *network, sound)
-        refused = printed(monkeypatch, capsys, *run, *network, strange)
-        explained = printed(monkeypatch, capsys, "image", folder, *network, sound)
-        there = printed(monkeypatch, capsys, "image", folder, *network, sound)
-        measured = printed(
-            monkeypatch, capsys, "evaluate", folder, *network, sound, "--steps", 1, "--json", log
-        )
-    mistaken = printed(monkeypatch, capsys, "run", f"--{NAME}")
+        read = printed(*run, *network, sound)
+        refused = printed(*run, *network, strange)
+        explained = printed("image", folder, *network, sound)
+        there = printed("image", folder, *network, sound)
+        measured = printed("evaluate", folder, *network, sound, "--steps", 1, "--json", log)
+    mistaken = printed("run", f"--{NAME}")
     every = (read, refused, explained, there, measured, mistaken)
 
     assert [code for code, _ in every] == [0, 2, 1, 2, 1, 2]
