@@ -15,10 +15,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from live_cam.opencv import cv2
-from tests.networks import COLOURS
+from tests.end_to_end import injecting
+from tests.hostile import tiny
+from tests.networks import COLOURS, randomised
 from tests.program import TIME_LIMIT, called, command, environment, live_cam, read_video
 from tests.transcode.clips import frames, shade, sound, times, write_clip
 
@@ -118,6 +121,8 @@ def test_a_video_that_is_cut_off_ends_with_1_and_what_was_there(tmp_path: Path) 
 
 @pytest.fixture
 def long_clip(tmp_path: Path) -> Path:
+    """More than even the tiny network gets through before it is stopped; its weights beside it."""
+    torch.save(randomised(tiny.tiny()).state_dict(), tmp_path / "tiny.pth")
     pictures = [shade(number // 25, 64, 48) for number in range(4000)]
     return write_clip(tmp_path / "long.mkv", pictures, sound=["aac"], codec="mpeg4")
 
@@ -129,10 +134,15 @@ def _written(path: Path) -> int:
     return 0
 
 
+def _with_the_tiny_network(*arguments: str) -> list[str]:
+    weights = ("--model", tiny.NAME, "--weights", "tiny.pth")
+    return [sys.executable, str(injecting.__file__), "nothing", *arguments, *weights]
+
+
 def _begin(source: Path, target: str) -> subprocess.Popen[str]:
     """Start, and wait until a second of the video is on the disk."""
     process = subprocess.Popen(
-        command("video", source.name, target, *MODEL),
+        _with_the_tiny_network("video", source.name, target),
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
@@ -180,17 +190,14 @@ def test_what_was_done_plays_after_a_kill(long_clip: Path, target: str) -> None:
     assert sound(long_clip.with_name(target))[-1].time > found[-1] - 1
 
 
-def _on_a_terminal(source: Path) -> tuple[subprocess.Popen[bytes], Iterator[str]]:
+def _on_a_terminal(
+    folder: Path, program: list[str]
+) -> tuple[subprocess.Popen[bytes], Iterator[str]]:
     """Start it on a terminal. Returns it, and all that it has shown so far, after each write."""
     import pty
 
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command("video", source.name, "out.mp4", *MODEL, "--batch", "3"),
-        stderr=theirs,
-        env=environment(TERM="xterm"),
-        cwd=source.parent,
-    )
+    process = subprocess.Popen(program, stderr=theirs, env=environment(TERM="xterm"), cwd=folder)
     os.close(theirs)
 
     def shown() -> Iterator[str]:
@@ -206,7 +213,9 @@ def _on_a_terminal(source: Path) -> tuple[subprocess.Popen[bytes], Iterator[str]
 
 @needs_signals
 def test_on_a_terminal_a_bar_shows_how_far_it_is_and_how_fast(clip: Path) -> None:
-    process, shown = _on_a_terminal(clip)
+    process, shown = _on_a_terminal(
+        clip.parent, command("video", "clip.mp4", "out.mp4", *MODEL, "--batch", "3")
+    )
     *_, text = shown
     assert process.wait(TIME_LIMIT) == 0
     assert re.search(r"\[#+-+\] +\d+%.*6 frames, \d+\.\d per second", text)
@@ -216,7 +225,9 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is_and_how_fast(clip: Path) -> Non
 
 @needs_signals
 def test_on_a_terminal_a_bar_shows_the_time_left(long_clip: Path) -> None:
-    process, shown = _on_a_terminal(long_clip)
+    process, shown = _on_a_terminal(
+        long_clip.parent, _with_the_tiny_network("video", long_clip.name, "out.mp4")
+    )
     stopped = False
     for text in shown:
         if not stopped and re.search(r"\[#*-+\] +\d+% +\d\d:\d\d:\d\d", text):
