@@ -77,7 +77,6 @@ def test_vgg19_at_full_size(engines: Engines, name: str, index: int | None) -> N
         "mobilenet_v2",
         "squeezenet1_1",
         "vit_b_16",
-        "swin_t",
         "timm/vit_tiny_patch16_224",
         "timm/swin_tiny_patch4_window7_224",
         "timm/convnext_atto",
