@@ -40,6 +40,18 @@ def _a_hang_up_counts() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """Give each test the threads that the first one had: what it sets is the whole process's.
+
+    With more threads than cores, torch's wait for each other, and hold all cores meanwhile.
+    """
+    before = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != before:
+        torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
 def _without_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let tests mean the CPU, whatever is here, as `tests.program` does for those of the program.
 

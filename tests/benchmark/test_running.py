@@ -35,7 +35,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_script(tmp_path: Path) -> None:
     result = run(
-        "--model", "efficientnet_lite0", "--frames", "2", "--no-int8", "--device", "cpu",
+        "--model", "squeezenet1_1", "--frames", "2", "--no-int8", "--device", "cpu",
         "--loop", "2", "--engine", "torch",
         "--part", "engines", "--part", "loop", "--part", "tracking",
         "--json", tmp_path / "found.json",
