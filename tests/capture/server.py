@@ -84,7 +84,8 @@ class Server:
 
     def _answer(self, request: BaseHTTPRequestHandler, path: str) -> None:
         while self.silent.is_set():
-            self._stopped.wait(0.02)
+            if self._stopped.wait(0.02):
+                return
         if self.login and self.asked[-1] != _basic(self.login):
             request.send_response(401)
             request.send_header("WWW-Authenticate", 'Basic realm="camera"')
