@@ -31,6 +31,9 @@ _BRIGHT_SHARE: Final = 0.01
 _DAMAGE_WEIGHT: Final = 0.1
 """Weight of each picture in the share of damaged ones: the last dozen or two count."""
 _DAMAGED_SHARE: Final = 0.3
+_MENDED_SHARE: Final = 0.1
+"""Below it they are many no more. Where a third of them is damaged, the share is now above the
+other limit and now below it, and the same sentence would be said again and again."""
 
 
 class Watch:
@@ -38,23 +41,20 @@ class Watch:
 
     Attributes:
         size_changed_at: When pictures of another size began to come; None: never.
+        damaged: Whether many of the last pictures could not be decoded.
     """
 
     def __init__(self, kind: str, name: str) -> None:
         """Take the device's kind, `camera` or `stream`, and what the user knows it as."""
         self.size_changed_at: float | None = None
+        self.damaged = False
         self._kind = kind
         self._name = name
         self._last: NDArray[np.uint8] | None = None
         self._last_at = 0.0
         self._same_since = 0.0
         self._black_since: float | None = None
-        self._damaged = 0.0
-
-    @property
-    def damaged(self) -> bool:
-        """Whether many of the last pictures could not be decoded."""
-        return self._damaged > _DAMAGED_SHARE
+        self._damaged_share = 0.0
 
     def see(self, image: NDArray[np.uint8], timestamp: float) -> None:
         """Look at the next picture.
@@ -67,7 +67,8 @@ class Watch:
         # What was not seen is not known to have been the same, or black.
         missed = timestamp - self._last_at > _GAP
         self._last_at = timestamp
-        self._damaged *= 1 - _DAMAGE_WEIGHT
+        self._damaged_share *= 1 - _DAMAGE_WEIGHT
+        self.damaged = self.damaged and self._damaged_share > _MENDED_SHARE
         if last is not None and last.shape != image.shape:
             self.size_changed_at = timestamp
         if last is None or last.shape != image.shape or missed or not _identical(last, image):
@@ -79,7 +80,8 @@ class Watch:
 
     def see_damaged(self) -> None:
         """Take note of a picture that could not be decoded."""
-        self._damaged += _DAMAGE_WEIGHT * (1 - self._damaged)
+        self._damaged_share += _DAMAGE_WEIGHT * (1 - self._damaged_share)
+        self.damaged = self.damaged or self._damaged_share > _DAMAGED_SHARE
 
     @property
     def trouble(self) -> Trouble | None:

@@ -106,6 +106,20 @@ def test_many_damaged_pictures_are_named_and_a_few_are_not(
     assert (_brief(watch) == "camera sends damaged pictures") is named
 
 
+@pytest.mark.parametrize("every", [2, 3])
+def test_many_damaged_pictures_are_named_once_until_they_are_few(watch: Watch, every: int) -> None:
+    named = []
+    for number in range(600):
+        if number % every == 0 and number < 300:
+            watch.see_damaged()
+        else:
+            watch.see(noisy(GREY[:48, :64], number, 2), number / 30)
+        named.append(watch.damaged)
+    changes = [number for number in range(1, 600) if named[number] != named[number - 1]]
+    assert len(changes) == 2, changes
+    assert not named[-1]
+
+
 def test_before_the_first_picture_there_is_nothing_to_say(watch: Watch) -> None:
     watch.see_damaged()
     assert _brief(watch) is None
