@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -96,20 +97,20 @@ def write_video(
     return path
 
 
+def _pictures(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            yield float(frame.time or 0), frame.to_ndarray(format="bgr24")
+
+
 def read_video(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:
     """Every picture (BGR) of a video with its time in seconds."""
-    with av.open(str(path)) as container:
-        return [
-            (float(frame.time or 0), frame.to_ndarray(format="bgr24"))
-            for frame in container.decode(video=0)
-        ]
+    return list(_pictures(path))
 
 
 def read_what_plays(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:
     """The same of a video that was cut off in writing: up to there, as players play it."""
     pictures: list[tuple[float, NDArray[np.uint8]]] = []
-    with av.open(str(path)) as container, suppress(av.error.InvalidDataError):
-        for frame in container.decode(video=0):
-            picture = float(frame.time or 0), frame.to_ndarray(format="bgr24")
-            pictures.append(picture)
+    with suppress(av.error.InvalidDataError):
+        pictures.extend(_pictures(path))  # which keeps what came before the error
     return pictures

@@ -20,11 +20,6 @@ PAUSE = 0.03
 """Seconds that a camera leaves between two frames, in which others open."""
 
 
-@pytest.fixture(autouse=True)
-def threads() -> None:
-    torch.set_num_threads(cores())
-
-
 def explained(
     settings: Settings, image: NDArray[np.uint8]
 ) -> tuple[list[str], list[str], list[str]]:

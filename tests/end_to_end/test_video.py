@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from live_cam.opencv import cv2
-from tests.end_to_end import injecting
+from tests.end_to_end.test_interrupts import NETWORK, injected
 from tests.hostile import tiny
 from tests.networks import COLOURS, randomised
 from tests.program import TIME_LIMIT, called, command, environment, live_cam, read_what_plays
@@ -134,15 +134,10 @@ def _written(path: Path) -> int:
     return 0
 
 
-def _with_the_tiny_network(*arguments: str) -> list[str]:
-    weights = ("--model", tiny.NAME, "--weights", "tiny.pth")
-    return [sys.executable, str(injecting.__file__), "nothing", *arguments, *weights]
-
-
 def _begin(source: Path, target: str) -> subprocess.Popen[str]:
     """Start, and wait until a second of the video is on the disk."""
     process = subprocess.Popen(
-        _with_the_tiny_network("video", source.name, target),
+        injected("nothing", "video", source.name, target, *NETWORK),
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
@@ -227,7 +222,7 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is_and_how_fast(clip: Path) -> Non
 @needs_signals
 def test_on_a_terminal_a_bar_shows_the_time_left(long_clip: Path) -> None:
     process, shown = _on_a_terminal(
-        long_clip.parent, _with_the_tiny_network("video", long_clip.name, "out.mp4")
+        long_clip.parent, injected("nothing", "video", long_clip.name, "out.mp4", *NETWORK)
     )
     stopped = False
     for text in shown:

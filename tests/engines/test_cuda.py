@@ -139,6 +139,7 @@ def test_memory_that_is_gone_in_the_middle(frame: Frame, engine: str) -> None:
 
 
 _LOSE_IT = """
+import sys
 from contextlib import suppress
 
 import torch
@@ -147,8 +148,6 @@ from live_cam.capture import Frame
 from live_cam.explainer import Explainer
 from live_cam.opencv import cv2
 from live_cam.settings import Settings
-
-import sys
 
 frame = Frame(cv2.imread(sys.argv[1]), 0, 0.0)
 with Explainer(Settings(model="efficientnet_lite0", engine=sys.argv[2]), print) as explainer:

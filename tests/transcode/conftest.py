@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,7 +13,7 @@ from tests.transcode.clips import SHADES
 
 
 @pytest.fixture(autouse=True)
-def shades(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def shades(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every network is the one that names the shades, by their numbers."""
     module = shade_network(SHADES)
     classifier = replace(
@@ -27,6 +26,3 @@ def shades(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     preprocess = Preprocessor(SIZE, classifier.mean, classifier.std, device)
     loaded = Loaded(classifier, preprocess, device)
     monkeypatch.setattr("live_cam.batch.load_network", lambda *_: loaded)
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
