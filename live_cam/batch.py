@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import torch
 
-from live_cam.closing import Closing
 from live_cam.engines.faults import FAILURES, free_memory, known_fault, reason
 from live_cam.errors import EngineError, OutOfMemoryError, first_line
 from live_cam.loading import cpu_may_step_in, load_network, share_threads
 from live_cam.memory import room_for
 from live_cam.respondent import Respondent, perturbs
+from live_cam.runtime.closing import Closing
+from live_cam.runtime.timing import StageTimer
 from live_cam.settings import EMBEDDED_MODEL
 from live_cam.target_layer import get_layer
-from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from live_cam.precision import Precision
-    from live_cam.timing import StageTimer
+    from live_cam.runtime.timing import StageTimer
 
 _PERTURBING: Final[dict[str, type[PerturbationCAM]]] = {
     "scorecam": ScoreCAM,

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from live_cam.closing import Closing
 from live_cam.errors import EngineError, NonFiniteError, UnexplainedError
 from live_cam.question import Question
+from live_cam.runtime.closing import Closing
 from live_cam.settings import ACCELERATORS, CHECK_EVERY, EMBEDDED_MODEL
 from live_cam.status import Confirmation
 

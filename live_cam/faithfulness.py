@@ -13,8 +13,8 @@ import torch
 
 from live_cam.explanation import Check, Prediction
 from live_cam.metrics import masked
-from live_cam.opencv import cv2
 from live_cam.resizing import enlarged
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from live_cam.gradcam import CAM, CAMResult, Evidence
     from live_cam.question import Question
     from live_cam.ranking import Ranking
-    from live_cam.timing import StageTimer
+    from live_cam.runtime.timing import StageTimer
 
 
 class Asked(Protocol):

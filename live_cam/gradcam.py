@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from live_cam.closing import Closing
 from live_cam.errors import UsageError
 from live_cam.methods import find_method
 from live_cam.precision import Precision, synchronize
+from live_cam.runtime.closing import Closing
+from live_cam.runtime.timing import StageTimer
 from live_cam.tape import CutTape
-from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

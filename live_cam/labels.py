@@ -8,7 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from live_cam.errors import UsageError, shortened
-from live_cam.text_file import read_text
+from live_cam.runtime.text_file import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,8 +8,8 @@ import torch
 from torch.nn.functional import interpolate
 
 from live_cam.gradcam import CAMResult, TapedCAM, chosen_classes, summed_score, wanted_classes
+from live_cam.runtime.timing import StageTimer
 from live_cam.tape import CutTape
-from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

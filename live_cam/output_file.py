@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from live_cam.outputs import check_output, refusal
-from live_cam.worker import Worker
+from live_cam.runtime.worker import Worker
 
 if TYPE_CHECKING:
     from pathlib import Path

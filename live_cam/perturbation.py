@@ -18,9 +18,9 @@ from live_cam.errors import EngineError
 from live_cam.gradcam import CAM, CAMResult, chosen_classes, wanted_classes
 from live_cam.methods import weighted_sum
 from live_cam.precision import Precision
+from live_cam.runtime.timing import StageTimer
 from live_cam.tape import CutTape, evaluating
 from live_cam.target_layer import get_layer
-from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from live_cam.capture.stills import natural_order, pictures_in
 from live_cam.errors import UsageError, first_line, shortened
-from live_cam.user_path import expanded
+from live_cam.runtime.user_path import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,14 +16,14 @@ from live_cam.controls import Controls
 from live_cam.explainer import Explainer
 from live_cam.labels import find_classes
 from live_cam.limits import Limits
-from live_cam.opencv import cv2
 from live_cam.overlay import Overlay, peak
 from live_cam.pointing import PointingGame
 from live_cam.recording import Recording
+from live_cam.runtime.opencv import cv2
+from live_cam.runtime.timing import FPSMeter
 from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from live_cam.stabiliser import Stabiliser
 from live_cam.status import KEY_SECONDS, Confirmation
-from live_cam.timing import FPSMeter
 from live_cam.window import Window
 
 if TYPE_CHECKING:

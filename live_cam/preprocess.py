@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from live_cam.geometry import Region, fitted
-from live_cam.opencv import cv2
 from live_cam.resizing import shrunk
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from live_cam.closing import Closing
 from live_cam.engines import open_engine
+from live_cam.runtime.closing import Closing
 from live_cam.target_layer import get_layer
 
 if TYPE_CHECKING:

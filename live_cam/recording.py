@@ -10,9 +10,9 @@ from live_cam.errors import LiveCamError, RecordingError
 from live_cam.outputs import create_free, timed_name
 from live_cam.predictions import PredictionLog
 from live_cam.recorder import Recorder
+from live_cam.runtime.worker import Worker
 from live_cam.snapshot import save_snapshot
 from live_cam.status import Confirmation
-from live_cam.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from live_cam.geometry import WHOLE, Region
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from live_cam.cams import open_cam
-from live_cam.closing import Closing
 from live_cam.engines import Engine, open_engine
 from live_cam.errors import UsageError
 from live_cam.findings import ask, ask_each
@@ -13,6 +12,7 @@ from live_cam.gradcam import CAM
 from live_cam.guided import guided_backpropagation, guided_gradcam
 from live_cam.precision import Precision
 from live_cam.question import FOR
+from live_cam.runtime.closing import Closing
 from live_cam.settings import ACCELERATORS, METHODS
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from live_cam.findings import Findings
     from live_cam.loading import Loaded
     from live_cam.question import Question
+    from live_cam.runtime.timing import StageTimer
     from live_cam.settings import NetworkSettings
-    from live_cam.timing import StageTimer
 
 
 class Respondent(Closing):

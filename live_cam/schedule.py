@@ -11,10 +11,10 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from live_cam.errors import NonFiniteError, UnexplainedError
-from live_cam.latest import Latest
 from live_cam.playback import Playback
+from live_cam.runtime.latest import Latest
+from live_cam.runtime.worker import Worker
 from live_cam.stillness import Stillness
-from live_cam.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from live_cam.closing import Closing
 from live_cam.errors import UsageError
 from live_cam.following import AxesFollower
+from live_cam.runtime.closing import Closing
 from live_cam.target_layer import get_layer
 
 if TYPE_CHECKING:

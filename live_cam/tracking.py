@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from live_cam.geometry import WHOLE, Region
-from live_cam.opencv import cv2
 from live_cam.resizing import enlarged
+from live_cam.runtime.opencv import cv2
 from live_cam.stillness import same_picture
 
 if TYPE_CHECKING:

@@ -36,12 +36,12 @@ from live_cam.classifier import load_classifier
 from live_cam.engines.openvino import openvino_devices
 from live_cam.errors import LiveCamError
 from live_cam.precision import select_device
-from live_cam.report import Report
+from live_cam.runtime.report import Report
 from live_cam.settings import ENGINES, Settings
 
 if TYPE_CHECKING:
     from live_cam.classifier import Classifier
-    from live_cam.report import Section
+    from live_cam.runtime.report import Section
 
 _PARTS = ("engines", "loop", "tracking", "calm", "views")
 _WARM_UP = 3

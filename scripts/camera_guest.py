@@ -125,7 +125,7 @@ def _quit(freeze: float, window: bool) -> tuple[int, float]:
 
 def damaged() -> int:
     """Run the program on a camera of which every second picture is cut off on its way."""
-    from live_cam.opencv import cv2
+    from live_cam.runtime.opencv import cv2
 
     photo = cv2.imread(os.environ["PHOTO"])
     if photo is None:

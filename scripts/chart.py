@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from live_cam.report import Report
+    from live_cam.runtime.report import Report
 
 _OURS: Final = "#0b6e99"
 _OTHERS: Final = "#b9bec4"

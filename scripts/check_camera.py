@@ -37,7 +37,7 @@ from camera_verdicts import (
     says,
 )
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

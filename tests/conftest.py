@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torchvision import models
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.networks import colour_vgg19, randomised, save_weights
 
 _LONG = {"end_to_end": -3, "benchmark": -2, "engines": -1}

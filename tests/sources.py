@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_cam.capture import Frame
-from live_cam.closing import Closing
 from live_cam.errors import CaptureError
+from live_cam.runtime.closing import Closing
 
 
 class FakeSource(Closing):

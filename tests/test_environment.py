@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from importlib import metadata
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 
 
 def test_the_peers_left_the_window_in_place() -> None:

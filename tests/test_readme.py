@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from live_cam.actions import KEY_HELP
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from live_cam.settings import FITS, THEMES, VIEWS
 
 ROOT = Path(__file__).parent.parent

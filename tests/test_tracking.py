@@ -8,8 +8,8 @@ from live_cam.benchmark.flicker import noisy
 from live_cam.benchmark.pan import MOTIONS, RATE, SIZE, Motion, Pan, distances, photo_pan
 from live_cam.capture import Frame
 from live_cam.explanation import Explanation
-from live_cam.opencv import cv2
 from live_cam.overlay import peak, to_frame
+from live_cam.runtime.opencv import cv2
 from live_cam.tracking import Tracker
 
 STEADY = Motion(name="pan", object_speed=(300.0, 0.0))

@@ -21,7 +21,7 @@ import pytest
 
 from live_cam import display as display_module
 from live_cam.errors import WindowError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from live_cam.window import Window, display_problem, key_name
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ PRELUDE = """
 import ctypes, subprocess, sys, time
 import numpy as np
 from live_cam.errors import WindowError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from live_cam.window import Window, display_problem
 
 PICTURE = np.full((240, 320, 3), 90, np.uint8)

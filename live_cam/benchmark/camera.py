@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from live_cam.capture.demo import demo_photos
-from live_cam.closing import Closing
-from live_cam.opencv import cv2
+from live_cam.runtime.closing import Closing
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from live_cam.benchmark.contest import Answer, Contestant
-from live_cam.closing import Closing
 from live_cam.engines import available_engines, open_engine
 from live_cam.engines.openvino import openvino_devices
 from live_cam.errors import LiveCamError
+from live_cam.runtime.closing import Closing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -11,9 +11,9 @@ import numpy as np
 from live_cam.capture import Frame
 from live_cam.capture.demo import demo_photos
 from live_cam.explainer import Explainer
-from live_cam.opencv import cv2
 from live_cam.overlay import blend_heatmap, peak
-from live_cam.report import Cell, Column, Section
+from live_cam.runtime.opencv import cv2
+from live_cam.runtime.report import Cell, Column, Section
 from live_cam.settings import DEFAULT_SMOOTHING, EMBEDDED_MODEL, Settings
 from live_cam.stabiliser import Stabiliser
 

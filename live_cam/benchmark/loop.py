@@ -15,7 +15,7 @@ from live_cam.capture import open_source
 from live_cam.display import display_problem
 from live_cam.explainer import Explainer
 from live_cam.pipeline import LivePipeline
-from live_cam.report import Cell, Column, Section
+from live_cam.runtime.report import Cell, Column, Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,9 +10,9 @@ import numpy as np
 from live_cam.capture import Frame
 from live_cam.capture.demo import demo_photos
 from live_cam.explanation import Explanation
-from live_cam.opencv import cv2
 from live_cam.overlay import peak
-from live_cam.report import Cell, Column, Section
+from live_cam.runtime.opencv import cv2
+from live_cam.runtime.report import Cell, Column, Section
 from live_cam.tracking import Tracker
 
 if TYPE_CHECKING:

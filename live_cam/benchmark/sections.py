@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from live_cam.benchmark.limits import time_limit
-from live_cam.report import Cell, Column, Section
+from live_cam.runtime.report import Cell, Column, Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ from live_cam.benchmark.inputs import benchmark_inputs, network
 from live_cam.benchmark.limits import measure_limits
 from live_cam.benchmark.machine import describe_machine
 from live_cam.precision import select_device
-from live_cam.report import Cell, Column, Report, Section
+from live_cam.runtime.report import Cell, Column, Report, Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

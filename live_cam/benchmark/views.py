@@ -13,10 +13,10 @@ from live_cam.capture import Frame
 from live_cam.capture.demo import SIZE, DemoScene
 from live_cam.controls import Controls
 from live_cam.explainer import Explainer
-from live_cam.opencv import cv2
 from live_cam.overlay import Overlay
 from live_cam.question import AGAINST, VERSUS, Question
-from live_cam.report import Cell, Column, Section
+from live_cam.runtime.opencv import cv2
+from live_cam.runtime.report import Cell, Column, Section
 from live_cam.settings import CHECK_EVERY, DEFAULT_SMOOTHING, VIEWS
 from live_cam.stabiliser import Stabiliser
 from live_cam.status import Status

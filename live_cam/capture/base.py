@@ -7,7 +7,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from live_cam.capture.source import Frame
-from live_cam.closing import Closing
+from live_cam.runtime.closing import Closing
 
 if TYPE_CHECKING:
     import numpy as np

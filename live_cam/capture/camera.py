@@ -14,7 +14,7 @@ from live_cam.capture.driver import Report, Request, Shot
 from live_cam.capture.jpeg import WholeJPEGs
 from live_cam.capture.live import LiveSource
 from live_cam.errors import CaptureError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from live_cam.settings import RECONNECT_SECONDS
 
 if TYPE_CHECKING:

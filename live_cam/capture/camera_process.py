@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 from live_cam.capture.driver import Report, Request, serve
-from live_cam.latest import Latest
+from live_cam.runtime.latest import Latest
 
 if TYPE_CHECKING:
     from io import RawIOBase

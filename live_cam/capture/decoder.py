@@ -16,7 +16,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from live_cam.errors import UsageError, first_line
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from live_cam.settings import MOST_VIDEO_PIXELS
 
 if TYPE_CHECKING:

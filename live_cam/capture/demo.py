@@ -10,7 +10,7 @@ import numpy as np
 
 from live_cam.capture.base import PacedSource, Picture
 from live_cam.errors import UsageError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -37,7 +37,7 @@ def list_cameras() -> list[tuple[str, str]]:
             for path in _video_nodes()
             if _captures(path)
         ]
-    from live_cam.opencv import cv2
+    from live_cam.runtime.opencv import cv2
 
     found = []
     for index in range(_PROBED):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from live_cam.capture.base import Trouble
 from live_cam.capture.devices import camera_problem
 from live_cam.errors import first_line
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Callable

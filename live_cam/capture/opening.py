@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from live_cam.capture.masking import masked
 from live_cam.errors import UsageError, shortened
+from live_cam.runtime.user_path import expanded
 from live_cam.settings import RECONNECT_SECONDS
-from live_cam.user_path import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

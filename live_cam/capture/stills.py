@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from live_cam.capture.base import PacedSource, Picture
 from live_cam.capture.soundness import is_sound, open_known
 from live_cam.errors import UsageError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from live_cam.settings import MOST_PIXELS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from live_cam.cli.printing import say
-from live_cam.closing import Closing
+from live_cam.runtime.closing import Closing
 
 
 class Progress(Closing):

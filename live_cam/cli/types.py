@@ -14,7 +14,7 @@ import click
 from live_cam import settings
 from live_cam.errors import UsageError, shortened
 from live_cam.outputs import check_output
-from live_cam.user_path import expanded
+from live_cam.runtime.user_path import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

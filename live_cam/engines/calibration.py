@@ -8,7 +8,7 @@ import numpy as np
 
 from live_cam.capture.demo import demo_photos
 from live_cam.errors import EngineError, UsageError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

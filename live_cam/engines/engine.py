@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from live_cam.closing import Closing
 from live_cam.gradcam import CAMResult, Evidence
+from live_cam.runtime.closing import Closing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from live_cam.timing import StageTimer
+    from live_cam.runtime.timing import StageTimer
 
 
 class Engine(Closing):

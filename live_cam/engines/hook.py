@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from live_cam.engines.engine import Engine, read_back, to_cpu
 from live_cam.gradcam import CAMResult, Evidence, GradCAM
-from live_cam.timing import StageTimer
+from live_cam.runtime.timing import StageTimer
 
 if TYPE_CHECKING:
     import torch

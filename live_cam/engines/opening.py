@@ -7,10 +7,10 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from live_cam.closing import Closing
 from live_cam.engines.faults import FAILURES
 from live_cam.errors import EngineError, LiveCamError, first_line
-from live_cam.worker import Worker
+from live_cam.runtime.closing import Closing
+from live_cam.runtime.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

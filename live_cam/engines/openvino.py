@@ -20,7 +20,7 @@ from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
 from live_cam.errors import EngineError, NonFiniteError
 from live_cam.gradcam import CAMResult, Evidence, wanted_classes
 from live_cam.precision import Precision
-from live_cam.timing import StageTimer
+from live_cam.runtime.timing import StageTimer
 
 if TYPE_CHECKING:
     import threading

@@ -9,13 +9,13 @@ import queue
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from live_cam.closing import Closing
 from live_cam.engines.cut import TRACING
 from live_cam.engines.faults import FAILURES, engine_fault, free_memory, known_fault
 from live_cam.engines.opening import Candidate, Opening
 from live_cam.engines.sparing import evidence_of_each, explain_each
 from live_cam.engines.trial import Trial
 from live_cam.errors import DeviceLostError, LiveCamError, NonFiniteError, OutOfMemoryError
+from live_cam.runtime.closing import Closing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from live_cam.engines.engine import Engine
     from live_cam.gradcam import CAMResult, Evidence
-    from live_cam.timing import StageTimer
+    from live_cam.runtime.timing import StageTimer
 
 _ROUNDS = 3
 Answer = TypeVar("Answer")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from live_cam.engines.engine import Engine
-    from live_cam.timing import StageTimer
+    from live_cam.runtime.timing import StageTimer
 
 
 def explain_each(

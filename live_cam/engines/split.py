@@ -14,7 +14,7 @@ from live_cam.engines.cuda_graph import CUDAGraph
 from live_cam.engines.engine import Engine, read_back, to_cpu
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
 from live_cam.gradcam import CAMResult, Evidence, wanted_classes
-from live_cam.timing import StageTimer
+from live_cam.runtime.timing import StageTimer
 
 if TYPE_CHECKING:
     from torch import Tensor

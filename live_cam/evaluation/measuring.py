@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import torch
 
-from live_cam.closing import Closing
 from live_cam.evaluation.curves import Curves
 from live_cam.explanation import Prediction
 from live_cam.metrics import (
@@ -24,8 +23,9 @@ from live_cam.metrics import (
 from live_cam.question import TOP_CLASS, Question
 from live_cam.randomisation import ShuffledNetwork
 from live_cam.respondent import Respondent
+from live_cam.runtime.closing import Closing
+from live_cam.runtime.timing import StageTimer
 from live_cam.settings import METHODS, NetworkSettings
-from live_cam.timing import StageTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from live_cam.evaluation.measuring import RANDOM
 from live_cam.predictions import json_number, prediction_record
-from live_cam.report import Column, Report, Section
+from live_cam.runtime.report import Column, Report, Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from live_cam.evaluation.measuring import Figures, Measured
-    from live_cam.report import Cell
+    from live_cam.runtime.report import Cell
 
 _WIDTH: Final = 80
 _AVERAGED: Final = {

@@ -9,9 +9,9 @@ import numpy as np
 
 from live_cam.errors import UsageError
 from live_cam.geometry import WHOLE, Region
-from live_cam.opencv import cv2
 from live_cam.overlay.heatmap import check_heatmap, check_image, check_size
 from live_cam.resizing import enlarged
+from live_cam.runtime.opencv import cv2
 from live_cam.settings import ALPHA, COLORMAPS
 
 if TYPE_CHECKING:

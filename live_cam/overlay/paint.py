@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from live_cam.opencv import cv2
 from live_cam.overlay.text import text_mask
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

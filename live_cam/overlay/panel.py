@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from live_cam.geometry import Rectangle
-from live_cam.opencv import cv2
 from live_cam.overlay.cards import bars_card
 from live_cam.overlay.panes import Painter, caption, place
 from live_cam.overlay.theme import Style
 from live_cam.overlay.words import entries, headline
 from live_cam.resizing import shrunk
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from live_cam.geometry import WHOLE, Rectangle, Region
-from live_cam.opencv import cv2
 from live_cam.overlay import cards
 from live_cam.overlay.colours import blend, colour_map, lay, signed_layer
 from live_cam.resizing import shrunk
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from live_cam.geometry import WHOLE, Rectangle, Region
-from live_cam.opencv import cv2
 from live_cam.overlay.heatmap import peak, to_frame
 from live_cam.overlay.layout import lay_out_answer
 from live_cam.overlay.panes import canvas, caption, featured, place, tiles
 from live_cam.overlay.theme import Style
 from live_cam.overlay.words import headline, map_title
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Callable

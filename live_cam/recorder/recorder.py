@@ -18,7 +18,7 @@ from live_cam.output_file import OutputFile
 from live_cam.outputs import recording_error
 from live_cam.recorder.formats import format_of
 from live_cam.recorder.video import VideoFile
-from live_cam.worker import Worker
+from live_cam.runtime.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,9 +10,9 @@ import numpy as np
 from av.video.frame import PictureType
 
 from live_cam.errors import RecordingError
-from live_cam.opencv import cv2
 from live_cam.recorder import encoders
 from live_cam.recorder.template import Template, add_sound
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from live_cam.ahead import batches_ahead
 from live_cam.capture.stills import read_picture
+from live_cam.runtime.prefetch import batches_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -7,7 +7,6 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
-from live_cam.ahead import batches_ahead
 from live_cam.batch import BatchExplainer
 from live_cam.conflicts import check_video
 from live_cam.errors import CaptureError
@@ -15,6 +14,7 @@ from live_cam.labels import find_classes
 from live_cam.overlay import Overlay
 from live_cam.question import AGAINST, FOR, Question
 from live_cam.recorder import Recorder, Template
+from live_cam.runtime.prefetch import batches_ahead
 from live_cam.stabiliser import Stabiliser
 from live_cam.status import Status
 from live_cam.transcode.reading import Reader

@@ -10,8 +10,8 @@ import av.error
 
 from live_cam.capture import Frame
 from live_cam.capture.video import lost, open_decoder
-from live_cam.closing import Closing
 from live_cam.errors import LiveCamError, UsageError
+from live_cam.runtime.closing import Closing
 from live_cam.transcode.timeline import Timeline
 
 if TYPE_CHECKING:

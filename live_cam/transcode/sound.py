@@ -9,8 +9,8 @@ import av
 import av.error
 from av.bitstream import BitStreamFilterContext
 
-from live_cam.closing import Closing
 from live_cam.recorder import SoundPacket
+from live_cam.runtime.closing import Closing
 from live_cam.transcode.timeline import Timeline
 
 if TYPE_CHECKING:

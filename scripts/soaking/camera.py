@@ -9,7 +9,7 @@ import numpy as np
 
 from live_cam.capture.base import Picture, Trouble
 from live_cam.capture.live import LiveSource
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

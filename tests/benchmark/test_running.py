@@ -16,7 +16,7 @@ from live_cam.benchmark.short import bench
 from live_cam.benchmark.views import views_section
 from live_cam.capture.demo import demo_photos
 from live_cam.errors import UsageError
-from live_cam.report import report_from_json
+from live_cam.runtime.report import report_from_json
 from live_cam.settings import VIEWS, Settings
 from tests.program import TIME_LIMIT
 

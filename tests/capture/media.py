@@ -14,8 +14,8 @@ import av
 import numpy as np
 
 from live_cam.capture import camera, driver
-from live_cam.latest import Latest
-from live_cam.opencv import cv2
+from live_cam.runtime.latest import Latest
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.capture.media import RED, marked
 
 if TYPE_CHECKING:

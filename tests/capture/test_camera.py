@@ -14,7 +14,7 @@ from live_cam.capture import Frame, Source, camera, driver, open_source
 from live_cam.capture.base import Trouble
 from live_cam.capture.camera import Camera
 from live_cam.errors import CaptureError, UsageError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.capture.media import (
     BLUE,
     GREEN,

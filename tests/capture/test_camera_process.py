@@ -21,7 +21,7 @@ from tests.capture.media import colour_of
 
 _WITH_A_FAKE_CAMERA = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from live_cam.opencv import cv2; from tests.capture.media import FakeCamera; "
+    "from live_cam.runtime.opencv import cv2; from tests.capture.media import FakeCamera; "
     "cv2.VideoCapture = FakeCamera().capture; "
     "from live_cam.capture.camera_process import main; main(*json.loads(sys.argv[2]))"
 )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from live_cam.capture import open_source
 from live_cam.capture.demo import DemoScene
 from live_cam.errors import UsageError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 
 LOOP = 600
 PHOTOS = ("chelsea", "coffee", "rocket", "motorcycle_left")

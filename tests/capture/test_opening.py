@@ -10,7 +10,7 @@ from live_cam.capture.demo import DemoScene
 from live_cam.capture.stills import Stills
 from live_cam.capture.video import Video
 from live_cam.errors import UsageError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.capture.media import RED, marked, write_video
 from tests.sources import FakeSource
 

@@ -11,7 +11,7 @@ from PIL import Image
 from live_cam.capture import Frame, Source, open_source
 from live_cam.capture.stills import Stills, open_folder
 from live_cam.errors import UsageError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.capture.media import BLUE, GREEN, RED, colour_of, marked
 
 

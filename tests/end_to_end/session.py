@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.program import TIME_LIMIT, command, environment
 from tests.test_window import ask_to_close, virtual_display
 

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from live_cam.actions import ACTIONS
-from live_cam.opencv import cv2
 from live_cam.overlay.theme import THEMES
+from live_cam.runtime.opencv import cv2
 from tests.end_to_end.session import WINDOW_MANAGER, Session, desktop, needs_a_desktop
 from tests.program import read_video
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.program import TIME_LIMIT, called, command, environment, live_cam, read_video
 from tests.stills.running import names, record
 

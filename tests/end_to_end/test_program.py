@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.program import (
     TIME_LIMIT,
     called,

@@ -83,7 +83,7 @@ def test_a_thread_within_cpp_does_not_abort_the_end(tmp_path: Path) -> None:
         tmp_path,
         """
 import numpy as np
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 picture = np.zeros((2000, 2000, 3), np.uint8)
 def work():
     while True:

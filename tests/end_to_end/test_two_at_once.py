@@ -45,7 +45,7 @@ def test_one_name_for_two_recordings_is_the_first_ones(folder: Path) -> None:
 
 
 def test_two_write_the_same_pictures(folder: Path) -> None:
-    from live_cam.opencv import cv2
+    from live_cam.runtime.opencv import cv2
 
     (folder / "pictures").mkdir()
     noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)

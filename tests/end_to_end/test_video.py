@@ -18,7 +18,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.end_to_end.test_interrupts import NETWORK, injected
 from tests.hostile import tiny
 from tests.networks import COLOURS, randomised

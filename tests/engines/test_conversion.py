@@ -16,7 +16,7 @@ from live_cam.engines.conversion import Part, convert
 from live_cam.engines.cut import TRACING, cut
 from live_cam.engines.openvino import OpenVINOEngine
 from live_cam.errors import EngineError
-from live_cam.worker import Worker
+from live_cam.runtime.worker import Worker
 from tests.engines.classifiers import as_classifier, network, pictures
 from tests.networks import tiny_network
 

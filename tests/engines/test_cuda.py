@@ -146,7 +146,7 @@ import torch
 
 from live_cam.capture import Frame
 from live_cam.explainer import Explainer
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from live_cam.settings import Settings
 
 frame = Frame(cv2.imread(sys.argv[1]), 0, 0.0)

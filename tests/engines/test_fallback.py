@@ -13,7 +13,7 @@ from live_cam.engines.opening import Candidate
 from live_cam.engines.selection import EngineSelector
 from live_cam.errors import DeviceLostError, OutOfMemoryError
 from live_cam.gradcam import CAMResult, Evidence
-from live_cam.timing import StageTimer
+from live_cam.runtime.timing import StageTimer
 from tests.engines.drivers import LOST, NO_MEMORY
 
 X = torch.zeros(3, 3, 8, 8)

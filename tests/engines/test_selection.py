@@ -15,7 +15,7 @@ from live_cam.engines.opening import Candidate
 from live_cam.engines.selection import EngineSelector
 from live_cam.errors import EngineError, NonFiniteError
 from live_cam.gradcam import CAMResult, Evidence
-from live_cam.timing import StageTimer
+from live_cam.runtime.timing import StageTimer
 
 X = torch.zeros(1, 3, 8, 8)
 IMAGE = np.zeros((8, 8, 3), np.uint8)

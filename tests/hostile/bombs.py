@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 
 # ---- checkpoints -----------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.hostile import tiny
 from tests.networks import randomised
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from live_cam.capture import open_source
 from live_cam.errors import UsageError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.capture.media import BLUE, GREEN, RED, marked, write_video
 from tests.capture.server import Server
 from tests.hostile import bombs

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.hostile import tiny
 from tests.networks import randomised
 from tests.program import called, read_log, read_video

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from live_cam.cli import cli, exit_code
 from live_cam.cli.printing import legible
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.hostile import tiny
 from tests.networks import randomised
 from tests.program import TIME_LIMIT, command, environment

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live_cam.explanation import Explanation
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from live_cam.settings import StillsSettings
 from live_cam.stills import StillsPipeline
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from live_cam.errors import UsageError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.stills.running import names, read, record, run
 
 

@@ -52,7 +52,7 @@ def test_the_next_batch_is_read_while_this_one_is_explained(
 
 
 def test_large_pictures_make_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("live_cam.ahead._MOST_BYTES", 100)
+    monkeypatch.setattr("live_cam.runtime.prefetch._MOST_BYTES", 100)
     give(monkeypatch, np.zeros((5, 4, 3), np.uint8))
     assert [len(batch) for batch in read_ahead(stills(5), 8)] == [2, 2, 1]
 

@@ -12,9 +12,9 @@ import pytest
 
 from live_cam.batch import BatchExplainer
 from live_cam.capture import Frame
-from live_cam.opencv import cv2
 from live_cam.overlay import Overlay
 from live_cam.question import Question
+from live_cam.runtime.opencv import cv2
 from live_cam.settings import NetworkSettings
 from live_cam.status import Status
 from tests.capture.media import write_video as write_rotated

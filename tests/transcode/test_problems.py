@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from live_cam.errors import CaptureError, RecordingError, UsageError
-from live_cam.opencv import cv2
+from live_cam.runtime.opencv import cv2
 from tests.test_recorder import SmallDisk
 from tests.transcode.clips import frames, number_of, shade, sound, times, write_clip
 from tests.transcode.running import run

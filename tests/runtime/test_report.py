@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from live_cam.report import Column, Report, Section, report_from_json
+from live_cam.runtime.report import Column, Report, Section, report_from_json
 
 SECTION = Section(
     "Engines",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from live_cam.timing import FPSMeter, StageTimer
+from live_cam.runtime.timing import FPSMeter, StageTimer
 
 
 class FakeClock:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from live_cam.latest import Latest
+from live_cam.runtime.latest import Latest
 
 
 def test_a_slow_reader_gets_the_newest_and_skips_the_rest() -> None:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from live_cam.worker import Worker
+from live_cam.runtime.worker import Worker
 
 
 def test_an_exception_is_raised_in_the_callers_thread_once() -> None:

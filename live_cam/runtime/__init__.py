@@ -1,0 +1,1 @@
+"""Threads, values handed between them, timing, imports and texts: no word of the domain."""
