@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from typing_extensions import Self
 
-    from live_cam.precision import Precision
+    from live_cam.network.precision import Precision
     from live_cam.runtime.timing import StageTimer
 
 _PERTURBING: Final[dict[str, type[PerturbationCAM]]] = {

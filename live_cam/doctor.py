@@ -53,7 +53,7 @@ def _cameras() -> list[str]:
 def _accelerators() -> list[str]:
     import torch
 
-    from live_cam.precision import cuda_problem
+    from live_cam.network.precision import cuda_problem
 
     found = [
         f"cuda:{index}: {torch.cuda.get_device_name(index)}"
@@ -76,7 +76,7 @@ def _accelerators() -> list[str]:
 def _engines() -> list[str]:
     """Return the engines in the order in which they step in for one another."""
     from live_cam.engines.openvino import openvino_devices
-    from live_cam.precision import select_device
+    from live_cam.network.precision import select_device
 
     found = openvino_devices()
     openvino = (
@@ -104,7 +104,7 @@ def _encoders() -> list[str]:
 def _weights() -> list[str]:
     from torchvision import models
 
-    from live_cam.weights import cached_file, embedded_file
+    from live_cam.network.weights import cached_file, embedded_file
 
     lines = []
     for name in models.list_models(module=models):

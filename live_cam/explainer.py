@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import torch
 
     from live_cam.capture import Frame
-    from live_cam.classifier import Classifier
     from live_cam.engines.selection import EngineSelector
     from live_cam.explanation import Explanation
     from live_cam.inquiry import Inquiry
+    from live_cam.network.classifier import Classifier
     from live_cam.settings import Settings
 
 _WARNING_SECONDS: Final = 8.0
@@ -136,8 +136,8 @@ class Explainer(Closing):
     ) -> EngineSelector:
         from live_cam.engines import open_engine
         from live_cam.engines.candidates import candidates
-        from live_cam.engines.cut import cut
         from live_cam.engines.selection import EngineSelector
+        from live_cam.network.cut import cut
 
         others = []
         try:

@@ -9,7 +9,7 @@ import torch
 
 from live_cam.errors import UsageError
 from live_cam.methods import find_method
-from live_cam.precision import Precision, synchronize
+from live_cam.network.precision import Precision, synchronize
 from live_cam.runtime.closing import Closing
 from live_cam.runtime.timing import StageTimer
 from live_cam.tape import CutTape
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from typing_extensions import Self
 
-    from live_cam.axes import Axes
+    from live_cam.network.axes import Axes
     from live_cam.tape import Activation
 
 

@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from live_cam.errors import UsageError
 from live_cam.gradcam import chosen_classes, summed_score, wanted_classes
-from live_cam.precision import Precision
+from live_cam.network.precision import Precision
 from live_cam.tape import evaluating
 
 if TYPE_CHECKING:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from live_cam.capture import Frame
-    from live_cam.classifier import Classifier
     from live_cam.engines.selection import EngineSelector
     from live_cam.explanation import Explanation
     from live_cam.findings import Asked, Findings
-    from live_cam.preprocess import Preprocessor
+    from live_cam.network.classifier import Classifier
+    from live_cam.network.preprocess import Preprocessor
     from live_cam.question import Question
 
 _SHUFFLE_INTERVAL: Final = 0.4

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from live_cam.classifier import Classifier, load_classifier, missing_download
 from live_cam.engines.faults import FAILURES, known_fault, reason
 from live_cam.errors import DeviceLostError, WeightsError
-from live_cam.precision import select_device
-from live_cam.preprocess import Preprocessor
+from live_cam.network.classifier import Classifier, load_classifier, missing_download
+from live_cam.network.precision import select_device
+from live_cam.network.preprocess import Preprocessor
 from live_cam.settings import ACCELERATORS, EMBEDDED_MODEL
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from live_cam.precision import Precision
+    from live_cam.network.precision import Precision
 
 _EPSILON: Final = 1e-30
 

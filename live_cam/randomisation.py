@@ -15,14 +15,14 @@ import torch
 from torch import nn
 
 from live_cam.engines import open_engine
+from live_cam.network.target_layer import get_layer
 from live_cam.runtime.closing import Closing
-from live_cam.target_layer import get_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from live_cam.classifier import Classifier
     from live_cam.engines.engine import Engine
+    from live_cam.network.classifier import Classifier
 
 _SEED = 0
 

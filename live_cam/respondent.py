@@ -10,7 +10,7 @@ from live_cam.errors import UsageError
 from live_cam.findings import ask, ask_each
 from live_cam.gradcam import CAM
 from live_cam.guided import guided_backpropagation, guided_gradcam
-from live_cam.precision import Precision
+from live_cam.network.precision import Precision
 from live_cam.question import FOR
 from live_cam.runtime.closing import Closing
 from live_cam.settings import ACCELERATORS, METHODS

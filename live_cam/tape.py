@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from live_cam.errors import UsageError
-from live_cam.following import AxesFollower
+from live_cam.network.axis_tracing import AxesFollower
+from live_cam.network.target_layer import get_layer
 from live_cam.runtime.closing import Closing
-from live_cam.target_layer import get_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from typing_extensions import Self
 
-    from live_cam.axes import Axes
-    from live_cam.precision import Precision
+    from live_cam.network.axes import Axes
+    from live_cam.network.precision import Precision
 
 
 @contextmanager

@@ -32,15 +32,15 @@ from live_cam.benchmark.machine import describe_machine
 from live_cam.benchmark.pan import tracking_section
 from live_cam.benchmark.sections import contest_section, limits_section, missing_section
 from live_cam.benchmark.views import views_section
-from live_cam.classifier import load_classifier
 from live_cam.engines.openvino import openvino_devices
 from live_cam.errors import LiveCamError
-from live_cam.precision import select_device
+from live_cam.network.classifier import load_classifier
+from live_cam.network.precision import select_device
 from live_cam.runtime.report import Report
 from live_cam.settings import ENGINES, Settings
 
 if TYPE_CHECKING:
-    from live_cam.classifier import Classifier
+    from live_cam.network.classifier import Classifier
     from live_cam.runtime.report import Section
 
 _PARTS = ("engines", "loop", "tracking", "calm", "views")

@@ -16,7 +16,7 @@ from torch import nn
 
 from live_cam.benchmark.contest import Answer, Contestant
 from live_cam.errors import LiveCamError, UsageError, first_line
-from live_cam.target_layer import get_layer
+from live_cam.network.target_layer import get_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from live_cam.classifier import Classifier
+    from live_cam.network.classifier import Classifier
 
     Explain: TypeAlias = Callable[[Tensor], Answer]
     Way: TypeAlias = Callable[[nn.Module, str, ExitStack], Explain]

@@ -75,7 +75,7 @@ def test_a_network_that_cannot_be_cut_goes_on_with_the_hook(
         raise EngineError("torch.fx cannot follow it.")
 
     # By its full name, since the package itself has a function `cut`.
-    monkeypatch.setattr(sys.modules["live_cam.engines.cut"], "cut", fail)
+    monkeypatch.setattr(sys.modules["live_cam.network.cut"], "cut", fail)
     for engine, expected in (("auto", []), ("torch", ["torch.fx cannot follow it."])):
         settings = Settings(model="efficientnet_lite0", engine=engine)
         engines, labels, said = explained(settings, photos["coffee"])

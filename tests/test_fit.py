@@ -14,9 +14,9 @@ from live_cam.capture import Frame
 from live_cam.explanation import Explanation
 from live_cam.geometry import WHOLE, Rectangle, Region, fitted
 from live_cam.gradcam import GradCAM
+from live_cam.network.preprocess import Preprocessor
 from live_cam.overlay import Overlay, peak, to_frame
 from live_cam.overlay.views import evidence_box
-from live_cam.preprocess import Preprocessor
 from live_cam.resizing import enlarged, enlargement
 from live_cam.settings import FITS
 from live_cam.status import Status

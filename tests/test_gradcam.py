@@ -12,8 +12,8 @@ from torchvision import models
 
 from live_cam.errors import NonFiniteError, UsageError
 from live_cam.gradcam import GradCAM
-from live_cam.precision import Precision
-from live_cam.target_layer import get_layer
+from live_cam.network.precision import Precision
+from live_cam.network.target_layer import get_layer
 from tests.networks import randomised, tiny_network
 
 TOLERANCE = 1e-4

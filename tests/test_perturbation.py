@@ -15,8 +15,8 @@ from live_cam.errors import NonFiniteError, UsageError
 from live_cam.gradcam import GradCAM
 from live_cam.methods import METHODS
 from live_cam.multilayer import averaged
+from live_cam.network.precision import Precision
 from live_cam.perturbation import AblationCAM, PerturbationCAM, ScoreCAM
-from live_cam.precision import Precision
 from tests.networks import randomised, tiny_network
 from tests.test_methods import channels_first
 

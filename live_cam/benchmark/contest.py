@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import torch
 
-from live_cam.precision import synchronize
+from live_cam.network.precision import synchronize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from live_cam.classifier import Classifier
     from live_cam.engines import Engine
+    from live_cam.network.classifier import Classifier
 
 TRUTH: Final = "hook fp32"
 """The entry that all maps are compared with: float32 autograd on the network as it is."""

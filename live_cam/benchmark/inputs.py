@@ -13,16 +13,16 @@ from torch import nn
 from torchvision import models
 
 from live_cam.capture.demo import RATE, SIZE, DemoScene
-from live_cam.classifier import load_classifier, missing_download
 from live_cam.errors import UsageError
-from live_cam.preprocess import Preprocessor
+from live_cam.network.classifier import load_classifier, missing_download
+from live_cam.network.preprocess import Preprocessor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
-    from live_cam.classifier import Classifier
+    from live_cam.network.classifier import Classifier
 
 _SCENE_SECONDS = 20.0
 """After which the demo scene begins anew."""

@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from live_cam.precision import compute_float32_exactly, synchronize
+from live_cam.network.precision import compute_float32_exactly, synchronize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,7 +10,7 @@ from live_cam.benchmark.entries import TRUTH, Opened, entries
 from live_cam.benchmark.inputs import benchmark_inputs, network
 from live_cam.benchmark.limits import measure_limits
 from live_cam.benchmark.machine import describe_machine
-from live_cam.precision import select_device
+from live_cam.network.precision import select_device
 from live_cam.runtime.report import Cell, Column, Report, Section
 
 if TYPE_CHECKING:

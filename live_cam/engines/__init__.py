@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from live_cam.engines.cut import Cut, cut
 from live_cam.engines.engine import Engine
 from live_cam.engines.hook import HookEngine
 from live_cam.engines.int8 import open_int8
 from live_cam.engines.openvino import OpenVINOEngine, openvino_devices
 from live_cam.engines.split import TorchEngine
 from live_cam.errors import UsageError
-from live_cam.precision import Precision
+from live_cam.network.cut import Cut, cut
+from live_cam.network.precision import Precision
 
 if TYPE_CHECKING:
     import threading
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from live_cam.classifier import Classifier
+    from live_cam.network.classifier import Classifier
 
 __all__ = ["ENGINES", "Engine", "available_engines", "open_engine"]
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from live_cam.classifier import Classifier
-    from live_cam.engines.cut import Cut
     from live_cam.engines.engine import Engine
+    from live_cam.network.classifier import Classifier
+    from live_cam.network.cut import Cut
 
 _CALIBRATION_FRAMES = 16
 _EXACT_ACCELERATORS = ("cpu", "gpu")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, fx
 
-    from live_cam.axes import Axes
-    from live_cam.engines.cut import Cut
+    from live_cam.network.axes import Axes
+    from live_cam.network.cut import Cut
 
 # Each hands every output's gradient on to its inputs with weights that add up to 1.
 _SUM_PRESERVING = (nn.MaxPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from live_cam.engines.child import end_with_parent, run_child
-from live_cam.engines.cut import TRACING
 from live_cam.errors import EngineError, NonFiniteError, first_line
+from live_cam.network.cut import TRACING
 
 if TYPE_CHECKING:
     import threading

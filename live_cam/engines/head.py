@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from live_cam.axes import Axes
-    from live_cam.precision import Precision
+    from live_cam.network.axes import Axes
+    from live_cam.network.precision import Precision
 
 
 class Head(Protocol):

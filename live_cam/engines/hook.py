@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from live_cam.classifier import Classifier
-    from live_cam.precision import Precision
+    from live_cam.network.classifier import Classifier
+    from live_cam.network.precision import Precision
 
 
 class HookEngine(Engine):

@@ -20,7 +20,7 @@ from live_cam.engines.closed_form import LinearStack, find_form
 from live_cam.engines.conversion import Part, convert
 from live_cam.engines.openvino import Models, OpenVINOEngine, gradient_part
 from live_cam.errors import EngineError, first_line
-from live_cam.preprocess import Preprocessor
+from live_cam.network.preprocess import Preprocessor
 
 if TYPE_CHECKING:
     import threading
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from live_cam.classifier import Classifier
     from live_cam.engines.closed_form import ClosedForm
-    from live_cam.engines.cut import Cut
+    from live_cam.network.classifier import Classifier
+    from live_cam.network.cut import Cut
 
 _SCHEME: Final = 2
 """Counted up whenever what is cached is made in another way."""

@@ -19,7 +19,7 @@ from live_cam.engines.faults import reason
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
 from live_cam.errors import EngineError, NonFiniteError
 from live_cam.gradcam import CAMResult, Evidence, wanted_classes
-from live_cam.precision import Precision
+from live_cam.network.precision import Precision
 from live_cam.runtime.timing import StageTimer
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from live_cam.classifier import Classifier
     from live_cam.engines.closed_form import ClosedForm
-    from live_cam.engines.cut import Cut
+    from live_cam.network.classifier import Classifier
+    from live_cam.network.cut import Cut
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 

@@ -9,12 +9,12 @@ import queue
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from live_cam.engines.cut import TRACING
 from live_cam.engines.faults import FAILURES, engine_fault, free_memory, known_fault
 from live_cam.engines.opening import Candidate, Opening
 from live_cam.engines.sparing import evidence_of_each, explain_each
 from live_cam.engines.trial import Trial
 from live_cam.errors import DeviceLostError, LiveCamError, NonFiniteError, OutOfMemoryError
+from live_cam.network.cut import TRACING
 from live_cam.runtime.closing import Closing
 
 if TYPE_CHECKING:

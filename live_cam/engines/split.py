@@ -19,9 +19,9 @@ from live_cam.runtime.timing import StageTimer
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from live_cam.classifier import Classifier
-    from live_cam.engines.cut import Cut
-    from live_cam.precision import Precision
+    from live_cam.network.classifier import Classifier
+    from live_cam.network.cut import Cut
+    from live_cam.network.precision import Precision
 
 _CAST = (nn.Conv2d, nn.Linear)
 

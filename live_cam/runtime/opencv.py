@@ -1,6 +1,7 @@
 """The one place that imports OpenCV, because OpenCV reads these variables while it is imported.
 
-Everything else says `from live_cam.runtime.opencv import cv2`. A variable that the user has set wins.
+Everything else writes `from live_cam.runtime.opencv import cv2`. A variable that the user has set
+wins.
 """
 
 from __future__ import annotations

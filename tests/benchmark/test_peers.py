@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from live_cam.classifier import Classifier
 from live_cam.gradcam import GradCAM
+from live_cam.network.classifier import Classifier
 from tests.engines.classifiers import as_classifier, pictures
 from tests.networks import randomised, tiny_network
 

@@ -63,8 +63,8 @@ QUANTISE = """
 import sys
 from pathlib import Path
 import torch
-from live_cam.classifier import load_classifier
-from live_cam.engines.cut import cut
+from live_cam.network.classifier import load_classifier
+from live_cam.network.cut import cut
 from live_cam.engines import int8
 from tests.hostile import tiny
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torchvision import models
 
-from live_cam.classifier import Classifier
-from live_cam.target_layer import find_target_layer
+from live_cam.network.classifier import Classifier
+from live_cam.network.target_layer import find_target_layer
 from tests.networks import randomised
 
 SIZE = (96, 96)

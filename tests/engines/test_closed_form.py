@@ -6,7 +6,7 @@ from torch import nn
 from torchvision import models
 
 from live_cam.engines.closed_form import ClosedForm, closed_form
-from live_cam.engines.cut import cut
+from live_cam.network.cut import cut
 from tests.networks import randomised
 
 

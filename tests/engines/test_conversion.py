@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from live_cam.engines.conversion import Part, convert
-from live_cam.engines.cut import TRACING, cut
 from live_cam.engines.openvino import OpenVINOEngine
 from live_cam.errors import EngineError
+from live_cam.network.cut import TRACING, cut
 from live_cam.runtime.worker import Worker
 from tests.engines.classifiers import as_classifier, network, pictures
 from tests.networks import tiny_network

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from live_cam.classifier import Classifier, load_classifier
 from live_cam.engines import Engine, available_engines, open_engine
 from live_cam.engines.head import AutogradHead, ClosedFormHead
 from live_cam.engines.openvino import OpenVINOEngine
 from live_cam.engines.split import TorchEngine
 from live_cam.errors import EngineError, NonFiniteError, UsageError
-from live_cam.preprocess import Preprocessor
+from live_cam.network.classifier import Classifier, load_classifier
+from live_cam.network.preprocess import Preprocessor
 from tests.engines.classifiers import as_classifier, network, pictures
 from tests.networks import tiny_network
 

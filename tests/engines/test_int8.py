@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from live_cam.classifier import Classifier, load_classifier
 from live_cam.engines import calibration, int8, open_engine
 from live_cam.engines.calibration import calibration_pictures
 from live_cam.engines.int8 import Int8Linear, cache_folder
 from live_cam.errors import EngineError, UsageError
-from live_cam.preprocess import Preprocessor
+from live_cam.network.classifier import Classifier, load_classifier
+from live_cam.network.preprocess import Preprocessor
 from tests.engines.classifiers import as_classifier, pictures
 from tests.networks import tiny_network
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from live_cam.batch import BatchExplainer
-from live_cam.classifier import Classifier
 from live_cam.loading import Loaded
-from live_cam.preprocess import Preprocessor
+from live_cam.network.classifier import Classifier
+from live_cam.network.preprocess import Preprocessor
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import NetworkSettings
 from tests.engines.classifiers import SIZE, as_classifier

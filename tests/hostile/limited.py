@@ -82,7 +82,7 @@ def main(kind: str, megabytes: int) -> None:
 
 
 def weights_reader() -> Callable[[Path], str]:
-    from live_cam.classifier import load_classifier
+    from live_cam.network.classifier import load_classifier
     from tests.hostile import tiny
 
     def read(path: Path) -> str:

@@ -21,8 +21,8 @@ from torch import Tensor
 from torchvision import models
 
 from live_cam.errors import UsageError, WeightsError
-from live_cam.pickle_weight import heaviest_tuple
-from live_cam.weights import cached_file, load_pretrained, read_state_dict
+from live_cam.network.pickle_weight import heaviest_tuple
+from live_cam.network.weights import cached_file, load_pretrained, read_state_dict
 from tests.hostile import bombs, tiny
 from tests.hostile.limited import Outcome, opened
 from tests.hostile.mutation import EFFORT, mutated

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from live_cam import settings
 from live_cam.capture import open_source
-from live_cam.classifier import load_classifier
 from live_cam.cli.live import run
 from live_cam.geometry import Region, fitted
-from live_cam.precision import select_device
+from live_cam.network.classifier import load_classifier
+from live_cam.network.precision import select_device
 from live_cam.settings import Settings
 from tests.hostile.sentences import Refused, attempt
 from tests.hostile.words import VALUES, inside

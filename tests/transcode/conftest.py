@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from live_cam.loading import Loaded
-from live_cam.preprocess import Preprocessor
+from live_cam.network.preprocess import Preprocessor
 from tests.engines.classifiers import SIZE, as_classifier
 from tests.networks import shade_network
 from tests.transcode.clips import SHADES

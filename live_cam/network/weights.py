@@ -16,8 +16,8 @@ from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from torchvision import models
 
 from live_cam.errors import UsageError, WeightsError, first_line
+from live_cam.network.weights_file import check_file, check_tensors, read_checkpoint
 from live_cam.settings import EMBEDDED_MODEL
-from live_cam.weights_file import check_file, check_tensors, read_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from live_cam.classifier.recipe import IMAGENET_CLASSES
 from live_cam.errors import UsageError, shortened
+from live_cam.network.recipe import IMAGENET_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from live_cam.classifier.recipe import Recipe
-    from live_cam.weights import StateDict
+    from live_cam.network.recipe import Recipe
+    from live_cam.network.weights import StateDict
 
 _SHOWN_KEYS = 3
 

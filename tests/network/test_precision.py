@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from live_cam.errors import DeviceError, UsageError
-from live_cam.precision import Precision, cuda_problem, select_device
+from live_cam.network.precision import Precision, cuda_problem, select_device
 
 
 def test_auto_finds_a_device_and_its_format() -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from live_cam.weights import StateDict
+    from live_cam.network.weights import StateDict
 
 IMAGENET_CLASSES: Final = 1000
 

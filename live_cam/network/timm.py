@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from live_cam.classifier.recipe import IMAGENET_CLASSES, SkipInitialisation, triple
 from live_cam.errors import UsageError, WeightsError, shortened
-from live_cam.weights import obtaining
+from live_cam.network.recipe import IMAGENET_CLASSES, SkipInitialisation, triple
+from live_cam.network.weights import obtaining
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from live_cam.weights import StateDict
+    from live_cam.network.weights import StateDict
 
 PREFIX: Final = "timm/"
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision import models
 
-from live_cam.axes import Axes
 from live_cam.errors import UsageError
-from live_cam.following import AxesFollower
+from live_cam.network.axes import Axes
+from live_cam.network.axis_tracing import AxesFollower
 
 WINDOW = 4
 

@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
-from live_cam.classifier import load_classifier, missing_download
-from live_cam.classifier.checkpoint import count_classes
-from live_cam.classifier.timm import TimmRecipe
-from live_cam.classifier.torchvision import TorchvisionRecipe
 from live_cam.errors import UsageError, WeightsError
+from live_cam.network.checkpoint import count_classes
+from live_cam.network.classifier import load_classifier, missing_download
+from live_cam.network.timm import TimmRecipe
+from live_cam.network.torchvision import TorchvisionRecipe
 from tests.networks import randomised
 
 # A small member of each family, with what it is built with.

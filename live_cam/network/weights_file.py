@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from live_cam.errors import UsageError, first_line, shortened
-from live_cam.pickle_weight import heaviest_tuple
+from live_cam.network.pickle_weight import heaviest_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from live_cam.classifier.recipe import IMAGENET_CLASSES, SkipInitialisation
 from live_cam.errors import WeightsError
+from live_cam.network.recipe import IMAGENET_CLASSES, SkipInitialisation
+from live_cam.network.weights import load_embedded
 from live_cam.settings import EMBEDDED_MODEL
-from live_cam.weights import load_embedded
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from live_cam.weights import StateDict
+    from live_cam.network.weights import StateDict
 
 
 class EmbeddedRecipe:

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torchvision.ops import Permute
 
-from live_cam.axes import Axes
 from live_cam.errors import UsageError
-from live_cam.following import AxesFollower
+from live_cam.network.axes import Axes
+from live_cam.network.axis_tracing import AxesFollower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torchvision import models
 
-from live_cam.classifier import Classifier, load_classifier, missing_download
 from live_cam.errors import UsageError, WeightsError
-from live_cam.weights import cached_file, read_state_dict
+from live_cam.network.classifier import Classifier, load_classifier, missing_download
+from live_cam.network.weights import cached_file, read_state_dict
 from tests.networks import randomised
 
 SMALL = "squeezenet1_1"

@@ -2,7 +2,7 @@
 
 Convolutional networks hold their features as N×C×H×W, Swin as N×H×W×C, and other vision
 transformers as N×T×C, where tokens without a place come before those that have one. No size tells
-these apart; `live_cam.following` follows each axis from the picture on.
+these apart; `live_cam.network.axis_tracing` follows each axis from the picture on.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from torch import fx, nn
 
 from live_cam.errors import EngineError, first_line
-from live_cam.target_layer import get_layer
+from live_cam.network.target_layer import get_layer
 
 TRACING: Final = threading.RLock()
 """Held while torch.fx follows a network: it then replaces `nn.Module.__call__` in all threads, so

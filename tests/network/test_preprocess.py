@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from live_cam.preprocess import Preprocessor
+from live_cam.network.preprocess import Preprocessor
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from torch import nn
 from torchvision import models
 
-from live_cam.classifier.recipe import IMAGENET_CLASSES, SkipInitialisation, triple
-from live_cam.classifier.timm import PREFIX, is_timm_network
 from live_cam.errors import UsageError, shortened
+from live_cam.network.recipe import IMAGENET_CLASSES, SkipInitialisation, triple
+from live_cam.network.timm import PREFIX, is_timm_network
+from live_cam.network.weights import StateDict, cached_file, load_pretrained
 from live_cam.settings import EMBEDDED_MODEL
-from live_cam.weights import StateDict, cached_file, load_pretrained
 
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum

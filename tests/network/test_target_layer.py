@@ -7,7 +7,7 @@ from torch import nn
 from torchvision import models
 
 from live_cam.errors import UsageError
-from live_cam.target_layer import find_target_layer, get_layer
+from live_cam.network.target_layer import find_target_layer, get_layer
 
 # One of each family. What the papers and the libraries' own recommendations take.
 EXPECTED = {

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING
 import torch
 from torchvision import models
 
-from live_cam.classifier.checkpoint import load_checkpoint
-from live_cam.classifier.embedded import EmbeddedRecipe
-from live_cam.classifier.recipe import IMAGENET_CLASSES, Recipe
-from live_cam.classifier.timm import PREFIX, TimmRecipe
-from live_cam.classifier.torchvision import TorchvisionRecipe
 from live_cam.errors import LiveCamError, UsageError
 from live_cam.labels import load_labels
+from live_cam.network.checkpoint import load_checkpoint
+from live_cam.network.embedded import EmbeddedRecipe
+from live_cam.network.recipe import IMAGENET_CLASSES, Recipe
+from live_cam.network.target_layer import find_target_layer
+from live_cam.network.timm import PREFIX, TimmRecipe
+from live_cam.network.torchvision import TorchvisionRecipe
+from live_cam.network.weights import read_state_dict
 from live_cam.settings import EMBEDDED_MODEL
-from live_cam.target_layer import find_target_layer
-from live_cam.weights import read_state_dict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
 
-    from live_cam.axes import Axes
+    from live_cam.network.axes import Axes
 
 __all__ = ["Classifier", "load_classifier", "missing_download"]
 
