@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from live_cam.cam.methods import METHODS
 from live_cam.errors import NonFiniteError
 from live_cam.explanation import Answer, Prediction
-from live_cam.methods import METHODS
 from live_cam.question import AGAINST, FOR, TOP_CLASS, VERSUS
 from live_cam.ranking import Ranking
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from live_cam.gradcam import Evidence
+    from live_cam.cam.gradcam import Evidence
     from live_cam.question import Question
 
 _EPSILON = 1e-30

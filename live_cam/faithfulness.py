@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
+from live_cam.cam.metrics import masked
 from live_cam.explanation import Check, Prediction
-from live_cam.metrics import masked
 from live_cam.resizing import enlarged
 from live_cam.runtime.opencv import cv2
 

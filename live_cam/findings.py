@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from live_cam.cam.gradcam import CAM, CAMResult, Evidence
     from live_cam.explanation import Answer
     from live_cam.geometry import Region
-    from live_cam.gradcam import CAM, CAMResult, Evidence
     from live_cam.question import Question
     from live_cam.ranking import Ranking
     from live_cam.runtime.timing import StageTimer

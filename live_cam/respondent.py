@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from live_cam.cams import open_cam
+from live_cam.cam.gradcam import CAM
+from live_cam.cam.guided import guided_backpropagation, guided_gradcam
+from live_cam.cam.opening import open_cam
 from live_cam.engines import Engine, open_engine
 from live_cam.errors import UsageError
 from live_cam.findings import ask, ask_each
-from live_cam.gradcam import CAM
-from live_cam.guided import guided_backpropagation, guided_gradcam
 from live_cam.network.precision import Precision
 from live_cam.question import FOR
 from live_cam.runtime.closing import Closing

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from live_cam import batch, memory
 from live_cam.batch import BatchExplainer
-from live_cam.cams import open_cam
+from live_cam.cam.gradcam import CAMResult
+from live_cam.cam.opening import open_cam
 from live_cam.capture import Frame
 from live_cam.engines.hook import HookEngine
 from live_cam.errors import EngineError, UsageError
 from live_cam.explainer import Explainer
 from live_cam.explanation import Explanation
-from live_cam.gradcam import CAMResult
 from live_cam.loading import Loaded, load_network
 from live_cam.memory import room_for
 from live_cam.overlay import peak, to_frame

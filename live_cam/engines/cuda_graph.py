@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from live_cam.gradcam import CAMResult
+    from live_cam.cam.gradcam import CAMResult
 
 _WARM_UPS = 3
 

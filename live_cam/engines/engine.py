@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from live_cam.gradcam import CAMResult, Evidence
+from live_cam.cam.gradcam import CAMResult, Evidence
 from live_cam.runtime.closing import Closing
 
 if TYPE_CHECKING:

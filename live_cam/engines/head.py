@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from live_cam.gradcam import (
+from live_cam.cam.gradcam import (
     CAMResult,
     Evidence,
     chosen_classes,
     gather_evidence,
     summed_score,
 )
-from live_cam.methods import gradcam, weighted_sum
-from live_cam.tape import Activation
+from live_cam.cam.methods import gradcam, weighted_sum
+from live_cam.cam.tape import Activation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from live_cam.cam.gradcam import CAMResult, Evidence, GradCAM
 from live_cam.engines.engine import Engine, read_back, to_cpu
-from live_cam.gradcam import CAMResult, Evidence, GradCAM
 from live_cam.runtime.timing import StageTimer
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from live_cam.cam.gradcam import CAMResult, Evidence, wanted_classes
 from live_cam.engines.closed_form import find_form
 from live_cam.engines.conversion import Part, convert, openvino_runtime
 from live_cam.engines.engine import Engine
 from live_cam.engines.faults import reason
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
 from live_cam.errors import EngineError, NonFiniteError
-from live_cam.gradcam import CAMResult, Evidence, wanted_classes
 from live_cam.network.precision import Precision
 from live_cam.runtime.timing import StageTimer
 

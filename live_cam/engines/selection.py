@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from live_cam.cam.gradcam import CAMResult, Evidence
     from live_cam.engines.engine import Engine
-    from live_cam.gradcam import CAMResult, Evidence
     from live_cam.runtime.timing import StageTimer
 
 _ROUNDS = 3

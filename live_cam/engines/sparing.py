@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from live_cam.gradcam import CAMResult, Evidence
+from live_cam.cam.gradcam import CAMResult, Evidence
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 
+from live_cam.cam.gradcam import CAMResult, Evidence, wanted_classes
 from live_cam.engines.closed_form import find_form
 from live_cam.engines.cuda_graph import CUDAGraph
 from live_cam.engines.engine import Engine, read_back, to_cpu
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
-from live_cam.gradcam import CAMResult, Evidence, wanted_classes
 from live_cam.runtime.timing import StageTimer
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from live_cam.engines.faults import FAILURES, engine_fault
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from live_cam.cam.gradcam import CAMResult
     from live_cam.engines.engine import Engine
     from live_cam.engines.opening import Candidate
-    from live_cam.gradcam import CAMResult
 
 _EXACT_TOLERANCE = 1e-4
 """Of a map's maximum, and of a probability: what an exact engine may differ by."""

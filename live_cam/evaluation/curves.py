@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from live_cam.metrics import blurred, changed
+from live_cam.cam.metrics import blurred, changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

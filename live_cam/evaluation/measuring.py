@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import torch
 
-from live_cam.evaluation.curves import Curves
-from live_cam.explanation import Prediction
-from live_cam.metrics import (
+from live_cam.cam.metrics import (
     area,
     drop,
     increases,
@@ -20,6 +18,8 @@ from live_cam.metrics import (
     ranks,
     step_counts,
 )
+from live_cam.evaluation.curves import Curves
+from live_cam.explanation import Prediction
 from live_cam.question import TOP_CLASS, Question
 from live_cam.randomisation import ShuffledNetwork
 from live_cam.respondent import Respondent

@@ -9,8 +9,8 @@ from live_cam.benchmark.contest import Answer, Contestant, Outcome, Quartiles
 from live_cam.benchmark.entries import TRUTH, Entry, Opened, entries
 from live_cam.benchmark.inputs import benchmark_inputs, network, random_weights
 from live_cam.benchmark.short import verdict
+from live_cam.cam.gradcam import GradCAM
 from live_cam.errors import EngineError
-from live_cam.gradcam import GradCAM
 from tests.engines.classifiers import as_classifier, pictures
 from tests.networks import tiny_network
 

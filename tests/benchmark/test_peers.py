@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from live_cam.gradcam import GradCAM
+from live_cam.cam.gradcam import GradCAM
 from live_cam.network.classifier import Classifier
 from tests.engines.classifiers import as_classifier, pictures
 from tests.networks import randomised, tiny_network

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from live_cam.cam.gradcam import CAMResult, Evidence
 from live_cam.engines.engine import Engine
 from live_cam.engines.opening import Candidate
 from live_cam.engines.selection import EngineSelector
 from live_cam.errors import DeviceLostError, OutOfMemoryError
-from live_cam.gradcam import CAMResult, Evidence
 from live_cam.runtime.timing import StageTimer
 from tests.engines.drivers import LOST, NO_MEMORY
 

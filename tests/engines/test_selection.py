@@ -9,12 +9,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from live_cam.cam.gradcam import CAMResult, Evidence
 from live_cam.engines import trial
 from live_cam.engines.engine import Engine
 from live_cam.engines.opening import Candidate
 from live_cam.engines.selection import EngineSelector
 from live_cam.errors import EngineError, NonFiniteError
-from live_cam.gradcam import CAMResult, Evidence
 from live_cam.runtime.timing import StageTimer
 
 X = torch.zeros(1, 3, 8, 8)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from live_cam.cam.gradcam import GradCAM
 from live_cam.errors import EngineError, UsageError
-from live_cam.gradcam import GradCAM
 from live_cam.network.cut import cut
 from tests.engines.classifiers import network, pictures
 from tests.networks import randomised, tiny_network

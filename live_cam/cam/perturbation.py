@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch.nn.functional import interpolate
 
+from live_cam.cam.gradcam import CAM, CAMResult, chosen_classes, wanted_classes
+from live_cam.cam.methods import weighted_sum
+from live_cam.cam.tape import CutTape, evaluating
 from live_cam.errors import EngineError
-from live_cam.gradcam import CAM, CAMResult, chosen_classes, wanted_classes
-from live_cam.methods import weighted_sum
 from live_cam.network.cut import Cut, cut
 from live_cam.network.precision import Precision
 from live_cam.network.target_layer import get_layer
 from live_cam.runtime.timing import StageTimer
-from live_cam.tape import CutTape, evaluating
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from live_cam.cam.methods import find_method
+from live_cam.cam.tape import CutTape
 from live_cam.errors import UsageError
-from live_cam.methods import find_method
 from live_cam.network.precision import Precision, synchronize
 from live_cam.runtime.closing import Closing
 from live_cam.runtime.timing import StageTimer
-from live_cam.tape import CutTape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from typing_extensions import Self
 
+    from live_cam.cam.tape import Activation
     from live_cam.network.axes import Axes
-    from live_cam.tape import Activation
 
 
 class CAMResult(NamedTuple):
@@ -34,7 +34,7 @@ class CAMResult(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What every method of `live_cam.methods` makes its map of, for N pictures and Q classes."""
+    """What every method of `live_cam.cam.methods` makes its map of, for N pictures and Q classes."""
 
     activations: Tensor
     """N×K×h×w float32: the target layer's K feature maps."""
@@ -86,7 +86,7 @@ class TapedCAM(CAM):
 
         Args:
             tape: Of the network, cut at the target layers.
-            method: A name in `live_cam.methods.METHODS`.
+            method: A name in `live_cam.cam.methods.METHODS`.
             precision: The number format; None is float32.
 
         Raises:
@@ -129,7 +129,7 @@ class GradCAM(TapedCAM):
         Args:
             module: A network from N×3×H×W to N×C logits.
             layer: Dotted name of the target layer.
-            method: A name in `live_cam.methods.METHODS`.
+            method: A name in `live_cam.cam.methods.METHODS`.
             precision: The number format; None is float32.
             axes: What the axes of the layer's activations mean, of vision transformers too; None:
                 followed through the first forward pass.

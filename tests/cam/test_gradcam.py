@@ -10,8 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchcam.methods import GradCAM as TorchCAM
 from torchvision import models
 
+from live_cam.cam.gradcam import GradCAM
 from live_cam.errors import NonFiniteError, UsageError
-from live_cam.gradcam import GradCAM
 from live_cam.network.precision import Precision
 from live_cam.network.target_layer import get_layer
 from tests.networks import randomised, tiny_network

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from live_cam.metrics import (
+from live_cam.cam.metrics import (
     area,
     blurred,
     changed,

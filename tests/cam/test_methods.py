@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torchvision import models
 
 from live_cam import settings
-from live_cam.gradcam import GradCAM
-from live_cam.methods import METHODS
+from live_cam.cam.gradcam import GradCAM
+from live_cam.cam.methods import METHODS
 from tests.networks import randomised
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from live_cam.cam.gradcam import CAM, CAMResult, GradCAM
+from live_cam.cam.methods import METHODS
+from live_cam.cam.multilayer import MultiLayerCAM, averaged
+from live_cam.cam.perturbation import DEFAULT_BATCH, AblationCAM, PerturbationCAM, ScoreCAM
 from live_cam.errors import UsageError
-from live_cam.gradcam import CAM, CAMResult, GradCAM
-from live_cam.methods import METHODS
-from live_cam.multilayer import MultiLayerCAM, averaged
-from live_cam.perturbation import DEFAULT_BATCH, AblationCAM, PerturbationCAM, ScoreCAM
 from live_cam.settings import STILL_METHODS
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def open_cam(
 
     Returns:
         Of one layer, its maps, N×h×w float32, at least 0, not normalised; of several, their
-        average at the input's size, N×H×W in [0, 1] (see `live_cam.multilayer.averaged`).
+        average at the input's size, N×H×W in [0, 1] (see `live_cam.cam.multilayer.averaged`).
 
     Raises:
         UsageError: The module has no such layer, or there is no such method.

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from live_cam.cam.gradcam import GradCAM
+from live_cam.cam.multilayer import MultiLayerCAM, averaged
 from live_cam.errors import UsageError
-from live_cam.gradcam import GradCAM
-from live_cam.multilayer import MultiLayerCAM, averaged
 from tests.networks import randomised, tiny_network
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], list[str]]] = {

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision import models
 
+from live_cam.cam.gradcam import GradCAM
+from live_cam.cam.guided import guided_backpropagation, guided_gradcam
 from live_cam.errors import NonFiniteError, UsageError
-from live_cam.gradcam import GradCAM
-from live_cam.guided import guided_backpropagation, guided_gradcam
 from live_cam.network.classifier import load_classifier
 from live_cam.network.preprocess import Preprocessor
 from tests.networks import randomised, tiny_network

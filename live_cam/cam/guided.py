@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from live_cam.cam.gradcam import chosen_classes, summed_score, wanted_classes
+from live_cam.cam.tape import evaluating
 from live_cam.errors import UsageError
-from live_cam.gradcam import chosen_classes, summed_score, wanted_classes
 from live_cam.network.precision import Precision
-from live_cam.tape import evaluating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch.nn.functional import interpolate
 
-from live_cam.gradcam import CAMResult, TapedCAM, chosen_classes, summed_score, wanted_classes
+from live_cam.cam.gradcam import CAMResult, TapedCAM, chosen_classes, summed_score, wanted_classes
+from live_cam.cam.tape import CutTape
 from live_cam.runtime.timing import StageTimer
-from live_cam.tape import CutTape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ class MultiLayerCAM(TapedCAM):
         Args:
             module: A network from N×3×H×W to N×C logits.
             layers: Dotted names of the target layers, at least one.
-            method: A name in `live_cam.methods.METHODS`.
+            method: A name in `live_cam.cam.methods.METHODS`.
             precision: The number format; None is float32.
 
         Raises:

@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from torchvision import models
 
 from live_cam import settings
-from live_cam.cams import open_cam
+from live_cam.cam.gradcam import GradCAM
+from live_cam.cam.methods import METHODS
+from live_cam.cam.multilayer import averaged
+from live_cam.cam.opening import open_cam
+from live_cam.cam.perturbation import AblationCAM, PerturbationCAM, ScoreCAM
 from live_cam.errors import NonFiniteError, UsageError
-from live_cam.gradcam import GradCAM
-from live_cam.methods import METHODS
-from live_cam.multilayer import averaged
 from live_cam.network.precision import Precision
-from live_cam.perturbation import AblationCAM, PerturbationCAM, ScoreCAM
+from tests.cam.test_methods import channels_first
 from tests.networks import randomised, tiny_network
-from tests.test_methods import channels_first
 
 # Their target layers end in a ReLU, where pytorch-grad-cam ablates as the paper does.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, tuple[int, int]]] = {
