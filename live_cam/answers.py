@@ -10,7 +10,7 @@ from live_cam.cam.methods import METHODS
 from live_cam.errors import NonFiniteError
 from live_cam.explanation import Answer, Prediction
 from live_cam.question import AGAINST, FOR, TOP_CLASS, VERSUS
-from live_cam.ranking import Ranking
+from live_cam.temporal.ranking import Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

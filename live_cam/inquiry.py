@@ -13,9 +13,9 @@ from live_cam.errors import NonFiniteError
 from live_cam.faithfulness import FaithfulnessCheck
 from live_cam.findings import ask
 from live_cam.randomisation import ShuffledNetwork
-from live_cam.ranking import Ranking, Standings
 from live_cam.runtime.closing import Closing
 from live_cam.runtime.timing import StageTimer
+from live_cam.temporal.ranking import Ranking, Standings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

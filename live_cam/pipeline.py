@@ -22,8 +22,8 @@ from live_cam.recording import Recording
 from live_cam.runtime.opencv import cv2
 from live_cam.runtime.timing import FPSMeter
 from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
-from live_cam.stabiliser import Stabiliser
 from live_cam.status import KEY_SECONDS, Confirmation
+from live_cam.temporal.stabiliser import Stabiliser
 from live_cam.window import Window
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from live_cam.errors import NonFiniteError, UnexplainedError
 from live_cam.playback import Playback
 from live_cam.runtime.latest import Latest
 from live_cam.runtime.worker import Worker
-from live_cam.stillness import Stillness
+from live_cam.temporal.change import Stillness
 
 if TYPE_CHECKING:
     from collections.abc import Callable

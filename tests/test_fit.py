@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from live_cam.calm import Calm
 from live_cam.cam.gradcam import GradCAM
 from live_cam.capture import Frame
 from live_cam.explanation import Explanation
@@ -20,7 +19,8 @@ from live_cam.overlay.views import evidence_box
 from live_cam.resizing import enlarged, enlargement
 from live_cam.settings import FITS
 from live_cam.status import Status
-from live_cam.tracking import Tracker
+from live_cam.temporal.smoothing import Calm
+from live_cam.temporal.tracking import Tracker
 
 SIDE = 112
 SIZES = [(640, 480), (1280, 720), (480, 640), (333, 251), (224, 224), (1001, 300)]

@@ -15,7 +15,7 @@ from live_cam.overlay import blend_heatmap, peak
 from live_cam.runtime.opencv import cv2
 from live_cam.runtime.report import Cell, Column, Section
 from live_cam.settings import DEFAULT_SMOOTHING, EMBEDDED_MODEL, Settings
-from live_cam.stabiliser import Stabiliser
+from live_cam.temporal.stabiliser import Stabiliser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -13,7 +13,7 @@ from live_cam.explanation import Explanation
 from live_cam.overlay import peak
 from live_cam.runtime.opencv import cv2
 from live_cam.runtime.report import Cell, Column, Section
-from live_cam.tracking import Tracker
+from live_cam.temporal.tracking import Tracker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,8 +18,8 @@ from live_cam.question import AGAINST, VERSUS, Question
 from live_cam.runtime.opencv import cv2
 from live_cam.runtime.report import Cell, Column, Section
 from live_cam.settings import CHECK_EVERY, DEFAULT_SMOOTHING, VIEWS
-from live_cam.stabiliser import Stabiliser
 from live_cam.status import Status
+from live_cam.temporal.stabiliser import Stabiliser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from live_cam.evidence_scale import EvidenceScale
 from live_cam.explanation import Prediction
 from live_cam.geometry import WHOLE
 from live_cam.resizing import enlarged
-from live_cam.tracking import moved
+from live_cam.temporal.evidence_scale import EvidenceScale
+from live_cam.temporal.tracking import moved
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from live_cam.capture import Frame
     from live_cam.explanation import Answer, Explanation
-    from live_cam.tracking import Tracker
+    from live_cam.temporal.tracking import Tracker
 
     _Map: TypeAlias = NDArray[np.float32]
 

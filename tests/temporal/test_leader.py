@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.leader import Leader
+from live_cam.temporal.leader import Leader
 
 
 def scores(*values: float) -> NDArray[np.float32]:

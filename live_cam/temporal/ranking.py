@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from live_cam.leader import Leader
 from live_cam.settings import TOP_K
+from live_cam.temporal.leader import Leader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

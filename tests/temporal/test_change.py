@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from live_cam.benchmark.flicker import noisy
 from live_cam.capture import Frame
 from live_cam.runtime.opencv import cv2
-from live_cam.stillness import Stillness
+from live_cam.temporal.change import Stillness
 
 SIZES = [(640, 480), (1280, 720), (1920, 1080)]
 

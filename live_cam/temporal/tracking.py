@@ -12,7 +12,7 @@ import numpy as np
 from live_cam.geometry import WHOLE, Region
 from live_cam.resizing import enlarged
 from live_cam.runtime.opencv import cv2
-from live_cam.stillness import same_picture
+from live_cam.temporal.change import same_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

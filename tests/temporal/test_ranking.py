@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from live_cam.ranking import Ranking, Standings
+from live_cam.temporal.ranking import Ranking, Standings
 
 
 def sizes(*values: float) -> NDArray[np.float32]:

@@ -16,7 +16,6 @@ from live_cam.benchmark.flicker import cut_delay, flicker, noisy, watch
 from live_cam.benchmark.pan import LATENCY, MOTIONS, Motion, photo_pan
 from live_cam.benchmark.pan import RATE as PAN_RATE
 from live_cam.benchmark.pan import SIZE as PAN_SIZE
-from live_cam.calm import Calm
 from live_cam.capture import Frame
 from live_cam.explainer import Explainer
 from live_cam.explanation import Answer, Explanation, Prediction
@@ -27,9 +26,10 @@ from live_cam.question import Question
 from live_cam.runtime.opencv import cv2
 from live_cam.schedule import Shown
 from live_cam.settings import DEFAULT_SMOOTHING, Settings
-from live_cam.stabiliser import Stabiliser
 from live_cam.status import Status
-from live_cam.tracking import Tracker
+from live_cam.temporal.smoothing import Calm
+from live_cam.temporal.stabiliser import Stabiliser
+from live_cam.temporal.tracking import Tracker
 from tests.networks import COLOUR_LABELS, COLOURS
 from tests.sources import FakeSource
 
@@ -208,7 +208,7 @@ class TestMotion:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What the tracker has forgotten is not smoothed with what came before."""
-        monkeypatch.setattr("live_cam.tracking._REMEMBERED", 8)
+        monkeypatch.setattr("live_cam.temporal.tracking._REMEMBERED", 8)
         pan = photo_pan(Motion(name="pan", object_speed=(250.0, 0.0), background_speed=(250.0, 0)))
         monkeypatch.setattr(Tracker, "__init__", _with_short_memory(Tracker.__init__))
         tracker = Tracker()

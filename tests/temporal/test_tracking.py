@@ -10,7 +10,7 @@ from live_cam.capture import Frame
 from live_cam.explanation import Explanation
 from live_cam.overlay import peak, to_frame
 from live_cam.runtime.opencv import cv2
-from live_cam.tracking import Tracker
+from live_cam.temporal.tracking import Tracker
 
 STEADY = Motion(name="pan", object_speed=(300.0, 0.0))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from live_cam.calm import Calm
-from live_cam.tracking import Tracker
+from live_cam.temporal.smoothing import Calm
+from live_cam.temporal.tracking import Tracker
 
 if TYPE_CHECKING:
     from live_cam.capture import Frame
