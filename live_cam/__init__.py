@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from live_cam.batch import BatchExplainer
     from live_cam.cam.gradcam import GradCAM
     from live_cam.capture import Frame, open_source
+    from live_cam.explain.batch import BatchExplainer
     from live_cam.explanation import Explanation, Prediction
     from live_cam.network.classifier import Classifier, load_classifier
     from live_cam.pipeline import LivePipeline

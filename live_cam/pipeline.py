@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from live_cam.actions import point, press, status_of
 from live_cam.capture import Opening, open_source
 from live_cam.controls import Controls
-from live_cam.explainer import Explainer
+from live_cam.explain.explainer import Explainer
 from live_cam.labels import find_classes
 from live_cam.limits import Limits
 from live_cam.overlay import Overlay, peak

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from live_cam.capture import Frame, Source
-    from live_cam.explainer import Explainer
+    from live_cam.explain.explainer import Explainer
     from live_cam.explanation import Explanation
 
 _POLL = 0.1

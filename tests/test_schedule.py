@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from live_cam.capture import Frame
 from live_cam.errors import CaptureError, UsageError
-from live_cam.explainer import Explainer
+from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Explanation
 from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from tests.sources import FakeSource

@@ -13,7 +13,7 @@ import numpy as np
 from live_cam.benchmark.camera import Camera
 from live_cam.capture import open_source
 from live_cam.display import display_problem
-from live_cam.explainer import Explainer
+from live_cam.explain.explainer import Explainer
 from live_cam.pipeline import LivePipeline
 from live_cam.runtime.report import Cell, Column, Section
 

@@ -12,7 +12,7 @@ from live_cam.benchmark.contest import quartiles
 from live_cam.capture import Frame
 from live_cam.capture.demo import SIZE, DemoScene
 from live_cam.controls import Controls
-from live_cam.explainer import Explainer
+from live_cam.explain.explainer import Explainer
 from live_cam.overlay import Overlay
 from live_cam.question import AGAINST, VERSUS, Question
 from live_cam.runtime.opencv import cv2

@@ -19,10 +19,10 @@ from live_cam.cam.metrics import (
     step_counts,
 )
 from live_cam.evaluation.curves import Curves
+from live_cam.explain.randomisation import ShuffledNetwork
+from live_cam.explain.respondent import Respondent
 from live_cam.explanation import Prediction
 from live_cam.question import TOP_CLASS, Question
-from live_cam.randomisation import ShuffledNetwork
-from live_cam.respondent import Respondent
 from live_cam.runtime.closing import Closing
 from live_cam.runtime.timing import StageTimer
 from live_cam.settings import METHODS, NetworkSettings
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from live_cam.batch import BatchExplainer
+    from live_cam.explain.batch import BatchExplainer
     from live_cam.explanation import Answer, Explanation
 
 RANDOM: Final = "random"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from live_cam.batch import BatchExplainer
 from live_cam.capture.stills import read_picture, unreadable
 from live_cam.errors import NonFiniteError
 from live_cam.evaluation.measuring import Measuring
 from live_cam.evaluation.pictures import find_classes_shown, find_named_pictures
 from live_cam.evaluation.summary import Evaluated, Evaluation
+from live_cam.explain.batch import BatchExplainer
 from live_cam.outputs import check_output, whole_file
 from live_cam.settings import METHODS
 

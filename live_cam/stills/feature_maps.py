@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from live_cam.batch import BatchExplainer
+    from live_cam.explain.batch import BatchExplainer
     from live_cam.explanation import Answer, Explanation
     from live_cam.overlay import Overlay
     from live_cam.status import Status

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from live_cam.batch import BatchExplainer
+    from live_cam.explain.batch import BatchExplainer
     from live_cam.explanation import Explanation
     from live_cam.question import Question
     from live_cam.settings import StillsSettings

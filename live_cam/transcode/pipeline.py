@@ -7,9 +7,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
-from live_cam.batch import BatchExplainer
 from live_cam.conflicts import check_video
 from live_cam.errors import CaptureError
+from live_cam.explain.batch import BatchExplainer
 from live_cam.labels import find_classes
 from live_cam.overlay import Overlay
 from live_cam.question import AGAINST, FOR, Question

@@ -51,7 +51,7 @@ def stand_for_a_gpu() -> None:
     """Let the network on the CPU say that it is on `cuda:0`, until it is asked for on the CPU."""
     import torch
 
-    from live_cam import loading
+    from live_cam.explain import loading
     from live_cam.settings import NetworkSettings
 
     load = loading.load_network

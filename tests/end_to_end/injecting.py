@@ -29,7 +29,7 @@ def hang(*_: Any, **__: Any) -> NoReturn:
 def inject(what: str) -> None:
     """Let it hang at a place."""
     if what == "loading":
-        from live_cam import loading
+        from live_cam.explain import loading
 
         loading.load_network = hang
     elif what == "source":
@@ -46,7 +46,7 @@ def inject(what: str) -> None:
         HookEngine.__call__ = hang  # type: ignore[method-assign]
         HookEngine.evidence = hang  # type: ignore[method-assign]
     elif what == "closing":
-        from live_cam.explainer import Explainer
+        from live_cam.explain.explainer import Explainer
 
         Explainer.close = hang  # type: ignore[method-assign]
     elif what == "converting":

@@ -18,7 +18,7 @@ from torch import nn
 from live_cam.capture import Frame
 from live_cam.engines import open_engine
 from live_cam.errors import EngineError
-from live_cam.explainer import Explainer
+from live_cam.explain.explainer import Explainer
 from live_cam.question import Question
 from live_cam.settings import Settings
 from tests.engines.classifiers import as_classifier, network, pictures
@@ -145,7 +145,7 @@ from contextlib import suppress
 import torch
 
 from live_cam.capture import Frame
-from live_cam.explainer import Explainer
+from live_cam.explain.explainer import Explainer
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import Settings
 

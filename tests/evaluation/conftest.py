@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from live_cam.batch import BatchExplainer
-from live_cam.loading import Loaded
+from live_cam.explain.batch import BatchExplainer
+from live_cam.explain.loading import Loaded
 from live_cam.network.classifier import Classifier
 from live_cam.network.preprocess import Preprocessor
 from live_cam.runtime.opencv import cv2
@@ -63,7 +63,7 @@ def load_instead(monkeypatch: pytest.MonkeyPatch, classifier: Classifier) -> Non
     cpu = torch.device("cpu")
     preprocess = Preprocessor(SIZE, classifier.mean, classifier.std, cpu)
     loaded = Loaded(classifier, preprocess, cpu)
-    monkeypatch.setattr("live_cam.batch.load_network", lambda *_: loaded)
+    monkeypatch.setattr("live_cam.explain.batch.load_network", lambda *_: loaded)
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from live_cam.batch import BatchExplainer
 from live_cam.cam.metrics import area, ranks, step_counts
 from live_cam.evaluation.curves import Curves
 from live_cam.evaluation.measuring import RANDOM, Measured, Measuring
+from live_cam.explain.batch import BatchExplainer
 from live_cam.settings import METHODS, NetworkSettings
 from tests.engines.classifiers import SIZE, network
 from tests.evaluation.conftest import CLASSES, load_instead, picture

@@ -9,7 +9,7 @@ import torch
 
 from live_cam.capture import Frame
 from live_cam.errors import NonFiniteError
-from live_cam.explainer import Explainer
+from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Explanation
 from live_cam.schedule import EveryFrame, NewestFirst
 from live_cam.settings import Settings

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from live_cam.batch import BatchExplainer
 from live_cam.capture import Frame
 from live_cam.errors import RecordingError, UsageError
+from live_cam.explain.batch import BatchExplainer
 from live_cam.explanation import Explanation
 from live_cam.outputs import whole_file
 from live_cam.overlay import Overlay, to_frame

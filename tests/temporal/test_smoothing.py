@@ -17,7 +17,7 @@ from live_cam.benchmark.pan import LATENCY, MOTIONS, Motion, photo_pan
 from live_cam.benchmark.pan import RATE as PAN_RATE
 from live_cam.benchmark.pan import SIZE as PAN_SIZE
 from live_cam.capture import Frame
-from live_cam.explainer import Explainer
+from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Answer, Explanation, Prediction
 from live_cam.geometry import Region
 from live_cam.overlay import peak

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from live_cam.loading import Loaded
+from live_cam.explain.loading import Loaded
 from live_cam.network.preprocess import Preprocessor
 from tests.engines.classifiers import SIZE, as_classifier
 from tests.networks import shade_network
@@ -25,4 +25,4 @@ def shades(monkeypatch: pytest.MonkeyPatch) -> None:
     device = torch.device("cpu")
     preprocess = Preprocessor(SIZE, classifier.mean, classifier.std, device)
     loaded = Loaded(classifier, preprocess, device)
-    monkeypatch.setattr("live_cam.batch.load_network", lambda *_: loaded)
+    monkeypatch.setattr("live_cam.explain.batch.load_network", lambda *_: loaded)

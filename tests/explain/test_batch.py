@@ -11,17 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from live_cam import batch, memory
-from live_cam.batch import BatchExplainer
 from live_cam.cam.gradcam import CAMResult
 from live_cam.cam.opening import open_cam
 from live_cam.capture import Frame
 from live_cam.engines.hook import HookEngine
 from live_cam.errors import EngineError, UsageError
-from live_cam.explainer import Explainer
+from live_cam.explain import batch
+from live_cam.explain import batch_size as memory
+from live_cam.explain.batch import BatchExplainer
+from live_cam.explain.batch_size import room_for
+from live_cam.explain.explainer import Explainer
+from live_cam.explain.loading import Loaded, load_network
 from live_cam.explanation import Explanation
-from live_cam.loading import Loaded, load_network
-from live_cam.memory import room_for
 from live_cam.overlay import peak, to_frame
 from live_cam.question import AGAINST, FOR, VERSUS, Question
 from live_cam.settings import METHODS, NetworkSettings, Settings
@@ -220,7 +221,9 @@ def test_scores_are_those_of_the_explanations_however_many_fit(
 def test_the_batch_fits_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, pixels = torch.device("cpu"), 224 * 224
     for free, expected in ((10**6, 1), (6 * 10**8, 3), (10**12, 8), (None, 8)):
-        monkeypatch.setattr("live_cam.memory._free_memory", lambda _device, free=free: free)
+        monkeypatch.setattr(
+            "live_cam.explain.batch_size._free_memory", lambda _device, free=free: free
+        )
         assert room_for(pixels, cpu) == expected
 
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from live_cam.capture import Frame
-from live_cam.explainer import Explainer
+from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Explanation
 from live_cam.overlay import peak, to_frame
 from live_cam.question import AGAINST, VERSUS, Question
@@ -150,7 +150,7 @@ def test_without_the_hot_spot_it_says_the_other_colour(colours: Explainer) -> No
 def test_shuffled_weights_forget_and_come_back(
     colours: Explainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("live_cam.inquiry._SHUFFLE_INTERVAL", 0.0)
+    monkeypatch.setattr("live_cam.explain.inquiry._SHUFFLE_INTERVAL", 0.0)
     image = two_colours()
     before = ask(colours, image, Question((RED,)))
     question = Question((RED,), shuffled=True)
@@ -217,7 +217,7 @@ def test_another_network_is_believed_at_once(
     objects: Explainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a frozen picture no time passes in which its top class could lead."""
-    monkeypatch.setattr("live_cam.inquiry._SHUFFLE_INTERVAL", 0.0)
+    monkeypatch.setattr("live_cam.explain.inquiry._SHUFFLE_INTERVAL", 0.0)
     frame = Frame(np.asarray(cv2.resize(photos["coffee"], (WIDTH, HEIGHT)), np.uint8), 0, 5.0)
     for shuffled in (False, True, False):
         objects.question = Question(shuffled=shuffled)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from live_cam.capture import Frame
     from live_cam.engines.selection import EngineSelector
+    from live_cam.explain.inquiry import Inquiry
     from live_cam.explanation import Explanation
-    from live_cam.inquiry import Inquiry
     from live_cam.network.classifier import Classifier
     from live_cam.settings import Settings
 
@@ -85,7 +85,7 @@ class Explainer(Closing):
                 asked for has failed or too little memory.
         """
         from live_cam.conflicts import check_engine
-        from live_cam.loading import cpu_may_step_in, share_threads
+        from live_cam.explain.loading import cpu_may_step_in, share_threads
 
         settings = self._settings
         check_engine(settings)
@@ -100,8 +100,8 @@ class Explainer(Closing):
             self.question = self._begin(self.labels)
 
     def _load(self, settings: Settings) -> None:
-        from live_cam.inquiry import Inquiry
-        from live_cam.loading import load_network
+        from live_cam.explain.inquiry import Inquiry
+        from live_cam.explain.loading import load_network
 
         classifier, preprocess, device = load_network(settings, self._say, self._note)
         self._inquiry = Inquiry(

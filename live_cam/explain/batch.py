@@ -12,10 +12,10 @@ import torch
 
 from live_cam.engines.faults import FAILURES, free_memory, known_fault, reason
 from live_cam.errors import EngineError, OutOfMemoryError, first_line
-from live_cam.loading import cpu_may_step_in, load_network, share_threads
-from live_cam.memory import room_for
+from live_cam.explain.batch_size import room_for
+from live_cam.explain.loading import cpu_may_step_in, load_network, share_threads
+from live_cam.explain.respondent import Respondent, perturbs
 from live_cam.network.target_layer import get_layer
-from live_cam.respondent import Respondent, perturbs
 from live_cam.runtime.closing import Closing
 from live_cam.runtime.timing import StageTimer
 from live_cam.settings import EMBEDDED_MODEL
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from live_cam.engines import Engine
+    from live_cam.explain.loading import Loaded
     from live_cam.explanation import Explanation
     from live_cam.geometry import Region
-    from live_cam.loading import Loaded
     from live_cam.network.classifier import Classifier
     from live_cam.question import Question
     from live_cam.settings import NetworkSettings

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
-from live_cam.answers import answer, answers, asked_classes, prediction
 from live_cam.engines.engine import read_back
+from live_cam.explain.answers import answer, answers, asked_classes, prediction
 from live_cam.explanation import Explanation
 from live_cam.question import TOP_CLASS
 from live_cam.settings import TOP_K

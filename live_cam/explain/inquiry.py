@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from live_cam.answers import asked_classes
 from live_cam.errors import NonFiniteError
-from live_cam.faithfulness import FaithfulnessCheck
-from live_cam.findings import ask
-from live_cam.randomisation import ShuffledNetwork
+from live_cam.explain.answers import asked_classes
+from live_cam.explain.faithfulness import FaithfulnessCheck
+from live_cam.explain.findings import ask
+from live_cam.explain.randomisation import ShuffledNetwork
 from live_cam.runtime.closing import Closing
 from live_cam.runtime.timing import StageTimer
 from live_cam.temporal.ranking import Ranking, Standings
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from live_cam.capture import Frame
     from live_cam.engines.selection import EngineSelector
+    from live_cam.explain.findings import Asked, Findings
     from live_cam.explanation import Explanation
-    from live_cam.findings import Asked, Findings
     from live_cam.network.classifier import Classifier
     from live_cam.network.preprocess import Preprocessor
     from live_cam.question import Question

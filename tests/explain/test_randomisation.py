@@ -6,7 +6,7 @@ import torch
 from torchvision import models
 
 from live_cam.engines import open_engine
-from live_cam.randomisation import ShuffledNetwork
+from live_cam.explain.randomisation import ShuffledNetwork
 from tests.engines.classifiers import as_classifier
 from tests.networks import randomised, tiny_network
 

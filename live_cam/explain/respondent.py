@@ -9,7 +9,7 @@ from live_cam.cam.guided import guided_backpropagation, guided_gradcam
 from live_cam.cam.opening import open_cam
 from live_cam.engines import Engine, open_engine
 from live_cam.errors import UsageError
-from live_cam.findings import ask, ask_each
+from live_cam.explain.findings import ask, ask_each
 from live_cam.network.precision import Precision
 from live_cam.question import FOR
 from live_cam.runtime.closing import Closing
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from live_cam.findings import Findings
-    from live_cam.loading import Loaded
+    from live_cam.explain.findings import Findings
+    from live_cam.explain.loading import Loaded
     from live_cam.question import Question
     from live_cam.runtime.timing import StageTimer
     from live_cam.settings import NetworkSettings
