@@ -13,10 +13,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from live_cam.geometry import Region
+from live_cam.overlay.status import Status
 from live_cam.pointing import PRESS, RELEASE
 from live_cam.question import AGAINST, FOR, VERSUS
 from live_cam.settings import ALPHA, ALPHA_STEP, FULL_FRAME_VIEWS, METHODS, THEMES, TOP_K
-from live_cam.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

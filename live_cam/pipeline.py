@@ -17,12 +17,12 @@ from live_cam.explain.explainer import Explainer
 from live_cam.labels import find_classes
 from live_cam.limits import Limits
 from live_cam.overlay import Overlay, peak
+from live_cam.overlay.status import KEY_SECONDS, Confirmation
 from live_cam.pointing import PointingGame
 from live_cam.recording import Recording
 from live_cam.runtime.opencv import cv2
 from live_cam.runtime.timing import FPSMeter
 from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
-from live_cam.status import KEY_SECONDS, Confirmation
 from live_cam.temporal.stabiliser import Stabiliser
 from live_cam.window import Window
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from live_cam.capture import Frame, Source
     from live_cam.explanation import Explanation
+    from live_cam.overlay.status import Status
     from live_cam.question import Question
     from live_cam.settings import Settings
-    from live_cam.status import Status
 
 _KEY_INTERVAL = 0.015
 _REFRESH_INTERVAL = 0.2

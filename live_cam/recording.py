@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from live_cam.errors import LiveCamError, RecordingError
 from live_cam.outputs import create_free, timed_name
+from live_cam.overlay.status import Confirmation
 from live_cam.predictions import PredictionLog
 from live_cam.recorder import Recorder
 from live_cam.runtime.worker import Worker
 from live_cam.snapshot import save_snapshot
-from live_cam.status import Confirmation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

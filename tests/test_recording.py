@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from live_cam import recording as recording_module
 from live_cam.errors import RecordingError
+from live_cam.overlay.status import Confirmation
 from live_cam.recorder import recorder
 from live_cam.recorder.video import VideoFile
 from live_cam.recording import Recording
 from live_cam.settings import Settings
-from live_cam.status import Confirmation
 from tests.program import read_log, read_video, read_what_plays
 from tests.test_predictions import explanation
 

@@ -14,11 +14,11 @@ from live_cam.capture.demo import SIZE, DemoScene
 from live_cam.controls import Controls
 from live_cam.explain.explainer import Explainer
 from live_cam.overlay import Overlay
+from live_cam.overlay.status import Status
 from live_cam.question import AGAINST, VERSUS, Question
 from live_cam.runtime.opencv import cv2
 from live_cam.runtime.report import Cell, Column, Section
 from live_cam.settings import CHECK_EVERY, DEFAULT_SMOOTHING, VIEWS
-from live_cam.status import Status
 from live_cam.temporal.stabiliser import Stabiliser
 
 if TYPE_CHECKING:

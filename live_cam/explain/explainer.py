@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from live_cam.errors import EngineError, NonFiniteError, UnexplainedError
+from live_cam.overlay.status import Confirmation
 from live_cam.question import Question
 from live_cam.runtime.closing import Closing
 from live_cam.settings import ACCELERATORS, CHECK_EVERY, EMBEDDED_MODEL
-from live_cam.status import Confirmation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from live_cam.capture.source import Frame
     from live_cam.explanation import Explanation
     from live_cam.geometry import Rectangle
-    from live_cam.status import Status
+    from live_cam.overlay.status import Status
 
 __all__ = ["Overlay", "blend_heatmap", "peak", "to_frame"]
 

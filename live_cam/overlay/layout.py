@@ -15,7 +15,7 @@ from live_cam.settings import FULL_FRAME_VIEWS
 if TYPE_CHECKING:
     from live_cam.explanation import Explanation
     from live_cam.overlay.paint import Sprite
-    from live_cam.status import Status
+    from live_cam.overlay.status import Status
 
 _NO_ROOM_FOR_KEYS = "too small for the keys: see the README"
 _NOTICE_HEIGHT = 0.78

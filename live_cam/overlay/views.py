@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from live_cam.explanation import Explanation
     from live_cam.overlay.panes import Painter
+    from live_cam.overlay.status import Status
     from live_cam.overlay.theme import Colour, Theme
-    from live_cam.status import Status
 
 _BOX_THRESHOLD = 0.15
 """Of the map's maximum (Selvaraju et al. 2017, section 4.1)."""

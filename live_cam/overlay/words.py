@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from live_cam.explanation import Answer, Check, Explanation
-    from live_cam.status import Status
+    from live_cam.overlay.status import Status
 
 
 def headline(explanation: Explanation) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from live_cam.explain.batch import BatchExplainer
     from live_cam.explanation import Answer, Explanation
     from live_cam.overlay import Overlay
-    from live_cam.status import Status
+    from live_cam.overlay.status import Status
 
 _LONGEST_SIDE: Final = {"gif": 640, "mp4": 1280}
 """Pixels: a GIF is not compressed by much."""

@@ -12,10 +12,10 @@ from live_cam.errors import CaptureError
 from live_cam.explain.batch import BatchExplainer
 from live_cam.labels import find_classes
 from live_cam.overlay import Overlay
+from live_cam.overlay.status import Status
 from live_cam.question import AGAINST, FOR, Question
 from live_cam.recorder import Recorder, Template
 from live_cam.runtime.prefetch import batches_ahead
-from live_cam.status import Status
 from live_cam.temporal.stabiliser import Stabiliser
 from live_cam.transcode.reading import Reader
 from live_cam.transcode.sound import Cut, Sound

@@ -15,10 +15,10 @@ from live_cam.explanation import Explanation
 from live_cam.geometry import WHOLE, Rectangle, Region, fitted
 from live_cam.network.preprocess import Preprocessor
 from live_cam.overlay import Overlay, peak, to_frame
+from live_cam.overlay.status import Status
 from live_cam.overlay.views import evidence_box
 from live_cam.resizing import enlarged, enlargement
 from live_cam.settings import FITS
-from live_cam.status import Status
 from live_cam.temporal.smoothing import Calm
 from live_cam.temporal.tracking import Tracker
 

@@ -16,10 +16,10 @@ from live_cam.explain.batch import BatchExplainer
 from live_cam.explanation import Explanation
 from live_cam.outputs import whole_file
 from live_cam.overlay import Overlay, to_frame
+from live_cam.overlay.status import Status
 from live_cam.question import Question
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import NetworkSettings
-from live_cam.status import Status
 from live_cam.stills.feature_maps import FeatureMaps
 from tests.networks import COLOUR_LABELS, COLOURS, save_weights
 from tests.program import read_video

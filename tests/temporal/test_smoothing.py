@@ -21,12 +21,12 @@ from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Answer, Explanation, Prediction
 from live_cam.geometry import Region
 from live_cam.overlay import peak
+from live_cam.overlay.status import Status
 from live_cam.pipeline import LivePipeline
 from live_cam.question import Question
 from live_cam.runtime.opencv import cv2
 from live_cam.schedule import Shown
 from live_cam.settings import DEFAULT_SMOOTHING, Settings
-from live_cam.status import Status
 from live_cam.temporal.smoothing import Calm
 from live_cam.temporal.stabiliser import Stabiliser
 from live_cam.temporal.tracking import Tracker

@@ -13,10 +13,10 @@ import pytest
 from live_cam.capture import Frame
 from live_cam.explain.batch import BatchExplainer
 from live_cam.overlay import Overlay
+from live_cam.overlay.status import Status
 from live_cam.question import Question
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import NetworkSettings
-from live_cam.status import Status
 from tests.capture.media import write_video as write_rotated
 from tests.transcode.clips import (
     SHADES,

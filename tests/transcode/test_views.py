@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from live_cam.explanation import Explanation
 from live_cam.overlay import Overlay
+from live_cam.overlay.status import Status
 from live_cam.settings import VIEWS
-from live_cam.status import Status
 from tests.transcode.clips import frames, shade, times, write_clip
 from tests.transcode.running import run
 

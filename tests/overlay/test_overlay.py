@@ -16,11 +16,11 @@ from live_cam.errors import UsageError
 from live_cam.explanation import Check, Explanation, Prediction
 from live_cam.overlay import Overlay, blend_heatmap, cards, peak, text, to_frame
 from live_cam.overlay.layout import lay_out
+from live_cam.overlay.status import Status
 from live_cam.overlay.theme import Style
 from live_cam.overlay.words import clock, engine, percent, rates
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import COLORMAPS, THEMES
-from live_cam.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from live_cam.status import KEY_SECONDS, Confirmation
+from live_cam.overlay.status import KEY_SECONDS, Confirmation
 
 FILE = "saved live-cam-20261123-101500.png"
 

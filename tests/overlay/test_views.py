@@ -17,10 +17,10 @@ from live_cam.overlay import Overlay, cards, key_card
 from live_cam.overlay.layout import lay_out
 from live_cam.overlay.paint import Canvas
 from live_cam.overlay.panes import featured, tiles
+from live_cam.overlay.status import Status
 from live_cam.overlay.theme import THEMES, Colour
 from live_cam.settings import COLORMAPS, METHODS, SHOWN_FEATURE_MAPS, VIEWS
-from live_cam.status import Status
-from tests.test_overlay import (
+from tests.overlay.test_overlay import (
     CHECKED,
     PLAIN,
     SIZES,
