@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from live_cam.capture import Frame, open_source
     from live_cam.explain.batch import BatchExplainer
     from live_cam.explanation import Explanation, Prediction
+    from live_cam.live.pipeline import LivePipeline
     from live_cam.network.classifier import Classifier, load_classifier
-    from live_cam.pipeline import LivePipeline
     from live_cam.question import Question
     from live_cam.recorder import Recorder
     from live_cam.settings import NetworkSettings, Settings

@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from live_cam.capture import list_cameras
+from live_cam.live.window import display_problem
 from live_cam.recorder import available_encoders
 from live_cam.settings import EMBEDDED_MODEL
-from live_cam.window import display_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

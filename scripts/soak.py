@@ -42,7 +42,7 @@ from soaking.vitals import VitalsWatch, trends
 from soaking.witness import Witness
 
 from live_cam.errors import LiveCamError
-from live_cam.pipeline import LivePipeline
+from live_cam.live.pipeline import LivePipeline
 from live_cam.settings import Settings
 
 if TYPE_CHECKING:

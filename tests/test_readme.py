@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from live_cam.actions import KEY_HELP
+from live_cam.live.actions import KEY_HELP
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import FITS, THEMES, VIEWS
 

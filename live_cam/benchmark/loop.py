@@ -12,9 +12,9 @@ import numpy as np
 
 from live_cam.benchmark.camera import Camera
 from live_cam.capture import open_source
-from live_cam.display import display_problem
 from live_cam.explain.explainer import Explainer
-from live_cam.pipeline import LivePipeline
+from live_cam.live.display import display_problem
+from live_cam.live.pipeline import LivePipeline
 from live_cam.runtime.report import Cell, Column, Section
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from live_cam.capture import Frame
     from live_cam.explanation import Explanation
-    from live_cam.schedule import Shown
+    from live_cam.live.schedule import Shown
     from live_cam.settings import Settings
 
 _SETTLING: Final = 2.0

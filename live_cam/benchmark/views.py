@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from live_cam.benchmark.contest import quartiles
 from live_cam.capture import Frame
 from live_cam.capture.demo import SIZE, DemoScene
-from live_cam.controls import Controls
 from live_cam.explain.explainer import Explainer
+from live_cam.live.controls import Controls
 from live_cam.overlay import Overlay
 from live_cam.overlay.status import Status
 from live_cam.question import AGAINST, VERSUS, Question

@@ -32,7 +32,7 @@ def demo(**chosen: Any) -> None:
     Where VGG-19's weights are neither cached nor reachable, efficientnet_lite0 steps in. Without
     a display the demo is recorded to a file instead.
     """
-    from live_cam.window import display_problem
+    from live_cam.live.window import display_problem
 
     chosen |= {"source": "demo", "fallback": True}
     problem = None if chosen["headless"] else display_problem()
@@ -51,7 +51,7 @@ def _run(chosen: Settings) -> None:
     from live_cam.capture import check_source
 
     check_source(chosen.source)
-    from live_cam.pipeline import LivePipeline
+    from live_cam.live.pipeline import LivePipeline
 
     pipeline = LivePipeline(chosen, say)
     with stopped_by_signals(pipeline.stop):

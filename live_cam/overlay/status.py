@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from live_cam.geometry import Region
-    from live_cam.pointing import Score
+    from live_cam.live.pointing import Score
 
 KEY_SECONDS: Final = 1.0
 """How long it is confirmed what a key did."""

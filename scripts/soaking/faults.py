@@ -13,14 +13,14 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from live_cam.actions import ACTIONS, press
+from live_cam.live.actions import ACTIONS, press
 from soaking.camera import SyntheticCamera
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from live_cam.controls import Controls
+    from live_cam.live.controls import Controls
     from soaking.network import NetworkFaults
     from soaking.witness import Witness
 

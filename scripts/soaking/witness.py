@@ -16,7 +16,7 @@ import av.error
 if TYPE_CHECKING:
     from live_cam.capture import Frame
     from live_cam.explanation import Explanation
-    from live_cam.schedule import Shown
+    from live_cam.live.schedule import Shown
 
 _RECORDED: Final = re.compile(r"recorded (?P<path>.+): (?P<pictures>\d+) pictures, ")
 _BIN: Final = 0.005

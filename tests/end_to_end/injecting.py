@@ -33,7 +33,7 @@ def inject(what: str) -> None:
 
         loading.load_network = hang
     elif what == "source":
-        from live_cam import pipeline
+        from live_cam.live import pipeline
 
         pipeline.open_source = hang  # type: ignore[attr-defined]
     elif what == "engine":

@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from live_cam.runtime.opencv import cv2
+from tests.live.test_window import ask_to_close, virtual_display
 from tests.program import TIME_LIMIT, command, environment
-from tests.test_window import ask_to_close, virtual_display
 
 needs_a_desktop = pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("Xvfb") is None or shutil.which("xdotool") is None,

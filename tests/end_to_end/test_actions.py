@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.actions import ACTIONS
+from live_cam.live.actions import ACTIONS
 from live_cam.overlay.theme import THEMES
 from live_cam.runtime.opencv import cv2
 from tests.end_to_end.session import WINDOW_MANAGER, Session, desktop, needs_a_desktop

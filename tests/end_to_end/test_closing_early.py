@@ -14,9 +14,9 @@ import torch
 from tests.end_to_end import injecting
 from tests.end_to_end.session import needs_a_desktop
 from tests.hostile import tiny
+from tests.live.test_window import ask_to_close, virtual_display
 from tests.networks import randomised
 from tests.program import TIME_LIMIT, environment
-from tests.test_window import ask_to_close, virtual_display
 
 pytestmark = needs_a_desktop
 PATIENCE = 25.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from live_cam.actions import ACTIONS
+from live_cam.live.actions import ACTIONS
 from tests.end_to_end import injecting
 from tests.end_to_end.session import WINDOW_MANAGER, Session, desktop, needs_a_desktop
 from tests.hostile import tiny

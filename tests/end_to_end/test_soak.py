@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.test_window import virtual_display
 from tests.program import environment
-from tests.test_window import virtual_display
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120

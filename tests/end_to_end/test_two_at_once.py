@@ -14,9 +14,9 @@ import torch
 from tests.end_to_end.session import Session, needs_a_desktop
 from tests.end_to_end.test_interrupts import LIVE, injected, start
 from tests.hostile import tiny
+from tests.live.test_window import virtual_display
 from tests.networks import randomised
 from tests.program import TIME_LIMIT, environment, read_log, read_video
-from tests.test_window import virtual_display
 
 ENOUGH = ("--max-frames", "10", "--engine", "hook")
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from live_cam.capture import Frame
 from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Explanation
+from live_cam.live.schedule import NewestFirst, Shown
 from live_cam.overlay import peak, to_frame
 from live_cam.question import AGAINST, VERSUS, Question
 from live_cam.runtime.opencv import cv2
-from live_cam.schedule import NewestFirst, Shown
 from live_cam.settings import METHODS, Settings
 from tests.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
 from tests.sources import FakeSource

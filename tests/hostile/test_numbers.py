@@ -22,9 +22,9 @@ from live_cam.errors import NonFiniteError
 from live_cam.explain.answers import answers
 from live_cam.explanation import Explanation
 from live_cam.geometry import Region
-from live_cam.pipeline import LivePipeline
+from live_cam.live.pipeline import LivePipeline
+from live_cam.live.schedule import Shown
 from live_cam.question import AGAINST, FOR, VERSUS, Question
-from live_cam.schedule import Shown
 from live_cam.settings import FITS, VIEWS, Settings
 from tests.engines.classifiers import as_classifier, pictures
 from tests.hostile import tiny

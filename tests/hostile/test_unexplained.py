@@ -11,10 +11,10 @@ from live_cam.capture import Frame
 from live_cam.errors import NonFiniteError
 from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Explanation
-from live_cam.schedule import EveryFrame, NewestFirst
+from live_cam.live.schedule import EveryFrame, NewestFirst
 from live_cam.settings import Settings
+from tests.live.test_schedule import REGULAR, FakeExplainer, play, start
 from tests.sources import FakeSource
-from tests.test_schedule import REGULAR, FakeExplainer, play, start
 
 
 class Fragile(FakeExplainer):

@@ -688,5 +688,5 @@ class TestText:
 
 
 def test_needs_no_torch() -> None:
-    code = "import sys, live_cam.overlay, live_cam.window; sys.exit('torch' in sys.modules)"
+    code = "import sys, live_cam.overlay, live_cam.live.window; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

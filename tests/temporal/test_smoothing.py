@@ -20,12 +20,12 @@ from live_cam.capture import Frame
 from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Answer, Explanation, Prediction
 from live_cam.geometry import Region
+from live_cam.live.pipeline import LivePipeline
+from live_cam.live.schedule import Shown
 from live_cam.overlay import peak
 from live_cam.overlay.status import Status
-from live_cam.pipeline import LivePipeline
 from live_cam.question import Question
 from live_cam.runtime.opencv import cv2
-from live_cam.schedule import Shown
 from live_cam.settings import DEFAULT_SMOOTHING, Settings
 from live_cam.temporal.smoothing import Calm
 from live_cam.temporal.stabiliser import Stabiliser
@@ -618,7 +618,7 @@ def test_the_live_loop(
 
     times = [index / 10 for index in range(75)]
     monkeypatch.setattr(
-        "live_cam.pipeline.open_source", lambda *_a, **_k: FakeSource(times, paint=paint)
+        "live_cam.live.pipeline.open_source", lambda *_a, **_k: FakeSource(times, paint=paint)
     )
     settings = Settings(
         model="efficientnet_lite0",

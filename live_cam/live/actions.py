@@ -13,16 +13,16 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from live_cam.geometry import Region
+from live_cam.live.pointing import PRESS, RELEASE
 from live_cam.overlay.status import Status
-from live_cam.pointing import PRESS, RELEASE
 from live_cam.question import AGAINST, FOR, VERSUS
 from live_cam.settings import ALPHA, ALPHA_STEP, FULL_FRAME_VIEWS, METHODS, THEMES, TOP_K
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from live_cam.controls import Controls
-    from live_cam.pointing import PointerEvent
+    from live_cam.live.controls import Controls
+    from live_cam.live.pointing import PointerEvent
 
 _LEAST_DRAG: Final = 0.01
 """Of the picture's sides: who moves the mouse by less has clicked."""

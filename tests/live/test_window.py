@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from live_cam import display as display_module
 from live_cam.errors import WindowError
+from live_cam.live import display as display_module
+from live_cam.live.window import Window, display_problem, key_name
 from live_cam.runtime.opencv import cv2
-from live_cam.window import Window, display_problem, key_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ import ctypes, subprocess, sys, time
 import numpy as np
 from live_cam.errors import WindowError
 from live_cam.runtime.opencv import cv2
-from live_cam.window import Window, display_problem
+from live_cam.live.window import Window, display_problem
 
 PICTURE = np.full((240, 320, 3), 90, np.uint8)
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from live_cam.actions import ACTIONS, KEY_HELP, press, status_of
-from live_cam.controls import Controls
+from live_cam.live.actions import ACTIONS, KEY_HELP, press, status_of
+from live_cam.live.controls import Controls
 from live_cam.settings import THEMES, Settings
 
 

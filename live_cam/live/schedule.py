@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from live_cam.errors import NonFiniteError, UnexplainedError
-from live_cam.playback import Playback
+from live_cam.live.playback import Playback
 from live_cam.runtime.latest import Latest
 from live_cam.runtime.worker import Worker
 from live_cam.temporal.change import Stillness

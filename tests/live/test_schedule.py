@@ -13,7 +13,7 @@ from live_cam.capture import Frame
 from live_cam.errors import CaptureError, UsageError
 from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Explanation
-from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
+from live_cam.live.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from tests.sources import FakeSource
 
 PATIENCE = 20.0

@@ -10,21 +10,21 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from live_cam.actions import point, press, status_of
 from live_cam.capture import Opening, open_source
-from live_cam.controls import Controls
 from live_cam.explain.explainer import Explainer
 from live_cam.labels import find_classes
-from live_cam.limits import Limits
+from live_cam.live.actions import point, press, status_of
+from live_cam.live.controls import Controls
+from live_cam.live.limits import Limits
+from live_cam.live.pointing import PointingGame
+from live_cam.live.schedule import EveryFrame, NewestFirst, Schedule, Shown
+from live_cam.live.window import Window
 from live_cam.overlay import Overlay, peak
 from live_cam.overlay.status import KEY_SECONDS, Confirmation
-from live_cam.pointing import PointingGame
 from live_cam.recording import Recording
 from live_cam.runtime.opencv import cv2
 from live_cam.runtime.timing import FPSMeter
-from live_cam.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from live_cam.temporal.stabiliser import Stabiliser
-from live_cam.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ class _EndedError(Exception):
 class LivePipeline:
     """Frames in, explanations on them, pictures out: to a window, a recording and a log.
 
-    The source and the explainer run in threads of their own (`live_cam.schedule`); drawing and
+    The source and the explainer run in threads of their own (`live_cam.live.schedule`); drawing and
     the window stay in the thread that calls `run`, since macOS allows windows in the main thread
     only.
 

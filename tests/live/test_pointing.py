@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from live_cam.actions import point, press
-from live_cam.controls import Controls
 from live_cam.geometry import Region
-from live_cam.pointing import MOVE, PRESS, RELEASE, PointerEvent, PointingGame, Score
+from live_cam.live.actions import point, press
+from live_cam.live.controls import Controls
+from live_cam.live.pointing import MOVE, PRESS, RELEASE, PointerEvent, PointingGame, Score
 
 BOX = Region(0.25, 0.25, 0.5, 0.25)
 

@@ -9,9 +9,9 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from live_cam.display import connected_display, display_problem, prefer_bundled_platform
 from live_cam.errors import WindowError
-from live_cam.pointing import MOVE, PRESS, RELEASE, PointerEvent
+from live_cam.live.display import connected_display, display_problem, prefer_bundled_platform
+from live_cam.live.pointing import MOVE, PRESS, RELEASE, PointerEvent
 from live_cam.runtime.closing import Closing
 from live_cam.runtime.opencv import cv2
 

@@ -1,0 +1,1 @@
+"""The live loop: schedule, window, keys, pointer, limits."""
