@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from live_cam.errors import UsageError
-from live_cam.outputs import check_output
+from live_cam.record.destinations import check_output
 from live_cam.settings import OPENVINO_ONLY
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from live_cam.cli.printing import tell
 from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.cli.types import Choice, InputFile, InputFolder, OutputFile, WholeNumber
-from live_cam.outputs import check_output
+from live_cam.record.destinations import check_output
 from live_cam.settings import EvaluationSettings
 
 _option = partial(option, of=EvaluationSettings)

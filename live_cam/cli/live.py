@@ -37,7 +37,7 @@ def demo(**chosen: Any) -> None:
     chosen |= {"source": "demo", "fallback": True}
     problem = None if chosen["headless"] else display_problem()
     if problem:
-        from live_cam.outputs import free_path
+        from live_cam.record.destinations import free_path
 
         chosen["headless"] = True
         chosen["record"] = chosen["record"] or free_path(_DEMO_FILE)

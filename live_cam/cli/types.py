@@ -13,7 +13,7 @@ import click
 
 from live_cam import settings
 from live_cam.errors import UsageError, shortened
-from live_cam.outputs import check_output
+from live_cam.record.destinations import check_output
 from live_cam.runtime.user_path import expanded
 
 if TYPE_CHECKING:

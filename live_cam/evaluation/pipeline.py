@@ -11,7 +11,7 @@ from live_cam.evaluation.measuring import Measuring
 from live_cam.evaluation.pictures import find_classes_shown, find_named_pictures
 from live_cam.evaluation.summary import Evaluated, Evaluation
 from live_cam.explain.batch import BatchExplainer
-from live_cam.outputs import check_output, whole_file
+from live_cam.record.destinations import check_output, whole_file
 from live_cam.settings import METHODS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from live_cam.evaluation.measuring import RANDOM
-from live_cam.predictions import json_number, prediction_record
+from live_cam.record.prediction_log import json_number, prediction_record
 from live_cam.runtime.report import Column, Report, Section
 
 if TYPE_CHECKING:

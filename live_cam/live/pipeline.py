@@ -21,7 +21,7 @@ from live_cam.live.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from live_cam.live.window import Window
 from live_cam.overlay import Overlay, peak
 from live_cam.overlay.status import KEY_SECONDS, Confirmation
-from live_cam.recording import Recording
+from live_cam.record.outputs import Recording
 from live_cam.runtime.opencv import cv2
 from live_cam.runtime.timing import FPSMeter
 from live_cam.temporal.stabiliser import Stabiliser

@@ -10,9 +10,9 @@ from live_cam.errors import NonFiniteError, UsageError
 from live_cam.explain.batch import BatchExplainer
 from live_cam.explain.respondent import perturbs
 from live_cam.labels import find_classes
-from live_cam.outputs import make_folder
 from live_cam.pictures import find_pictures
 from live_cam.question import AGAINST, FOR, TOP_CLASS, Question
+from live_cam.record.destinations import make_folder
 from live_cam.settings import METHODS
 from live_cam.stills.naming import OVERLAY, check_free, class_parts, is_output, name_stills
 from live_cam.stills.reading import read_ahead

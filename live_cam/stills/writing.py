@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from live_cam.capture import Frame
-from live_cam.outputs import whole_file
 from live_cam.overlay import Overlay, to_frame
 from live_cam.overlay.panel import Panel
 from live_cam.overlay.status import Status
+from live_cam.record.destinations import whole_file
 from live_cam.runtime.opencv import cv2
 from live_cam.stills import naming
 from live_cam.stills.animation import write_animation

@@ -17,7 +17,7 @@ import pytest
 from live_cam.cli.signals import stopped_by_signals
 from tests.end_to_end.session import desktop, needs_a_desktop
 from tests.program import TIME_LIMIT, command, environment, live_cam, read_log, read_video
-from tests.test_recording import fill
+from tests.record.test_outputs import fill
 from tests.transcode.clips import times, write_clip
 
 MODEL = ("--model", "efficientnet_lite0")

@@ -14,10 +14,10 @@ from live_cam.capture import Frame
 from live_cam.errors import RecordingError, UsageError
 from live_cam.explain.batch import BatchExplainer
 from live_cam.explanation import Explanation
-from live_cam.outputs import whole_file
 from live_cam.overlay import Overlay, to_frame
 from live_cam.overlay.status import Status
 from live_cam.question import Question
+from live_cam.record.destinations import whole_file
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import NetworkSettings
 from live_cam.stills.feature_maps import FeatureMaps

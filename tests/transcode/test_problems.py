@@ -15,7 +15,7 @@ import pytest
 
 from live_cam.errors import CaptureError, RecordingError, UsageError
 from live_cam.runtime.opencv import cv2
-from tests.test_recorder import SmallDisk
+from tests.record.test_recorder import SmallDisk
 from tests.transcode.clips import frames, number_of, shade, sound, times, write_clip
 from tests.transcode.running import run
 

@@ -6,8 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from live_cam.output_file import OutputFile
-from live_cam.outputs import recording_error
+from live_cam.record.destinations import recording_error
+from live_cam.record.output_file import OutputFile
 from live_cam.runtime.closing import Closing
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from live_cam.errors import RecordingError
-from live_cam.output_file import OutputFile
-from live_cam.outputs import recording_error
-from live_cam.recorder.formats import format_of
-from live_cam.recorder.video import VideoFile
+from live_cam.record.destinations import recording_error
+from live_cam.record.formats import format_of
+from live_cam.record.output_file import OutputFile
+from live_cam.record.video import VideoFile
 from live_cam.runtime.worker import Worker
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from live_cam.recorder.template import SoundPacket, Template
+    from live_cam.record.template import SoundPacket, Template
 
 _POLL = 0.1
 # A picture that takes so long will not be written in time; all that wait may take so long.

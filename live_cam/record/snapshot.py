@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from live_cam.output_file import OutputFile
-from live_cam.outputs import create_free, recording_error, timed_name
+from live_cam.record.destinations import create_free, recording_error, timed_name
+from live_cam.record.output_file import OutputFile
 from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:

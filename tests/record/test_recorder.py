@@ -19,12 +19,12 @@ import av
 import numpy as np
 import pytest
 
-from live_cam import output_file
 from live_cam.errors import RecordingError, UsageError
-from live_cam.outputs import create_free, free_path
-from live_cam.recorder import Recorder, available_encoders, encoders, recorder
-from live_cam.recorder.formats import FORMATS
-from live_cam.recorder.video import VideoFile, fit
+from live_cam.record import encoders, output_file, recorder
+from live_cam.record.destinations import create_free, free_path
+from live_cam.record.formats import FORMATS
+from live_cam.record.video import VideoFile, fit
+from live_cam.recorder import Recorder, available_encoders
 from live_cam.settings import VIDEO_ENDINGS
 
 if TYPE_CHECKING:

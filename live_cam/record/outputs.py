@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from live_cam.errors import LiveCamError, RecordingError
-from live_cam.outputs import create_free, timed_name
 from live_cam.overlay.status import Confirmation
-from live_cam.predictions import PredictionLog
+from live_cam.record.destinations import create_free, timed_name
+from live_cam.record.prediction_log import PredictionLog
+from live_cam.record.snapshot import save_snapshot
 from live_cam.recorder import Recorder
 from live_cam.runtime.worker import Worker
-from live_cam.snapshot import save_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable

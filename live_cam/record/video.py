@@ -10,8 +10,8 @@ import numpy as np
 from av.video.frame import PictureType
 
 from live_cam.errors import RecordingError
-from live_cam.recorder import encoders
-from live_cam.recorder.template import Template, add_sound
+from live_cam.record import encoders
+from live_cam.record.template import Template, add_sound
 from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-    from live_cam.output_file import OutputFile
-    from live_cam.recorder.formats import VideoFormat
-    from live_cam.recorder.template import SoundPacket
+    from live_cam.record.formats import VideoFormat
+    from live_cam.record.output_file import OutputFile
+    from live_cam.record.template import SoundPacket
 
 _KEYFRAME_SECONDS = 1
 _LONGEST_LAST_SECONDS = 1

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam import recording as recording_module
 from live_cam.errors import RecordingError
 from live_cam.overlay.status import Confirmation
-from live_cam.recorder import recorder
-from live_cam.recorder.video import VideoFile
-from live_cam.recording import Recording
+from live_cam.record import outputs as recording_module
+from live_cam.record import recorder
+from live_cam.record.outputs import Recording
+from live_cam.record.video import VideoFile
 from live_cam.settings import Settings
 from tests.program import read_log, read_video, read_what_plays
-from tests.test_predictions import explanation
+from tests.record.test_prediction_log import explanation
 
 NOISE = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
 

@@ -11,7 +11,7 @@ import pytest
 
 from live_cam.errors import RecordingError, UsageError
 from live_cam.explanation import Explanation, Prediction
-from live_cam.predictions import PredictionLog
+from live_cam.record.prediction_log import PredictionLog
 
 
 def explanation(index: int = 3, **changes: Any) -> Explanation:

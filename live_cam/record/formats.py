@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from live_cam.errors import UsageError
-from live_cam.recorder.template import codec_of, holds
+from live_cam.record.template import codec_of, holds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from live_cam.recorder.template import Template
+    from live_cam.record.template import Template
 
 
 class VideoFormat(NamedTuple):

@@ -9,7 +9,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final
 
-from live_cam.outputs import check_output, refusal
+from live_cam.record.destinations import check_output, refusal
 from live_cam.runtime.worker import Worker
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What is kept of a run: video, log, snapshots; files that survive a crash."""
