@@ -70,7 +70,7 @@ def video(**chosen: Any) -> None:
     """
     settings = VideoSettings(**chosen)
     check_video(settings)
-    from live_cam.transcode import TranscodePipeline
+    from live_cam.video import TranscodePipeline
 
     with _Progress() as progress, stopped_by_signals(interrupt):
         pipeline = TranscodePipeline(settings, progress)

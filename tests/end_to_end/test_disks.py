@@ -18,7 +18,7 @@ from live_cam.cli.signals import stopped_by_signals
 from tests.end_to_end.session import desktop, needs_a_desktop
 from tests.program import TIME_LIMIT, command, environment, live_cam, read_log, read_video
 from tests.record.test_outputs import fill
-from tests.transcode.clips import times, write_clip
+from tests.video.clips import times, write_clip
 
 MODEL = ("--model", "efficientnet_lite0")
 LIVE = (*MODEL, "--engine", "hook")

@@ -18,7 +18,7 @@ from tests.end_to_end import injecting
 from tests.hostile import tiny
 from tests.networks import randomised
 from tests.program import TIME_LIMIT, command, environment, read_log, read_what_plays
-from tests.transcode.clips import write_clip
+from tests.video.clips import write_clip
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 NAMES = {"--model": tiny.NAME, "--weights": "tiny.pth"}

@@ -17,7 +17,7 @@ from live_cam.runtime.opencv import cv2
 from tests.hostile import tiny
 from tests.networks import randomised
 from tests.program import called, read_log, read_video
-from tests.transcode.clips import write_clip
+from tests.video.clips import write_clip
 
 NAMES = {
     "spaces": " two  words ",

@@ -23,7 +23,7 @@ from live_cam.runtime.opencv import cv2
 from tests.hostile import tiny
 from tests.networks import randomised
 from tests.program import TIME_LIMIT, command, environment
-from tests.transcode.clips import write_clip
+from tests.video.clips import write_clip
 
 PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TERM": "dumb"}
 ESCAPE = re.compile(r"\\u[0-9a-f]{4}|\\x[0-9a-f]{2}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from live_cam.settings import VideoSettings
-from live_cam.transcode import TranscodePipeline
+from live_cam.video import TranscodePipeline
 
 
 class Observer:

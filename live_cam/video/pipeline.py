@@ -17,8 +17,8 @@ from live_cam.question import AGAINST, FOR, Question
 from live_cam.recorder import Recorder, Template
 from live_cam.runtime.prefetch import batches_ahead
 from live_cam.temporal.stabiliser import Stabiliser
-from live_cam.transcode.reading import Reader
-from live_cam.transcode.sound import Cut, Sound
+from live_cam.video.reading import Reader
+from live_cam.video.sound import Cut, Sound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from live_cam.explanation import Explanation
     from live_cam.settings import VideoSettings
-    from live_cam.transcode.reading import Shot
+    from live_cam.video.reading import Shot
 
 
 class TranscodePipeline:

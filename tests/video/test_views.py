@@ -14,8 +14,8 @@ from live_cam.explanation import Explanation
 from live_cam.overlay import Overlay
 from live_cam.overlay.status import Status
 from live_cam.settings import VIEWS
-from tests.transcode.clips import frames, shade, times, write_clip
-from tests.transcode.running import run
+from tests.video.clips import frames, shade, times, write_clip
+from tests.video.running import run
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from live_cam.capture import Frame
 from live_cam.capture.video import lost, open_decoder
 from live_cam.errors import LiveCamError, UsageError
 from live_cam.runtime.closing import Closing
-from live_cam.transcode.timeline import Timeline
+from live_cam.video.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from live_cam.explain.loading import Loaded
 from live_cam.network.preprocess import Preprocessor
 from tests.engines.classifiers import SIZE, as_classifier
 from tests.networks import shade_network
-from tests.transcode.clips import SHADES
+from tests.video.clips import SHADES
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,5 @@
 """A video file, explained frame by frame into another one: `live-cam video`."""
 
-from live_cam.transcode.pipeline import TranscodePipeline
+from live_cam.video.pipeline import TranscodePipeline
 
 __all__ = ["TranscodePipeline"]

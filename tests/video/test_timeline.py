@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from live_cam.transcode.timeline import Timeline
+from live_cam.video.timeline import Timeline
 
 STEP = Fraction(1, 10)
 TICK = Fraction(1, 1000)

@@ -11,7 +11,7 @@ from av.bitstream import BitStreamFilterContext
 
 from live_cam.recorder import SoundPacket
 from live_cam.runtime.closing import Closing
-from live_cam.transcode.timeline import Timeline
+from live_cam.video.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from live_cam.question import Question
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import NetworkSettings
 from tests.capture.media import write_video as write_rotated
-from tests.transcode.clips import (
+from tests.video.clips import (
     SHADES,
     UNEVEN,
     frames,
@@ -28,7 +28,7 @@ from tests.transcode.clips import (
     times,
     write_clip,
 )
-from tests.transcode.running import run
+from tests.video.running import run
 
 SOURCES = [
     ("clip.mp4", "libx264", "aac"),
