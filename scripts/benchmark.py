@@ -22,16 +22,16 @@ import torch
 from chart import draw
 from peers import TORCHCAM, open_peers
 
-from live_cam.benchmark.contest import contest
-from live_cam.benchmark.entries import TRUTH, Opened, entries, forward_alone
-from live_cam.benchmark.flicker import flicker_section
-from live_cam.benchmark.inputs import benchmark_inputs, weights_at_hand
-from live_cam.benchmark.limits import layers, measure_limits
-from live_cam.benchmark.loop import loop_section
-from live_cam.benchmark.machine import describe_machine
-from live_cam.benchmark.pan import tracking_section
-from live_cam.benchmark.sections import contest_section, limits_section, missing_section
-from live_cam.benchmark.views import views_section
+from live_cam.bench.contest import contest
+from live_cam.bench.entries import TRUTH, Opened, entries, forward_alone
+from live_cam.bench.flicker import flicker_section
+from live_cam.bench.inputs import benchmark_inputs, weights_at_hand
+from live_cam.bench.limits import layers, measure_limits
+from live_cam.bench.loop import loop_section
+from live_cam.bench.machine import describe_machine
+from live_cam.bench.pan import tracking_section
+from live_cam.bench.sections import contest_section, limits_section, missing_section
+from live_cam.bench.views import views_section
 from live_cam.engines.openvino import openvino_devices
 from live_cam.errors import LiveCamError
 from live_cam.network.classifier import load_classifier

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import nn
 
-from live_cam.benchmark.contest import Answer, Contestant
+from live_cam.bench.contest import Answer, Contestant
 from live_cam.errors import LiveCamError, UsageError, first_line
 from live_cam.network.target_layer import get_layer
 

@@ -42,6 +42,6 @@ def doctor() -> None:
 )
 def bench(model: str, weights: Path | None, device: str, frames: int, int8: bool) -> None:
     """Say which engine is fastest here, and how many explanations per second to expect."""
-    from live_cam.benchmark.short import bench as measure
+    from live_cam.bench.short import bench as measure
 
     tell(measure(model, weights=weights, device=device, frames=frames, int8=int8, say=say))

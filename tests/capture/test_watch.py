@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from live_cam.benchmark.flicker import noisy
+from live_cam.bench.flicker import noisy
 from live_cam.capture.watch import Watch
 
 GREY = np.full((96, 128, 3), 90, np.uint8)

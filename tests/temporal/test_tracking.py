@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.benchmark.flicker import noisy
-from live_cam.benchmark.pan import MOTIONS, RATE, SIZE, Motion, Pan, distances, photo_pan
+from live_cam.bench.flicker import noisy
+from live_cam.bench.pan import MOTIONS, RATE, SIZE, Motion, Pan, distances, photo_pan
 from live_cam.capture import Frame
 from live_cam.explanation import Explanation
 from live_cam.overlay import peak, to_frame

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torchvision import models
 
-from live_cam.benchmark import limits as module
-from live_cam.benchmark.limits import Layer, Limits, layers, measure_limits, time_limit
+from live_cam.bench import limits as module
+from live_cam.bench.limits import Layer, Limits, layers, measure_limits, time_limit
 
 LIMITS = Limits({"fp32": 100.0, "int8": 400.0}, bandwidth=40.0)
 

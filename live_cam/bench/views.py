@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from live_cam.benchmark.contest import quartiles
+from live_cam.bench.contest import quartiles
 from live_cam.capture import Frame
 from live_cam.capture.demo import SIZE, DemoScene
 from live_cam.explain.explainer import Explainer

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from live_cam import engines
-from live_cam.benchmark import entries as module
-from live_cam.benchmark.contest import Answer, Contestant, Outcome, Quartiles
-from live_cam.benchmark.entries import TRUTH, Entry, Opened, entries
-from live_cam.benchmark.inputs import benchmark_inputs, network, random_weights
-from live_cam.benchmark.short import verdict
+from live_cam.bench import entries as module
+from live_cam.bench.contest import Answer, Contestant, Outcome, Quartiles
+from live_cam.bench.entries import TRUTH, Entry, Opened, entries
+from live_cam.bench.inputs import benchmark_inputs, network, random_weights
+from live_cam.bench.short import verdict
 from live_cam.cam.gradcam import GradCAM
 from live_cam.errors import EngineError
 from tests.engines.classifiers import as_classifier, pictures

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from live_cam.benchmark.limits import time_limit
+from live_cam.bench.limits import time_limit
 from live_cam.runtime.report import Cell, Column, Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from live_cam.benchmark.contest import Outcome
-    from live_cam.benchmark.limits import Layer, Limits
+    from live_cam.bench.contest import Outcome
+    from live_cam.bench.limits import Layer, Limits
 
 _PRECISIONS: Final = ("fp32", "bf16", "fp16", "int8")
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from live_cam.benchmark.contest import Answer, Contestant, contest, correlation, quartiles
+from live_cam.bench.contest import Answer, Contestant, contest, correlation, quartiles
 
 RAMP = np.arange(9, dtype=np.float32).reshape(3, 3)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from live_cam.benchmark.machine import describe_machine, read_cpuinfo
+from live_cam.bench.machine import describe_machine, read_cpuinfo
 
 EPYC = """\
 processor : {number}

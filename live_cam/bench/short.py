@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from live_cam.benchmark.contest import contest
-from live_cam.benchmark.entries import TRUTH, Opened, entries
-from live_cam.benchmark.inputs import benchmark_inputs, network
-from live_cam.benchmark.limits import measure_limits
-from live_cam.benchmark.machine import describe_machine
+from live_cam.bench.contest import contest
+from live_cam.bench.entries import TRUTH, Opened, entries
+from live_cam.bench.inputs import benchmark_inputs, network
+from live_cam.bench.limits import measure_limits
+from live_cam.bench.machine import describe_machine
 from live_cam.network.precision import select_device
 from live_cam.runtime.report import Cell, Column, Report, Section
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from live_cam.benchmark.contest import Outcome
+    from live_cam.bench.contest import Outcome
 
 _FACTS = ("CPU", "GPU")
 _WARM_UP = 2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from live_cam.benchmark.contest import Answer, Contestant
+from live_cam.bench.contest import Answer, Contestant
 from live_cam.engines import available_engines, open_engine
 from live_cam.engines.openvino import openvino_devices
 from live_cam.errors import LiveCamError
