@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 def doctor() -> None:
     """Say what is here: cameras, accelerators, window system, encoders, cached weights."""
-    from live_cam.doctor import examine
+    from live_cam.cli.doctor import examine
 
     for line in examine():
         tell(line)
