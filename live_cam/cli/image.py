@@ -93,7 +93,7 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
 
     Writes NAME.cam.jpg, the picture with heatmap and label, and on request more.
     """
-    from live_cam.pictures import named
+    from live_cam.capture.image_paths import named
 
     for path in chosen["paths"]:
         named(path)

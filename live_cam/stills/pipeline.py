@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, Protocol
 
+from live_cam.capture.image_paths import find_pictures
 from live_cam.capture.stills import unreadable
 from live_cam.errors import NonFiniteError, UsageError
 from live_cam.explain.batch import BatchExplainer
 from live_cam.explain.respondent import perturbs
 from live_cam.labels import find_classes
-from live_cam.pictures import find_pictures
 from live_cam.question import AGAINST, FOR, TOP_CLASS, Question
 from live_cam.record.destinations import make_folder
 from live_cam.settings import METHODS

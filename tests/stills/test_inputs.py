@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from live_cam.capture.image_paths import find_pictures
 from live_cam.errors import UsageError
-from live_cam.pictures import find_pictures
 from live_cam.stills.naming import check_free, class_parts, is_output, name_stills
 
 
