@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from live_cam.live.pipeline import LivePipeline
     from live_cam.network.classifier import Classifier, load_classifier
     from live_cam.question import Question
-    from live_cam.recorder import Recorder
+    from live_cam.record.recorder import Recorder
     from live_cam.settings import NetworkSettings, Settings
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "BatchExplainer": "batch",
-    "Classifier": "classifier",
+    "BatchExplainer": "explain.batch",
+    "Classifier": "network.classifier",
     "Explanation": "explanation",
     "Frame": "capture",
-    "GradCAM": "gradcam",
-    "LivePipeline": "pipeline",
+    "GradCAM": "cam.gradcam",
+    "LivePipeline": "live.pipeline",
     "NetworkSettings": "settings",
     "Prediction": "explanation",
     "Question": "question",
-    "Recorder": "recorder",
+    "Recorder": "record.recorder",
     "Settings": "settings",
-    "load_classifier": "classifier",
+    "load_classifier": "network.classifier",
     "open_source": "capture",
 }
 

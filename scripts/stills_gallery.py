@@ -17,7 +17,7 @@ import numpy as np
 from gallery import photo
 
 from live_cam.capture import open_source
-from live_cam.recorder import Recorder
+from live_cam.record.recorder import Recorder
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import EMBEDDED_MODEL
 

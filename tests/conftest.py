@@ -21,7 +21,7 @@ from torchvision import models
 from live_cam.runtime.opencv import cv2
 from tests.networks import colour_vgg19, randomised, save_weights
 
-_LONG = {"end_to_end": -3, "benchmark": -2, "engines": -1}
+_LONG = {"end_to_end": -3, "bench": -2, "engines": -1}
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
 
 

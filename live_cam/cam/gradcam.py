@@ -34,7 +34,7 @@ class CAMResult(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What every method of `live_cam.cam.methods` makes its map of, for N pictures and Q classes."""
+    """What every method of `live_cam.cam.methods` computes with, for N pictures and Q classes."""
 
     activations: Tensor
     """N×K×h×w float32: the target layer's K feature maps."""

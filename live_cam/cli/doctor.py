@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from live_cam.capture import list_cameras
 from live_cam.live.window import display_problem
-from live_cam.recorder import available_encoders
+from live_cam.record.encoders import available_encoders
 from live_cam.settings import EMBEDDED_MODEL
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from live_cam.errors import LiveCamError, RecordingError
 from live_cam.overlay.status import Confirmation
 from live_cam.record.destinations import create_free, timed_name
 from live_cam.record.prediction_log import PredictionLog
+from live_cam.record.recorder import Recorder
 from live_cam.record.snapshot import save_snapshot
-from live_cam.recorder import Recorder
 from live_cam.runtime.worker import Worker
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
-from live_cam.recorder import Recorder
+from live_cam.record.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

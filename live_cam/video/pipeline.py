@@ -14,7 +14,8 @@ from live_cam.labels import find_classes
 from live_cam.overlay import Overlay
 from live_cam.overlay.status import Status
 from live_cam.question import AGAINST, FOR, Question
-from live_cam.recorder import Recorder, Template
+from live_cam.record.recorder import Recorder
+from live_cam.record.template import Template
 from live_cam.runtime.prefetch import batches_ahead
 from live_cam.temporal.stabiliser import Stabiliser
 from live_cam.video.reading import Reader

@@ -9,7 +9,7 @@ import av
 import av.error
 from av.bitstream import BitStreamFilterContext
 
-from live_cam.recorder import SoundPacket
+from live_cam.record.template import SoundPacket
 from live_cam.runtime.closing import Closing
 from live_cam.video.timeline import Timeline
 

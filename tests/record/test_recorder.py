@@ -22,9 +22,10 @@ import pytest
 from live_cam.errors import RecordingError, UsageError
 from live_cam.record import encoders, output_file, recorder
 from live_cam.record.destinations import create_free, free_path
+from live_cam.record.encoders import available_encoders
 from live_cam.record.formats import FORMATS
+from live_cam.record.recorder import Recorder
 from live_cam.record.video import VideoFile, fit
-from live_cam.recorder import Recorder, available_encoders
 from live_cam.settings import VIDEO_ENDINGS
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ _ABANDONED = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from live_cam.recorder import Recorder
+from live_cam.record.recorder import Recorder
 
 recorder = Recorder(Path(sys.argv[1]), wait=True)
 for index in range(145):
