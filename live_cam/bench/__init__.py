@@ -5,6 +5,5 @@
 - `inputs`: the network and the frames that they are measured on.
 - `limits`: the machine's measured limits, and what they leave possible for a network.
 - `machine`: the machine's name.
-- `sections`: what was found, as tables of a `live_cam.runtime.report`.
 - `short`: all of it for users, in a minute: `live-cam bench`.
 """

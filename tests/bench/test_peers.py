@@ -3,11 +3,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from benchmark import peers
 from torch import Tensor, nn
 
 from live_cam.cam.gradcam import GradCAM
@@ -15,7 +15,6 @@ from live_cam.network.classifier import Classifier
 from tests.engines.classifiers import as_classifier, pictures
 from tests.networks import randomised, tiny_network
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 NAMES = ["seed", "pytorch-grad-cam", "torchcam", "captum"]
 TOLERANCE = 1e-4
 
@@ -40,12 +39,6 @@ class SmallVGG(nn.Module):
 
 
 @pytest.fixture
-def peers(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    return importlib.import_module("peers")
-
-
-@pytest.fixture
 def stack() -> Iterator[ExitStack]:
     with ExitStack() as stack:
         yield stack
@@ -57,7 +50,7 @@ def small_vgg() -> Classifier:
 
 
 @pytest.mark.filterwarnings("ignore:.*requires_grad:UserWarning")
-def test_all_give_our_map(peers: Any, stack: ExitStack, small_vgg: Classifier) -> None:
+def test_all_give_our_map(stack: ExitStack, small_vgg: Classifier) -> None:
     batch = pictures(3)
     found, missing = peers.open_peers(small_vgg, torch.device("cpu"), batch[:1], stack)
     assert missing == {}
@@ -78,7 +71,7 @@ def test_all_give_our_map(peers: Any, stack: ExitStack, small_vgg: Classifier) -
             assert float(deviation) <= TOLERANCE, peer.name
 
 
-def test_the_network_is_left_as_it_was(peers: Any, stack: ExitStack, small_vgg: Classifier) -> None:
+def test_the_network_is_left_as_it_was(stack: ExitStack, small_vgg: Classifier) -> None:
     before = {key: value.clone() for key, value in small_vgg.module.state_dict().items()}
     x = pictures()
     found, _ = peers.open_peers(small_vgg, torch.device("cpu"), x, stack)
@@ -92,7 +85,7 @@ def test_the_network_is_left_as_it_was(peers: Any, stack: ExitStack, small_vgg: 
         assert torch.equal(value, before[key])
 
 
-def test_copies_share_the_weights_and_nothing_else(peers: Any, small_vgg: Classifier) -> None:
+def test_copies_share_the_weights_and_nothing_else(small_vgg: Classifier) -> None:
     twin = peers.trainable_copy(small_vgg.module)
     for mine, theirs in zip(small_vgg.module.parameters(), twin.parameters(), strict=True):
         assert theirs.data_ptr() == mine.data_ptr()
@@ -100,7 +93,7 @@ def test_copies_share_the_weights_and_nothing_else(peers: Any, small_vgg: Classi
         assert not mine.requires_grad
 
 
-def test_the_seed_knew_vgg_alone(peers: Any, stack: ExitStack) -> None:
+def test_the_seed_knew_vgg_alone(stack: ExitStack) -> None:
     classifier = as_classifier(tiny_network(), "1")
     found, missing = peers.open_peers(classifier, torch.device("cpu"), pictures(), stack)
     assert missing == {"seed": "the seed explained VGG alone, not Sequential."}
@@ -108,12 +101,12 @@ def test_the_seed_knew_vgg_alone(peers: Any, stack: ExitStack) -> None:
 
 
 def test_a_peer_that_is_not_installed(
-    peers: Any, stack: ExitStack, small_vgg: Classifier, monkeypatch: pytest.MonkeyPatch
+    stack: ExitStack, small_vgg: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def import_module(name: str) -> Any:
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr(peers.importlib, "import_module", import_module)
+    monkeypatch.setattr(importlib, "import_module", import_module)
     found, missing = peers.open_peers(small_vgg, torch.device("cpu"), pictures(), stack)
     assert [peer.name for peer in found] == ["seed"]
     assert missing["captum"] == "not installed (No module named 'captum.attr')"

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmark.flicker import flicker_section
+from benchmark.views import views_section
 
 from live_cam.bench import limits
-from live_cam.bench.flicker import flicker_section
 from live_cam.bench.short import bench
-from live_cam.bench.views import views_section
 from live_cam.capture.demo import demo_photos
 from live_cam.errors import UsageError
 from live_cam.runtime.report import report_from_json
 from live_cam.settings import VIEWS, Settings
 from tests.program import TIME_LIMIT
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark"
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -85,10 +85,10 @@ def test_the_scripts_user_is_told_of_a_mistake(tmp_path: Path) -> None:
 
 
 def test_how_calm_pictures_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("live_cam.bench.flicker.RATES", (10.0,))
-    monkeypatch.setattr("live_cam.bench.flicker._FRAMES", 12)
+    monkeypatch.setattr("benchmark.flicker.RATES", (10.0,))
+    monkeypatch.setattr("benchmark.flicker._FRAMES", 12)
     photos = demo_photos()[:2]
-    monkeypatch.setattr("live_cam.bench.flicker.demo_photos", lambda: photos)
+    monkeypatch.setattr("benchmark.flicker.demo_photos", lambda: photos)
     (row,) = flicker_section().rows
     assert float(row["least_fall"] or 0) >= 5
     assert 0 < float(row["heatmap_seconds"] or 9) <= 0.3

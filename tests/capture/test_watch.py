@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmark.flicker import noisy
 
-from live_cam.bench.flicker import noisy
 from live_cam.capture.watch import Watch
 
 GREY = np.full((96, 128, 3), 90, np.uint8)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from benchmark.flicker import noisy
 from numpy.typing import NDArray
 
-from live_cam.bench.flicker import noisy
 from live_cam.capture import Frame
 from live_cam.runtime.opencv import cv2
 from live_cam.temporal.change import Stillness

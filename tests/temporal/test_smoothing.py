@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmark.flicker import cut_delay, flicker, noisy, watch
+from benchmark.pan import LATENCY, MOTIONS, Motion, photo_pan
+from benchmark.pan import RATE as PAN_RATE
+from benchmark.pan import SIZE as PAN_SIZE
 from numpy.typing import NDArray
 
-from live_cam.bench.flicker import cut_delay, flicker, noisy, watch
-from live_cam.bench.pan import LATENCY, MOTIONS, Motion, photo_pan
-from live_cam.bench.pan import RATE as PAN_RATE
-from live_cam.bench.pan import SIZE as PAN_SIZE
 from live_cam.capture import Frame
 from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Answer, Explanation, Prediction

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from benchmark.flicker import noisy
+from benchmark.pan import MOTIONS, RATE, SIZE, Motion, Pan, distances, photo_pan
 from numpy.typing import NDArray
 
-from live_cam.bench.flicker import noisy
-from live_cam.bench.pan import MOTIONS, RATE, SIZE, Motion, Pan, distances, photo_pan
 from live_cam.capture import Frame
 from live_cam.explanation import Explanation
 from live_cam.overlay import peak, to_frame

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from live_cam.bench.camera import Camera
+from benchmark.camera import Camera
 from live_cam.capture import open_source
 from live_cam.explain.explainer import Explainer
 from live_cam.live.display import display_problem

@@ -19,19 +19,21 @@ from typing import TYPE_CHECKING
 
 import click
 import torch
-from chart import draw
-from peers import TORCHCAM, open_peers
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmark.chart import draw
+from benchmark.flicker import flicker_section
+from benchmark.loop import loop_section
+from benchmark.pan import tracking_section
+from benchmark.peers import TORCHCAM, open_peers
+from benchmark.sections import contest_section, limits_section, missing_section
+from benchmark.views import views_section
 from live_cam.bench.contest import contest
 from live_cam.bench.entries import TRUTH, Opened, entries, forward_alone
-from live_cam.bench.flicker import flicker_section
 from live_cam.bench.inputs import benchmark_inputs, weights_at_hand
 from live_cam.bench.limits import layers, measure_limits
-from live_cam.bench.loop import loop_section
 from live_cam.bench.machine import describe_machine
-from live_cam.bench.pan import tracking_section
-from live_cam.bench.sections import contest_section, limits_section, missing_section
-from live_cam.bench.views import views_section
 from live_cam.engines.openvino import openvino_devices
 from live_cam.errors import LiveCamError
 from live_cam.network.classifier import load_classifier

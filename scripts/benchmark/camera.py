@@ -1,6 +1,6 @@
 """A camera for the benchmark: MJPEG over HTTP at a steady rate, from a process of its own.
 
-Run as `python -m live_cam.bench.camera`: prints its port, and serves until it is ended.
+Run as `python -m benchmark.camera`: prints its port, and serves until it is ended.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Camera(Closing):
 
     def __init__(self) -> None:
         """Start it, and wait until it serves."""
-        command = [sys.executable, "-m", "live_cam.bench.camera"]
+        command = [sys.executable, __file__]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         port = self._process.stdout.readline().strip()

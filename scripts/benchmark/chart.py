@@ -23,7 +23,7 @@ def draw(report: Report, path: Path) -> None:
     """Draw the first section of a report, the fastest way on top.
 
     Args:
-        report: Of `scripts/benchmark.py`.
+        report: Of `scripts/benchmark`.
         path: The picture to write: `.svg`, `.png` or whatever else matplotlib writes.
     """
     from matplotlib.figure import Figure

@@ -1,0 +1,1 @@
+"""The benchmark: our engines, their peers, and what the machine leaves possible."""
