@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from live_cam.cam.gradcam import GradCAM
-    from live_cam.capture import Frame, open_source
+    from live_cam.capture import open_source
     from live_cam.explain.batch import BatchExplainer
     from live_cam.explanation import Explanation, Prediction
+    from live_cam.frame import Frame
     from live_cam.live.pipeline import LivePipeline
     from live_cam.network.classifier import Classifier, load_classifier
     from live_cam.question import Question
@@ -26,7 +27,7 @@ _HOMES = {
     "BatchExplainer": "explain.batch",
     "Classifier": "network.classifier",
     "Explanation": "explanation",
-    "Frame": "capture",
+    "Frame": "frame",
     "GradCAM": "cam.gradcam",
     "LivePipeline": "live.pipeline",
     "NetworkSettings": "settings",

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from live_cam.capture import Frame
 from live_cam.explain.explainer import Explainer
+from live_cam.frame import Frame
 from live_cam.live.actions import press, status_of
 from live_cam.live.controls import Controls
 from live_cam.overlay import Overlay

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame
 from live_cam.errors import CaptureError
+from live_cam.frame import Frame
 from live_cam.runtime.closing import Closing
 
 

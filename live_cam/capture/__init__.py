@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from live_cam.capture.devices import list_cameras
 from live_cam.capture.opening import Opening, check_source, open_source
-from live_cam.capture.source import Frame, Source
+from live_cam.capture.source import Source
 
-__all__ = ["Frame", "Opening", "Source", "check_source", "list_cameras", "open_source"]
+__all__ = ["Opening", "Source", "check_source", "list_cameras", "open_source"]

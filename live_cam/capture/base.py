@@ -6,7 +6,7 @@ import threading
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from live_cam.capture.source import Frame
+from live_cam.frame import Frame
 from live_cam.runtime.closing import Closing
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from live_cam.capture.base import CLOSE_WAIT, BaseSource, Picture
-from live_cam.capture.source import Frame
 from live_cam.capture.watch import Watch
 from live_cam.errors import CaptureError
+from live_cam.frame import Frame
 from live_cam.settings import RECONNECT_SECONDS
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     import torch
 
-    from live_cam.capture import Frame
     from live_cam.engines.selection import EngineSelector
     from live_cam.explain.inquiry import Inquiry
     from live_cam.explanation import Explanation
+    from live_cam.frame import Frame
     from live_cam.network.classifier import Classifier
     from live_cam.settings import Settings
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from live_cam.capture import Frame
     from live_cam.engines.selection import EngineSelector
     from live_cam.explain.findings import Asked, Findings
     from live_cam.explanation import Explanation
+    from live_cam.frame import Frame
     from live_cam.network.classifier import Classifier
     from live_cam.network.preprocess import Preprocessor
     from live_cam.question import Question

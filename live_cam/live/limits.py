@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from live_cam.capture import Frame
+    from live_cam.frame import Frame
     from live_cam.settings import Settings
 
 

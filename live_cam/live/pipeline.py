@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from live_cam.capture import Frame, Source
+    from live_cam.capture import Source
     from live_cam.explanation import Explanation
+    from live_cam.frame import Frame
     from live_cam.overlay.status import Status
     from live_cam.question import Question
     from live_cam.settings import Settings

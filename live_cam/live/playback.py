@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from live_cam.capture import Frame, Source
+    from live_cam.capture import Source
+    from live_cam.frame import Frame
 
 _POLL = 0.02
 

@@ -19,9 +19,10 @@ from live_cam.temporal.change import Stillness
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from live_cam.capture import Frame, Source
+    from live_cam.capture import Source
     from live_cam.explain.explainer import Explainer
     from live_cam.explanation import Explanation
+    from live_cam.frame import Frame
 
 _POLL = 0.1
 _EXPLAINED_AHEAD = 2

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from live_cam.capture.source import Frame
     from live_cam.explanation import Explanation
+    from live_cam.frame import Frame
     from live_cam.geometry import Rectangle
     from live_cam.overlay.status import Status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from live_cam.capture import Frame
+from live_cam.frame import Frame
 from live_cam.overlay.words import map_title
 from live_cam.question import Question
 from live_cam.resizing import shrunk

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from live_cam.capture import Frame
+from live_cam.frame import Frame
 from live_cam.overlay import Overlay, to_frame
 from live_cam.overlay.panel import Panel
 from live_cam.overlay.status import Status

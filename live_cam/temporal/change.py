@@ -11,7 +11,7 @@ from live_cam.runtime.opencv import cv2
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from live_cam.capture import Frame
+    from live_cam.frame import Frame
 
 _BLOCK: Final = 8
 """Side of a block in pixels of the thumbnail; 64 pixels of a frame 1280 wide."""

@@ -21,8 +21,8 @@ from live_cam.temporal.tracking import moved
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from live_cam.capture import Frame
     from live_cam.explanation import Answer, Explanation
+    from live_cam.frame import Frame
     from live_cam.temporal.tracking import Tracker
 
     _Map: TypeAlias = NDArray[np.float32]

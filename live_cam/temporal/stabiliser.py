@@ -8,8 +8,8 @@ from live_cam.temporal.smoothing import Calm
 from live_cam.temporal.tracking import Tracker
 
 if TYPE_CHECKING:
-    from live_cam.capture import Frame
     from live_cam.explanation import Explanation
+    from live_cam.frame import Frame
 
 
 class Stabiliser:

@@ -17,8 +17,8 @@ from live_cam.temporal.change import same_picture
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from live_cam.capture import Frame
     from live_cam.explanation import Explanation
+    from live_cam.frame import Frame
 
 _REMEMBERED: Final = 90
 """Steps of motion: three seconds, and 10 MB."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import av.error
 
-from live_cam.capture import Frame
 from live_cam.capture.video import lost, open_decoder
 from live_cam.errors import LiveCamError, UsageError
+from live_cam.frame import Frame
 from live_cam.runtime.closing import Closing
 from live_cam.video.timeline import Timeline
 

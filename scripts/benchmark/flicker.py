@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from live_cam.capture import Frame
 from live_cam.capture.demo import demo_photos
 from live_cam.explain.explainer import Explainer
+from live_cam.frame import Frame
 from live_cam.overlay import blend_heatmap, peak
 from live_cam.runtime.opencv import cv2
 from live_cam.runtime.report import Cell, Column, Section

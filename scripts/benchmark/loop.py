@@ -20,8 +20,8 @@ from live_cam.runtime.report import Cell, Column, Section
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from live_cam.capture import Frame
     from live_cam.explanation import Explanation
+    from live_cam.frame import Frame
     from live_cam.live.schedule import Shown
     from live_cam.settings import Settings
 

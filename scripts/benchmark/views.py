@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from live_cam.bench.contest import quartiles
-from live_cam.capture import Frame
 from live_cam.capture.demo import SIZE, DemoScene
 from live_cam.explain.explainer import Explainer
+from live_cam.frame import Frame
 from live_cam.live.controls import Controls
 from live_cam.overlay import Overlay
 from live_cam.overlay.status import Status

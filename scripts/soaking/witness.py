@@ -14,8 +14,8 @@ import av
 import av.error
 
 if TYPE_CHECKING:
-    from live_cam.capture import Frame
     from live_cam.explanation import Explanation
+    from live_cam.frame import Frame
     from live_cam.live.schedule import Shown
 
 _RECORDED: Final = re.compile(r"recorded (?P<path>.+): (?P<pictures>\d+) pictures, ")

@@ -7,7 +7,7 @@ import pytest
 
 from live_cam.capture import base
 from live_cam.capture.base import PacedSource, Picture
-from live_cam.capture.source import Frame
+from live_cam.frame import Frame
 
 
 class _Slow(PacedSource):

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame, Source, camera, driver, open_source
+from live_cam.capture import Source, camera, driver, open_source
 from live_cam.capture.base import Trouble
 from live_cam.capture.camera import Camera
 from live_cam.errors import CaptureError, UsageError
+from live_cam.frame import Frame
 from live_cam.runtime.opencv import cv2
 from tests.capture.media import (
     BLUE,

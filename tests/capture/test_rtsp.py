@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from live_cam.capture import Frame, feed, open_source, stream
+from live_cam.capture import feed, open_source, stream
 from live_cam.capture.source import Source
 from live_cam.capture.stream import Stream
 from live_cam.errors import CaptureError
+from live_cam.frame import Frame
 
 SECRET = "top:secret"
 _BINDINGS = (

@@ -8,9 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from live_cam.capture import Frame, Source, open_source
+from live_cam.capture import Source, open_source
 from live_cam.capture.stills import Stills, open_folder
 from live_cam.errors import UsageError
+from live_cam.frame import Frame
 from live_cam.runtime.opencv import cv2
 from tests.capture.media import BLUE, GREEN, RED, colour_of, marked
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame, feed, stream, watch
+from live_cam.capture import feed, stream, watch
 from live_cam.capture.decoder import Decoder
 from live_cam.capture.stream import Stream, open_stream
 from live_cam.errors import CaptureError
+from live_cam.frame import Frame
 from tests.capture.media import BLUE, GREEN, colour_of, marked
 from tests.capture.server import Server
 

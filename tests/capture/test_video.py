@@ -9,10 +9,11 @@ import av
 import numpy as np
 import pytest
 
-from live_cam.capture import Frame, Source, open_source
+from live_cam.capture import Source, open_source
 from live_cam.capture.decoder import Decoded, Decoder
 from live_cam.capture.video import Video
 from live_cam.errors import UsageError
+from live_cam.frame import Frame
 from live_cam.runtime.opencv import cv2
 from tests.capture.media import BLUE, GREEN, RED, colour_of, marked, write_video
 from tests.capture.server import Server

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from live_cam.capture import Frame
 from live_cam.engines import open_engine
 from live_cam.errors import EngineError
 from live_cam.explain.explainer import Explainer
+from live_cam.frame import Frame
 from live_cam.question import Question
 from live_cam.settings import Settings
 from tests.engines.classifiers import as_classifier, network, pictures
@@ -144,7 +144,7 @@ from contextlib import suppress
 
 import torch
 
-from live_cam.capture import Frame
+from live_cam.frame import Frame
 from live_cam.explain.explainer import Explainer
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import Settings

@@ -12,12 +12,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame
 from live_cam.engines.hook import HookEngine
 from live_cam.errors import EngineError, UnexplainedError
 from live_cam.explain import loading
 from live_cam.explain.explainer import Explainer
 from live_cam.explain.loading import Loaded
+from live_cam.frame import Frame
 from live_cam.network import precision
 from live_cam.question import Question
 from live_cam.settings import NetworkSettings, Settings

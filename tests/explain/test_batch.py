@@ -13,7 +13,6 @@ from torch import Tensor
 
 from live_cam.cam.gradcam import CAMResult
 from live_cam.cam.opening import open_cam
-from live_cam.capture import Frame
 from live_cam.engines.hook import HookEngine
 from live_cam.errors import EngineError, UsageError
 from live_cam.explain import batch
@@ -23,6 +22,7 @@ from live_cam.explain.batch_size import room_for
 from live_cam.explain.explainer import Explainer
 from live_cam.explain.loading import Loaded, load_network
 from live_cam.explanation import Explanation
+from live_cam.frame import Frame
 from live_cam.overlay import peak, to_frame
 from live_cam.question import AGAINST, FOR, VERSUS, Question
 from live_cam.settings import METHODS, NetworkSettings, Settings

@@ -9,10 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame
 from live_cam.errors import DeviceError, EngineError, UsageError
 from live_cam.explain.explainer import Explainer
 from live_cam.explain.loading import cores
+from live_cam.frame import Frame
 from live_cam.settings import Settings
 
 PATIENCE = 240.0

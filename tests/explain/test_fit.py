@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from live_cam.cam.gradcam import GradCAM
-from live_cam.capture import Frame
 from live_cam.explanation import Explanation
+from live_cam.frame import Frame
 from live_cam.geometry import WHOLE, Rectangle, Region, fitted
 from live_cam.network.preprocess import Preprocessor
 from live_cam.overlay import Overlay, peak, to_frame

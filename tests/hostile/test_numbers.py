@@ -16,11 +16,11 @@ from torch import nn
 
 from live_cam.cam.gradcam import Evidence
 from live_cam.cam.opening import open_cam
-from live_cam.capture import Frame
 from live_cam.engines import int8, open_engine
 from live_cam.errors import NonFiniteError
 from live_cam.explain.answers import answers
 from live_cam.explanation import Explanation
+from live_cam.frame import Frame
 from live_cam.geometry import Region
 from live_cam.live.pipeline import LivePipeline
 from live_cam.live.schedule import Shown

@@ -7,10 +7,10 @@ from contextlib import suppress
 import numpy as np
 import torch
 
-from live_cam.capture import Frame
 from live_cam.errors import NonFiniteError
 from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Explanation
+from live_cam.frame import Frame
 from live_cam.live.schedule import EveryFrame, NewestFirst
 from live_cam.settings import Settings
 from tests.live.test_schedule import REGULAR, FakeExplainer, play, start

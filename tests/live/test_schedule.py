@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame
 from live_cam.errors import CaptureError, UsageError
 from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Explanation
+from live_cam.frame import Frame
 from live_cam.live.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from tests.sources import FakeSource
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from live_cam.capture.source import Frame
 from live_cam.errors import UsageError
 from live_cam.explanation import Check, Explanation, Prediction
+from live_cam.frame import Frame
 from live_cam.overlay import Overlay, blend_heatmap, cards, peak, text, to_frame
 from live_cam.overlay.layout import lay_out
 from live_cam.overlay.status import Status

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame
 from live_cam.explanation import Answer, Explanation, Prediction
+from live_cam.frame import Frame
 from live_cam.geometry import Rectangle, Region
 from live_cam.live.actions import KEY_HELP
 from live_cam.overlay import Overlay, cards, key_card

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from live_cam.capture import Frame
 from live_cam.errors import RecordingError, UsageError
 from live_cam.explain.batch import BatchExplainer
 from live_cam.explanation import Explanation
+from live_cam.frame import Frame
 from live_cam.overlay import Overlay, to_frame
 from live_cam.overlay.status import Status
 from live_cam.question import Question

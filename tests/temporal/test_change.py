@@ -7,7 +7,7 @@ import pytest
 from benchmark.flicker import noisy
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame
+from live_cam.frame import Frame
 from live_cam.runtime.opencv import cv2
 from live_cam.temporal.change import Stillness
 

@@ -16,9 +16,9 @@ from benchmark.pan import RATE as PAN_RATE
 from benchmark.pan import SIZE as PAN_SIZE
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame
 from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Answer, Explanation, Prediction
+from live_cam.frame import Frame
 from live_cam.geometry import Region
 from live_cam.live.pipeline import LivePipeline
 from live_cam.live.schedule import Shown

@@ -6,8 +6,8 @@ from benchmark.flicker import noisy
 from benchmark.pan import MOTIONS, RATE, SIZE, Motion, Pan, distances, photo_pan
 from numpy.typing import NDArray
 
-from live_cam.capture import Frame
 from live_cam.explanation import Explanation
+from live_cam.frame import Frame
 from live_cam.overlay import peak, to_frame
 from live_cam.runtime.opencv import cv2
 from live_cam.temporal.tracking import Tracker

@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from live_cam.capture import Frame
 from live_cam.explain.batch import BatchExplainer
+from live_cam.frame import Frame
 from live_cam.overlay import Overlay
 from live_cam.overlay.status import Status
 from live_cam.question import Question
