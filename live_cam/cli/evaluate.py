@@ -62,7 +62,7 @@ def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
     asked = EvaluationSettings(**named_layers(layers), **chosen)
     if asked.json:
         check_output(asked.json, overwrite=asked.overwrite)
-    from live_cam.evaluation import EvaluationPipeline
+    from live_cam.evaluation.pipeline import EvaluationPipeline
 
     with StepProgress() as progress, stopped_by_signals(interrupt):
         pipeline = EvaluationPipeline(asked, progress)

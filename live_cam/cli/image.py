@@ -97,7 +97,7 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
 
     for path in chosen["paths"]:
         named(path)
-    from live_cam.stills import StillsPipeline
+    from live_cam.stills.pipeline import StillsPipeline
 
     with _Progress() as progress, stopped_by_signals(interrupt):
         pipeline = StillsPipeline(StillsSettings(**named_layers(layers), **chosen), progress)

@@ -10,7 +10,7 @@ import click
 from live_cam.cli.options import EXPLANATION, LIVE, MOVING, NETWORK, SOURCE, options
 from live_cam.cli.printing import say
 from live_cam.cli.signals import stopped_by_signals
-from live_cam.conflicts import check_live
+from live_cam.live.conflicts import check_live
 from live_cam.settings import Settings
 
 _DEMO_SECONDS = 20.0

@@ -19,9 +19,9 @@ from live_cam.cli.printing import say
 from live_cam.cli.progress import Progress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.cli.types import InputFile, Moment, Number, OutputFile, whole_number
-from live_cam.conflicts import check_video
 from live_cam.errors import RecordingError
 from live_cam.settings import BATCH, SMOOTHING, TIMED_ENDINGS, VideoSettings
+from live_cam.video.conflicts import check_video
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -70,10 +70,10 @@ def video(**chosen: Any) -> None:
     """
     settings = VideoSettings(**chosen)
     check_video(settings)
-    from live_cam.video import TranscodePipeline
+    from live_cam.video.pipeline import VideoPipeline
 
     with _Progress() as progress, stopped_by_signals(interrupt):
-        pipeline = TranscodePipeline(settings, progress)
+        pipeline = VideoPipeline(settings, progress)
         try:
             pipeline.run()
         except KeyboardInterrupt:

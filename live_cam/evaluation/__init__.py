@@ -5,7 +5,3 @@
 - `summary`: the figures of all pictures, as means, as a table and as JSON.
 - `pipeline`: all of it.
 """
-
-from live_cam.evaluation.pipeline import EvaluationPipeline
-
-__all__ = ["EvaluationPipeline"]

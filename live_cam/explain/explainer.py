@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from live_cam.errors import EngineError, NonFiniteError, UnexplainedError
-from live_cam.overlay.status import Confirmation
 from live_cam.question import Question
 from live_cam.runtime.closing import Closing
+from live_cam.runtime.timed_text import TimedText
 from live_cam.settings import ACCELERATORS, CHECK_EVERY, EMBEDDED_MODEL
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Explainer(Closing):
         self._settings = settings
         self._say = say
         self._inquiry: Inquiry | None = None
-        self._warning = Confirmation()
+        self._warning = TimedText()
         self._failed = 0
         self._again_at = 0.0
         self._explained = 0
@@ -84,7 +84,7 @@ class Explainer(Closing):
             EngineError: The engine that was asked for is not installed, or the device that was
                 asked for has failed or too little memory.
         """
-        from live_cam.conflicts import check_engine
+        from live_cam.explain.conflicts import check_engine
         from live_cam.explain.loading import cpu_may_step_in, share_threads
 
         settings = self._settings
@@ -124,7 +124,7 @@ class Explainer(Closing):
     def _warn(self, text: str) -> None:
         """Say what went wrong, on the picture too; without the reason, which is long."""
         self._say(text)
-        self._warning.say(text.partition(" (")[0], _WARNING_SECONDS)
+        self._warning.show(text.partition(" (")[0], _WARNING_SECONDS)
 
     @property
     def warning(self) -> str | None:

@@ -20,9 +20,9 @@ from live_cam.live.pointing import PointingGame
 from live_cam.live.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from live_cam.live.window import Window
 from live_cam.overlay import Overlay, peak
-from live_cam.overlay.status import KEY_SECONDS, Confirmation
 from live_cam.record.outputs import Recording
 from live_cam.runtime.opencv import cv2
+from live_cam.runtime.timed_text import KEY_SECONDS, TimedText
 from live_cam.runtime.timing import FPSMeter
 from live_cam.temporal.stabiliser import Stabiliser
 
@@ -102,7 +102,7 @@ class LivePipeline:
         self._shown: Shown | None = None
         self._frozen = False
         self._drawn_at = 0.0
-        self._confirmation = Confirmation()
+        self._confirmation = TimedText()
         self._recording = Recording(settings, say, self._confirmation)
 
     def stop(self) -> None:
@@ -273,7 +273,7 @@ class LivePipeline:
         done = [press(self.controls, key)] if key is not None else []
         done += [point(self.controls, event) for event in self._window.pointer_events()]
         for confirmation in filter(None, done):
-            self._confirmation.say(confirmation, KEY_SECONDS)
+            self._confirmation.show(confirmation, KEY_SECONDS)
         if done and self._shown and source:
             self._draw(source, self._shown)
 

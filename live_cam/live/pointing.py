@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from live_cam.overlay.status import PointingScore
+
 if TYPE_CHECKING:
     from live_cam.geometry import Region
 
@@ -23,13 +25,6 @@ class PointerEvent(NamedTuple):
     """As a share of its height, in [0, 1]."""
 
 
-class Score(NamedTuple):
-    """How a pointing game stands."""
-
-    hits: int
-    rounds: int
-
-
 class PointingGame:
     """Counts how often the peak of the evidence lies in a box: the pointing game.
 
@@ -40,7 +35,7 @@ class PointingGame:
     def __init__(self) -> None:
         """Start without a box."""
         self._target: Region | None = None
-        self._score = Score(0, 0)
+        self._score = PointingScore(0, 0)
 
     def note(self, target: Region | None, x: float, y: float) -> None:
         """Count one explanation; another box begins another game.
@@ -51,13 +46,13 @@ class PointingGame:
             y: As a share of its height.
         """
         if target != self._target:
-            self._target, self._score = target, Score(0, 0)
+            self._target, self._score = target, PointingScore(0, 0)
         if target is not None:
             hits, rounds = self._score
-            self._score = Score(hits + target.contains(x, y), rounds + 1)
+            self._score = PointingScore(hits + target.contains(x, y), rounds + 1)
 
-    def score(self, target: Region | None) -> Score | None:
+    def score(self, target: Region | None) -> PointingScore | None:
         """Return how the game of a box stands; None where none is played."""
         if target is None:
             return None
-        return self._score if target == self._target else Score(0, 0)
+        return self._score if target == self._target else PointingScore(0, 0)

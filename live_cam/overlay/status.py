@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from live_cam.geometry import Region
-    from live_cam.live.pointing import Score
 
-KEY_SECONDS: Final = 1.0
-"""How long it is confirmed what a key did."""
-SENTENCE_SECONDS: Final = 3.0
-"""How long a file's name, or what went wrong, stays to be read."""
+
+class PointingScore(NamedTuple):
+    """How a pointing game stands."""
+
+    hits: int
+    rounds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +46,7 @@ class Status:
     """Whether a box is drawn around where the evidence lies."""
     target: Region | None = None
     """The box in which the user wants the evidence's peak, in shares of the frame."""
-    pointing: Score | None = None
+    pointing: PointingScore | None = None
     """How often it was there; None: the user drew no box."""
     bars: bool = True
     """Whether the most probable classes are shown as bars."""
@@ -68,25 +66,3 @@ class Status:
     """What the last key did: `saved live-cam-20261123-101500.png`."""
     keys: tuple[tuple[str, str], ...] = ()
     """Pairs of key and meaning to show as a help card; empty: no card."""
-
-
-class Confirmation:
-    """What was done last, said for a moment.
-
-    Args:
-        clock: Tells the time in seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._text = ""
-        self._until = float("-inf")
-
-    def say(self, text: str, seconds: float = SENTENCE_SECONDS) -> None:
-        """Say this from now on, for so many seconds, in place of what was said before."""
-        self._text, self._until = text, self._clock() + seconds
-
-    @property
-    def text(self) -> str | None:
-        """What is to be shown now; None: nothing."""
-        return self._text if self._clock() < self._until else None

@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from live_cam.errors import LiveCamError, RecordingError
-from live_cam.overlay.status import Confirmation
 from live_cam.record.destinations import create_free, timed_name
 from live_cam.record.prediction_log import PredictionLog
 from live_cam.record.recorder import Recorder
 from live_cam.record.snapshot import save_snapshot
+from live_cam.runtime.timed_text import TimedText
 from live_cam.runtime.worker import Worker
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Recording:
     """
 
     def __init__(
-        self, settings: Settings, say: Callable[[str], None], confirmation: Confirmation
+        self, settings: Settings, say: Callable[[str], None], confirmation: TimedText
     ) -> None:
         """Take the settings; nothing is written yet.
 
@@ -54,7 +54,7 @@ class Recording:
         self._settings = settings
         self._say = say
         self._confirmation = confirmation
-        self._failure = Confirmation()
+        self._failure = TimedText()
         self._recorder: Recorder | None = None
         self._finishing: Recorder | None = None
         self._log: PredictionLog | None = None
@@ -155,7 +155,7 @@ class Recording:
         except LiveCamError as error:
             self._fail(error, "not recording")
         else:
-            self._confirmation.say(f"recording {self._recorder.path.name}")
+            self._confirmation.show(f"recording {self._recorder.path.name}")
 
     def _look_after_finishing(self) -> None:
         if self._finishing and self._finishing.finished:
@@ -171,7 +171,7 @@ class Recording:
         if recorder.dropped:
             text += f" ({recorder.dropped} more were dropped: the encoder or the disk was too slow)"
         self._say(text if recorder.frames else f"nothing was recorded to {recorder.path}")
-        self._confirmation.say(f"saved {recorder.path.name}")
+        self._confirmation.show(f"saved {recorder.path.name}")
 
     def _note_stall(self, recorder: Recorder) -> None:
         stalled = recorder.stalled > _STALLED_AFTER
@@ -211,7 +211,7 @@ class Recording:
         """
         self._snapshots = [each for each in self._snapshots if each.running]
         if len(self._snapshots) >= _SNAPSHOTS_AT_ONCE:
-            self._failure.say("no snapshot: the disk does not answer", _FAILURE_SECONDS)
+            self._failure.show("no snapshot: the disk does not answer", _FAILURE_SECONDS)
             return
         worker = Worker("snapshot", partial(self._save, picture.copy()))
         self._snapshots.append(worker)
@@ -219,7 +219,7 @@ class Recording:
 
     def _save(self, picture: NDArray[np.uint8]) -> None:
         try:
-            self._confirmation.say(f"saved {save_snapshot(picture)}")
+            self._confirmation.show(f"saved {save_snapshot(picture)}")
         except LiveCamError as error:
             self._tell(error, "no snapshot")
 
@@ -233,7 +233,7 @@ class Recording:
 
     def _tell(self, error: LiveCamError, lost: str) -> None:
         brief = error.brief if isinstance(error, RecordingError) else str(error)
-        self._failure.say(f"{lost}: {brief}", _FAILURE_SECONDS)
+        self._failure.show(f"{lost}: {brief}", _FAILURE_SECONDS)
         self._say(str(error))
 
     def __enter__(self) -> Self:

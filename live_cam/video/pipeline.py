@@ -7,7 +7,6 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
-from live_cam.conflicts import check_video
 from live_cam.errors import CaptureError
 from live_cam.explain.batch import BatchExplainer
 from live_cam.labels import find_classes
@@ -18,6 +17,7 @@ from live_cam.record.recorder import Recorder
 from live_cam.record.template import Template
 from live_cam.runtime.prefetch import batches_ahead
 from live_cam.temporal.stabiliser import Stabiliser
+from live_cam.video.conflicts import check_video
 from live_cam.video.reading import Reader
 from live_cam.video.sound import Cut, Sound
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from live_cam.video.reading import Shot
 
 
-class TranscodePipeline:
+class VideoPipeline:
     """Explains every frame of a video, in batches, and writes them as a video of the same times.
 
     The next batch is decoded, and the last one encoded, while this one is explained; decoder and

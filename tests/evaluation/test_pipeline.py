@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from live_cam.errors import EngineError, UsageError
-from live_cam.evaluation import EvaluationPipeline
 from live_cam.evaluation.measuring import RANDOM, Measured, Measuring
+from live_cam.evaluation.pipeline import EvaluationPipeline
 from live_cam.settings import METHODS, EvaluationSettings
 
 pytestmark = pytest.mark.usefixtures("small_network")

@@ -19,9 +19,9 @@ from live_cam.capture.image_paths import find_pictures
 from live_cam.cli.evaluate import evaluate
 from live_cam.cli.image import image
 from live_cam.errors import UsageError
-from live_cam.evaluation import EvaluationPipeline
 from live_cam.evaluation.measuring import RANDOM
 from live_cam.evaluation.pictures import read_truth
+from live_cam.evaluation.pipeline import EvaluationPipeline
 from live_cam.settings import METHODS, STILL_METHODS, EvaluationSettings
 from tests.hostile import tiny
 from tests.hostile.flaws import (

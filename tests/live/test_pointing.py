@@ -5,7 +5,8 @@ import pytest
 from live_cam.geometry import Region
 from live_cam.live.actions import point, press
 from live_cam.live.controls import Controls
-from live_cam.live.pointing import MOVE, PRESS, RELEASE, PointerEvent, PointingGame, Score
+from live_cam.live.pointing import MOVE, PRESS, RELEASE, PointerEvent, PointingGame
+from live_cam.overlay.status import PointingScore
 
 BOX = Region(0.25, 0.25, 0.5, 0.25)
 
@@ -17,17 +18,17 @@ def do(controls: Controls, *events: tuple[str, float, float]) -> list[str | None
 def test_the_game_counts_hits_in_one_box() -> None:
     game = PointingGame()
     assert game.score(None) is None
-    assert game.score(BOX) == Score(0, 0)
+    assert game.score(BOX) == PointingScore(0, 0)
     for x, y in ((0.3, 0.3), (0.74, 0.49), (0.76, 0.3), (0.3, 0.51)):
         game.note(BOX, x, y)
-    assert game.score(BOX) == Score(hits=2, rounds=4)
+    assert game.score(BOX) == PointingScore(hits=2, rounds=4)
     other = BOX._replace(x=0.0)
-    assert game.score(other) == Score(0, 0), "another box, another game"
+    assert game.score(other) == PointingScore(0, 0), "another box, another game"
     game.note(other, 0.1, 0.3)
-    assert game.score(other) == Score(1, 1)
+    assert game.score(other) == PointingScore(1, 1)
     game.note(None, 0.1, 0.3)
     game.note(other, 0.9, 0.3)
-    assert game.score(other) == Score(0, 1), "the box was taken away in between"
+    assert game.score(other) == PointingScore(0, 1), "the box was taken away in between"
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ import pytest
 from numpy.typing import NDArray
 
 from live_cam.errors import RecordingError
-from live_cam.overlay.status import Confirmation
 from live_cam.record import outputs as recording_module
 from live_cam.record import recorder
 from live_cam.record.outputs import Recording
 from live_cam.record.video import VideoFile
+from live_cam.runtime.timed_text import TimedText
 from live_cam.settings import Settings
 from tests.program import read_log, read_video, read_what_plays
 from tests.record.test_prediction_log import explanation
@@ -33,7 +33,7 @@ class Run:
 
     def __init__(self, **settings: Any) -> None:
         self.said: list[str] = []
-        self.confirmation = Confirmation()
+        self.confirmation = TimedText()
         self.recording = Recording(Settings(**settings), self.said.append, self.confirmation)
         self.wanted = settings.get("record") is not None
         self.pictures = 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from live_cam.explanation import Explanation
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import StillsSettings
-from live_cam.stills import StillsPipeline
+from live_cam.stills.pipeline import StillsPipeline
 
 EMBEDDED = "efficientnet_lite0"
 

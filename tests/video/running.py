@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from live_cam.settings import VideoSettings
-from live_cam.video import TranscodePipeline
+from live_cam.video.pipeline import VideoPipeline
 
 
 class Observer:
@@ -28,10 +28,10 @@ class Observer:
         self.seconds = seconds
 
 
-def run(source: Path, target: Path, **settings: Any) -> tuple[TranscodePipeline, Observer]:
+def run(source: Path, target: Path, **settings: Any) -> tuple[VideoPipeline, Observer]:
     """Explain a video; without the heatmap's colours, so that each frame shows its own."""
     chosen: dict[str, Any] = {"input": source, "output": target, "alpha": 0.0} | settings
     observer = Observer()
-    pipeline = TranscodePipeline(VideoSettings(**chosen), observer)
+    pipeline = VideoPipeline(VideoSettings(**chosen), observer)
     pipeline.run()
     return pipeline, observer

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from live_cam.overlay.status import KEY_SECONDS, Confirmation
+from live_cam.runtime.timed_text import KEY_SECONDS, TimedText
 
 FILE = "saved live-cam-20261123-101500.png"
 
@@ -16,9 +16,9 @@ class Clock:
 def shown(*said: tuple[str, float] | tuple[str], after: tuple[float, ...]) -> list[str | None]:
     """Say all this at once, and return what is shown so many seconds later."""
     clock = Clock()
-    confirmation = Confirmation(clock)
+    confirmation = TimedText(clock)
     for each in said:
-        confirmation.say(*each)
+        confirmation.show(*each)
     texts = []
     for seconds in after:
         clock.now = 100.0 + seconds
