@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from live_cam.capture.stills import list_pictures, natural_order
 from live_cam.errors import UsageError, first_line, shortened
 from live_cam.labels import find_class
+from live_cam.record.still_names import is_output
 from live_cam.runtime.text_file import read_text
-from live_cam.stills.naming import is_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,15 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-OVERLAY: Final = ".cam.jpg"
-PANEL: Final = ".panel.jpg"
-HEATMAP: Final = ".heatmap.png"
-ARRAY: Final = ".heatmap.npy"
-GUIDED: Final = ".guided.png"
-RECORD: Final = ".json"
-FEATURE_MAPS: Final = ".maps."
-"""Followed by one of `settings.ANIMATIONS`."""
-_PICTURES: Final = (OVERLAY, PANEL, HEATMAP, GUIDED, f"{FEATURE_MAPS}gif")
 _LISTED: Final = 3
 
 
@@ -41,11 +32,6 @@ class Still(NamedTuple):
             part: Which class it is of, where there are several.
         """
         return self.folder / f"{self.name}{'.' if part else ''}{part}{ending}"
-
-
-def is_output(path: Path) -> bool:
-    """Whether a picture is one that an earlier run wrote, by its name."""
-    return path.name.casefold().endswith(_PICTURES)
 
 
 def name_stills(pictures: Sequence[Path], folder: Path | None) -> list[Still]:

@@ -13,8 +13,9 @@ from live_cam.explain.respondent import perturbs
 from live_cam.labels import find_classes
 from live_cam.question import AGAINST, FOR, TOP_CLASS, Question
 from live_cam.record.destinations import make_folder
+from live_cam.record.still_names import OVERLAY, is_output
 from live_cam.settings import METHODS
-from live_cam.stills.naming import OVERLAY, check_free, class_parts, is_output, name_stills
+from live_cam.stills.naming import check_free, class_parts, name_stills
 from live_cam.stills.reading import read_ahead
 from live_cam.stills.writing import LONGEST_SIDE, Writer, outputs
 

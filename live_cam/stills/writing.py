@@ -11,9 +11,9 @@ from live_cam.frame import Frame
 from live_cam.overlay import Overlay, to_frame
 from live_cam.overlay.panel import Panel
 from live_cam.overlay.status import Status
+from live_cam.record import still_names
 from live_cam.record.destinations import whole_file
 from live_cam.runtime.opencv import cv2
-from live_cam.stills import naming
 from live_cam.stills.animation import write_animation
 from live_cam.stills.feature_maps import FeatureMaps
 from live_cam.stills.guided import guided_picture
@@ -90,18 +90,18 @@ class Writer:
             if settings.guided:  # first, since a network without ReLUs is refused here
                 guided = self._explainer.guided(image, said)
                 shown = guided_picture(guided, width, height, said.region)
-                _write_picture(still.output(naming.GUIDED, part), shown)
+                _write_picture(still.output(still_names.GUIDED, part), shown)
             drawn = self._overlay.draw(Frame(image, 0, 0.0), said, self._status)
-            _write_picture(still.output(naming.OVERLAY, part), drawn)
+            _write_picture(still.output(still_names.OVERLAY, part), drawn)
             if settings.heatmap:
                 _write_heatmap(still, part, said, (width, height))
             if settings.feature_maps:
                 self._write_feature_maps(still, part, image, said.class_index)
         if settings.panel:
             panel = self._panel.draw(image, explanations, f"{name} · {' + '.join(layers)}")
-            _write_picture(still.output(naming.PANEL), panel)
+            _write_picture(still.output(still_names.PANEL), panel)
         if settings.json:
-            with whole_file(still.output(naming.RECORD)) as draft:
+            with whole_file(still.output(still_names.RECORD)) as draft:
                 size = width, height
                 write_record(
                     draft, still.source, size, explanations, (name, layers), self._question
@@ -116,7 +116,7 @@ class Writer:
             self._explainer, image, class_index, count=settings.maps, order=settings.order
         )
         status = replace(self._status, bars=False, box=False)
-        with whole_file(still.output(naming.FEATURE_MAPS + form, part)) as draft:
+        with whole_file(still.output(still_names.FEATURE_MAPS + form, part)) as draft:
             pictures = self._counted(maps.draw(self._overlay, status, form))
             write_animation(draft, pictures, len(maps))
 
@@ -134,14 +134,14 @@ def outputs(settings: StillsSettings, still: Still, parts: Sequence[str]) -> lis
         still: The picture.
         parts: As `Writer.write` takes them.
     """
-    each = [naming.OVERLAY]
+    each = [still_names.OVERLAY]
     if settings.heatmap:
-        each += [naming.HEATMAP, naming.ARRAY]
+        each += [still_names.HEATMAP, still_names.ARRAY]
     if settings.guided:
-        each.append(naming.GUIDED)
+        each.append(still_names.GUIDED)
     if settings.feature_maps:
-        each.append(naming.FEATURE_MAPS + settings.feature_maps)
-    once = [naming.PANEL] * settings.panel + [naming.RECORD] * settings.json
+        each.append(still_names.FEATURE_MAPS + settings.feature_maps)
+    once = [still_names.PANEL] * settings.panel + [still_names.RECORD] * settings.json
     return [still.output(ending, part) for part in parts for ending in each] + [
         still.output(ending) for ending in once
     ]
@@ -163,6 +163,6 @@ def _write_heatmap(still: Still, part: str, said: Explanation, size: tuple[int, 
     laid = to_frame(said.heatmap, *size, signed=said.signed, region=said.region)
     share = (laid + 1) / 2 if said.signed else laid
     grey = np.rint(share * _DEEPEST_GREY).astype(np.uint16)
-    _write_picture(still.output(naming.HEATMAP, part), grey)
-    with whole_file(still.output(naming.ARRAY, part)) as draft:
+    _write_picture(still.output(still_names.HEATMAP, part), grey)
+    with whole_file(still.output(still_names.ARRAY, part)) as draft:
         np.save(draft, said.heatmap)

@@ -6,7 +6,8 @@ import pytest
 
 from live_cam.capture.image_paths import find_pictures
 from live_cam.errors import UsageError
-from live_cam.stills.naming import check_free, class_parts, is_output, name_stills
+from live_cam.record.still_names import is_output
+from live_cam.stills.naming import check_free, class_parts, name_stills
 
 
 @pytest.fixture

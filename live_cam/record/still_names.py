@@ -1,0 +1,23 @@
+"""The endings of what `live-cam image` writes, by which later runs know it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OVERLAY: Final = ".cam.jpg"
+PANEL: Final = ".panel.jpg"
+HEATMAP: Final = ".heatmap.png"
+ARRAY: Final = ".heatmap.npy"
+GUIDED: Final = ".guided.png"
+RECORD: Final = ".json"
+FEATURE_MAPS: Final = ".maps."
+"""Followed by one of `settings.ANIMATIONS`."""
+_PICTURES: Final = (OVERLAY, PANEL, HEATMAP, GUIDED, f"{FEATURE_MAPS}gif")
+
+
+def is_output(path: Path) -> bool:
+    """Whether a picture is one that an earlier run wrote, by its name."""
+    return path.name.casefold().endswith(_PICTURES)
