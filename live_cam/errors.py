@@ -70,7 +70,7 @@ class RecordingError(LiveCamError):
     """A video could not be encoded or written: no encoder, a full disk, a vanished folder.
 
     Attributes:
-        brief: Why, in as few words as fit on a picture.
+        brief: Why, in as few words as fit on an image.
     """
 
     def __init__(self, text: str, *, brief: str | None = None) -> None:

@@ -16,12 +16,12 @@ _THUMBNAIL_SIDE = 160
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture from a source, never resized or changed in place."""
+    """One image from a source, never resized or changed in place."""
 
     image: NDArray[np.uint8]
     """H×W×3, BGR."""
     index: int
-    """Counts from 0 the pictures that the source delivered."""
+    """Counts from 0 the images that the source delivered."""
     timestamp: float
     """Seconds: of `time.monotonic()` at capture for live sources, of the stream's own clock,
     which starts at 0, for the others."""
@@ -29,7 +29,7 @@ class Frame:
 
     @property
     def thumbnail(self) -> NDArray[np.uint8]:
-        """The picture in small, for whoever looks at motion: h×w×3, BGR, neither above 160.
+        """The image in small, for whoever looks at motion: h×w×3, BGR, neither above 160.
 
         Made when it is first asked for, and averaged over areas, which takes the noise out.
         """

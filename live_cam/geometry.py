@@ -1,4 +1,4 @@
-"""Places in a picture, and what part of it a network is given to see."""
+"""Places in an image, and what part of it a network is given to see."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 class Rectangle(NamedTuple):
     """A rectangle of pixels: its upper left one, and how many across and down.
 
-    It may reach over the picture's edges.
+    It may reach over the image's edges.
     """
 
     x: int
@@ -20,7 +20,7 @@ class Rectangle(NamedTuple):
         """Whether they share a pixel.
 
         Args:
-            other: Another rectangle in the same picture.
+            other: Another rectangle in the same image.
         """
         return (
             self.x < other.x + other.width
@@ -39,19 +39,19 @@ class Rectangle(NamedTuple):
         return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
 
     def shares(self, width: int, height: int) -> Region:
-        """Return it in shares of a picture.
+        """Return it in shares of an image.
 
         Args:
-            width: The picture's width in pixels.
+            width: The image's width in pixels.
             height: Its height in pixels.
         """
         return Region(self.x / width, self.y / height, self.width / width, self.height / height)
 
 
 class Region(NamedTuple):
-    """A rectangle in shares of a picture's width and height: its left, top, width and height.
+    """A rectangle in shares of an image's width and height: its left, top, width and height.
 
-    The same in a picture of any size. It may reach over the picture's edges.
+    The same in an image of any size. It may reach over the image's edges.
     """
 
     x: float
@@ -73,16 +73,16 @@ class Region(NamedTuple):
         """Whether a place lies in it.
 
         Args:
-            x: As a share of the picture's width.
+            x: As a share of the image's width.
             y: As a share of its height.
         """
         return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
 
     def pixels(self, width: int, height: int) -> Rectangle:
-        """Return the pixels of it that lie in a picture: one at least along each side.
+        """Return the pixels of it that lie in an image: one at least along each side.
 
         Args:
-            width: The picture's width in pixels.
+            width: The image's width in pixels.
             height: Its height in pixels.
         """
         left, right = _covered(self.x, self.width, width)

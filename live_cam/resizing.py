@@ -1,4 +1,4 @@
-"""Shrinking pictures without turning fine patterns into others, and enlarging heatmaps in place."""
+"""Shrinking images without turning fine patterns into others, and enlarging heatmaps in place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHARPNESS = -0.75
 
 
 def shrunk(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Average a picture over areas down to a size.
+    """Average an image over areas down to a size.
 
     Args:
         image: H×W×3 uint8.
@@ -42,13 +42,13 @@ def shrunk(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
 def enlarged(
     heatmap: NDArray[np.float32], width: int, height: int, region: Region = WHOLE
 ) -> NDArray[np.float32]:
-    """Lay a heatmap over a picture: bicubic, aligned to the pixels' centres.
+    """Lay a heatmap over an image: bicubic, aligned to the pixels' centres.
 
     Args:
         heatmap: h×w float32.
-        width: The picture's width in pixels, at least 1.
+        width: The image's width in pixels, at least 1.
         height: Its height in pixels, at least 1.
-        region: Which part of the picture the heatmap covers.
+        region: Which part of the image the heatmap covers.
 
     Returns:
         height×width float32, which may overshoot the heatmap's values; its border goes on outside
@@ -73,9 +73,9 @@ def enlargement(
 
     Args:
         cells: How many cells the heatmap has along the axis.
-        pixels: How many pixels the picture has.
-        start: Where the heatmap begins, as a share of the picture.
-        size: How much of the picture it covers, as a share.
+        pixels: How many pixels the image has.
+        start: Where the heatmap begins, as a share of the image.
+        size: How much of the image it covers, as a share.
 
     Returns:
         pixels×cells float32. Beyond the heatmap its border goes on.

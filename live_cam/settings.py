@@ -61,7 +61,7 @@ STILL_METHODS: Final = (*METHODS, "scorecam", "ablationcam")
 """These need a forward pass for each feature map."""
 VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
 FULL_FRAME_VIEWS: Final = ("overlay", "heatmap", "camera")
-"""Those of one picture, over which the label and the bars are laid."""
+"""Those of one image, over which the label and the bars are laid."""
 THEMES: Final = ("dark", "light", "none")
 SHOWN_CLASSES: Final = 4
 """How many classes the view `classes` shows side by side, unless more were named."""
@@ -72,14 +72,14 @@ CHECK_EVERY: Final = 10
 DEFAULT_SMOOTHING: Final = 1.0
 SMOOTHING: Final = Range(0.0, 60.0)
 MOST_PIXELS: Final = 1 << 27
-"""Of a picture: 134 million, of which phones' best cameras make 108. More take gigabytes, and a few
+"""Of an image: 134 million, of which phones' best cameras make 108. More take gigabytes, and a few
 bytes are enough to claim them."""
 MOST_VIDEO_PIXELS: Final = 1 << 26
-"""Of a video's picture, of which decoders hold dozens: twice 8K."""
+"""Of a video's image, of which decoders hold dozens: twice 8K."""
 THREADS: Final = Range(1, 256)
 """Of a network. Where the system refuses one of them, the process ends at once."""
 BATCH: Final = Range(1, 4096)
-"""Pictures that are explained at once."""
+"""Images that are explained at once."""
 MAPS: Final = Range(1, 100_000)
 """Feature maps that are shown one by one; no layer has more."""
 VIDEO_ENDINGS: Final = (".mp4", ".mov", ".mkv", ".avi")
@@ -136,7 +136,7 @@ class ExplanationSettings(NetworkSettings):
     theme: str = "dark"
     """One of `THEMES`."""
     alpha: float = 0.45
-    """Weight of the heatmap's colours in the blended picture, in `ALPHA`."""
+    """Weight of the heatmap's colours in the blended image, in `ALPHA`."""
     colormap: str = "jet"
     """One of `COLORMAPS`."""
     overwrite: bool = False
@@ -148,9 +148,9 @@ class Settings(ExplanationSettings):
     """What one run of the live loop was asked to do."""
 
     source: str = "0"
-    """A camera's index or device path, a video, a picture, a folder, a URL, or `demo`."""
+    """A camera's index or device path, a video, an image, a folder, a URL, or `demo`."""
     mirror: bool = False
-    """Whether the picture is drawn mirrored, as in a mirror. The network sees it unmirrored."""
+    """Whether the image is drawn mirrored, as in a mirror. The network sees it unmirrored."""
     camera_size: tuple[int, int] | None = None
     """Width and height in pixels to ask the camera for; None: its best at full frame rate."""
     camera_fps: float | None = None
@@ -168,13 +168,13 @@ class Settings(ExplanationSettings):
     full_screen: bool = False
     """Whether the window fills the screen."""
     track: bool = True
-    """Whether the heatmap follows the picture's motion between two explanations."""
+    """Whether the heatmap follows the image's motion between two explanations."""
     every_frame: bool = False
     """Whether each frame of a file is explained, shown and recorded exactly once."""
     headless: bool = False
     """Whether to run without a window."""
     record: Path | None = None
-    """The video file to record the annotated picture to, ending in one of `VIDEO_ENDINGS`."""
+    """The video file to record the annotated image to, ending in one of `VIDEO_ENDINGS`."""
     predictions: Path | None = None
     """The JSON lines file to log every explanation to."""
     seconds: float | None = None
@@ -192,20 +192,20 @@ class Settings(ExplanationSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StillsSettings(ExplanationSettings):
-    """Which pictures are explained, and what is written about each."""
+    """Which images are explained, and what is written about each."""
 
     paths: tuple[str, ...] = ()
     """Files, folders and patterns."""
     output: Path | None = None
-    """The folder to write to, made where it is missing; None: beside each picture."""
+    """The folder to write to, made where it is missing; None: beside each image."""
     heatmap: bool = False
-    """Whether the heatmap is written, as a grey picture and as an array."""
+    """Whether the heatmap is written, as a grey image and as an array."""
     json: bool = False
     """Whether what the network says is written."""
     panel: bool = False
-    """Whether picture, heatmap, overlay and probabilities are written in one picture."""
+    """Whether image, heatmap, overlay and probabilities are written in one image."""
     guided: bool = False
-    """Whether the heatmap, multiplied by guided backpropagation, is written as a picture."""
+    """Whether the heatmap, multiplied by guided backpropagation, is written as an image."""
     more_layers: tuple[str, ...] = ()
     """Target layers beside `layer`: the maps of all are averaged. `method` is one of
     `STILL_METHODS` here."""
@@ -216,7 +216,7 @@ class StillsSettings(ExplanationSettings):
     order: str = "weight"
     """One of `MAP_ORDERS`: in which order they are shown."""
     batch: int | None = None
-    """How many pictures are explained at once; None: by the device and its memory."""
+    """How many images are explained at once; None: by the device and its memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,20 +243,20 @@ class VideoSettings(ExplanationSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationSettings(NetworkSettings):
-    """Which pictures and methods are evaluated, and how finely."""
+    """Which images and methods are evaluated, and how finely."""
 
     folder: Path
-    """Pictures, directly or in one folder for each class."""
+    """Images, directly or in one folder for each class."""
     truth: Path | None = None
-    """What the pictures show: a CSV file or a JSON object; None: what their folders are called."""
+    """What the images show: a CSV file or a JSON object; None: what their folders are called."""
     methods: tuple[str, ...] = ()
     """Names in `STILL_METHODS`; none: all of `METHODS`."""
     more_layers: tuple[str, ...] = ()
     """Target layers beside `layer`: the maps of all are averaged."""
     steps: int = 20
-    """In how many steps a picture is deleted and inserted, in `EVALUATION_STEPS`."""
+    """In how many steps an image is deleted and inserted, in `EVALUATION_STEPS`."""
     batch: int | None = None
-    """How many pictures are scored at once; None: by the device and its memory."""
+    """How many images are scored at once; None: by the device and its memory."""
     json: Path | None = None
     """The file to write all figures to."""
     overwrite: bool = False

@@ -44,7 +44,7 @@ def wait(reached: Callable[[], object]) -> None:
 
 
 def explained() -> bool:
-    """Whether the program has explained a picture."""
+    """Whether the program has explained an image."""
     return _LOG.exists() and _LOG.stat().st_size > 0
 
 
@@ -124,7 +124,7 @@ def _quit(freeze: float, window: bool) -> tuple[int, float]:
 
 
 def damaged() -> int:
-    """Run the program on a camera of which every second picture is cut off on its way."""
+    """Run the program on a camera of which every second image is cut off on its way."""
     from live_cam.runtime.opencv import cv2
 
     photo = cv2.imread(os.environ["PHOTO"])

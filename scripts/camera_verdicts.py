@@ -54,7 +54,7 @@ def out(name: str) -> Path:
 
 
 def captures(pixels: str, size: str) -> Callable[[Result], str]:
-    """The camera gives pictures of this format and size, thirty a second."""
+    """The camera gives images of this format and size, thirty a second."""
 
     def judge(result: Result) -> str:
         require(result.code == 0, f"ended with {result.code}")
@@ -62,10 +62,10 @@ def captures(pixels: str, size: str) -> Callable[[Result], str]:
         wanted = f"{size.replace('x', '×')} {pixels} at 30 fps"
         width, height = map(int, size.split("x"))
         require(seen["description"] == wanted, f"{seen['description']} instead of {wanted}")
-        require(seen["shape"] == [height, width, 3], f"pictures of shape {seen['shape']}")
-        require(29 <= seen["rate"] <= 31, f"{seen['rate']:.1f} pictures per second")
+        require(seen["shape"] == [height, width, 3], f"images of shape {seen['shape']}")
+        require(29 <= seen["rate"] <= 31, f"{seen['rate']:.1f} images per second")
         return (
-            f"{seen['rate']:.1f} pictures per second, none later than {seen['longest']:.2f} s, "
+            f"{seen['rate']:.1f} images per second, none later than {seen['longest']:.2f} s, "
             f"{seen['description']}, open after {seen['opened']:.2f} s"
         )
 
@@ -85,7 +85,7 @@ def names_the_cat(result: Result) -> str:
 
 
 def goes_on_after_a_gap(*said: str, still: bool = False) -> Callable[[Result], str]:
-    """The camera was away and came back, with a still picture or a moving one; this was said."""
+    """The camera was away and came back, with a still image or a moving one; this was said."""
 
     def judge(result: Result) -> str:
         seen = names_the_cat(result)
@@ -117,7 +117,7 @@ def _recorded(gap: float) -> str:
     longest = max(b - a for a, b in pairwise(times))
     require(abs(longest - gap) < 1, f"a gap of {longest:.1f} s in the recording")
     require(len({(frame.width, frame.height) for frame in frames}) == 1, "its size changes")
-    return f"recorded {len(frames)} pictures with a gap of {longest:.1f} s; "
+    return f"recorded {len(frames)} images with a gap of {longest:.1f} s; "
 
 
 def fails_with(*parts: str) -> Callable[[Result], str]:

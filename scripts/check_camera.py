@@ -60,7 +60,7 @@ class Check:
     """Returns what was measured, or raises `CheckError`."""
     harness: tuple[str, ...] = ()
     words: tuple[tuple[float, str], ...] = ()
-    """What the camera is told once the first picture is explained: seconds to wait, and a word."""
+    """What the camera is told once the first image is explained: seconds to wait, and a word."""
     stop_after: float | None = None
     """Seconds after that at which the command is asked to end; None: it ends by itself."""
 
@@ -135,25 +135,25 @@ def _troubles(moving: Path, photo: Path) -> Iterator[Check]:
         camera,
     )
     yield Check(
-        "always the same picture",
+        "always the same image",
         _program(),
-        says("very same picture"),
+        says("very same image"),
         still(photo),
         stop_after=8,
     )
     yield Check(
-        "black pictures",
+        "black images",
         _program(),
-        says("only black pictures"),
+        says("only black images"),
         still(out("b.png")),
         stop_after=8,
     )
-    yield Check("cut off pictures", _guest("damaged"), says("arrive damaged"), camera)
+    yield Check("cut off images", _guest("damaged"), says("arrive damaged"), camera)
 
 
-def still(picture: Path) -> tuple[str, ...]:
-    """A camera that always sends this picture, bit by bit the same."""
-    return ("--feed", str(picture), "--format", "yuyv")
+def still(saved: Path) -> tuple[str, ...]:
+    """A camera that always sends this image, bit by bit the same."""
+    return ("--feed", str(saved), "--format", "yuyv")
 
 
 def _ends(moving: Path) -> Iterator[Check]:
@@ -237,8 +237,8 @@ def main() -> int:
         for check in chain(*checks):
             if options.only in check.name:
                 failed += not passes(check, harness)
-        for picture in Path(out).glob("*.png") if options.keep else ():
-            shutil.copy(picture, options.keep)
+        for saved in Path(out).glob("*.png") if options.keep else ():
+            shutil.copy(saved, options.keep)
     return 1 if failed else 0
 
 

@@ -1,8 +1,8 @@
-"""Draws a picture of every view, card and theme with the program's own parts, for the README.
+"""Draws an image of every view, card and theme with the program's own parts, for the README.
 
 A person runs this, with the project's Python and its extra `demo`, after a change to what is drawn.
-With `--check DIR` it draws them all in three sizes on a bright, a dark and a busy picture instead,
-one file each and one contact sheet for each size and picture, to be looked through.
+With `--check DIR` it draws them all in three sizes on a bright, a dark and a busy image instead,
+one file each and one contact sheet for each size and image, to be looked through.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SIZE: Final = (960, 540)
 _QUALITY: Final = 85
 _CHECKED_SIZES: Final = ((640, 480), (1280, 720), (1920, 1080))
 _TILE_WIDTH: Final = 640
-"""Pixels of a picture's width on a contact sheet."""
+"""Pixels of an image's width on a contact sheet."""
 _COLUMNS: Final = 4
 _SHUFFLED_LAYERS: Final = 6
 _CUP: Final = ("coffee",)
@@ -48,7 +48,7 @@ _KEYS: Final = {" ": "space", "\n": "enter"}
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: what is pressed to get it, and on which photos the README shows it."""
+    """One image: what is pressed to get it, and on which photos the README shows it."""
 
     name: str
     keys: str = ""
@@ -56,7 +56,7 @@ class Shot:
     photos: tuple[str, ...] = _CUP
     fit: str = "squash"
     said: Mapping[str, Any] = field(default_factory=dict)
-    """What of the status a single picture cannot come by: a recording, a camera that is away."""
+    """What of the status a single image cannot come by: a recording, a camera that is away."""
     confirms: bool = False
     """Whether it is shown how the last key is confirmed."""
     arrows: int = 0
@@ -124,7 +124,7 @@ class Studio:
             image: H×W×3 uint8, BGR: what the camera sees.
             source: Its name.
             timed: Whether it is written how long the explanation took: on every machine another
-                picture.
+                image.
         """
         frame = Frame(image, 0, 0.0)
         controls = Controls.of(self._settings)
@@ -171,7 +171,7 @@ def photo(name: str) -> NDArray[np.uint8]:
 
 
 def framed(images: list[NDArray[np.uint8]], width: int, height: int) -> NDArray[np.uint8]:
-    """Put pictures side by side, each cut to its share of a frame of this size."""
+    """Put images side by side, each cut to its share of a frame of this size."""
     share = width // len(images)
     columns = [*[share] * (len(images) - 1), width - share * (len(images) - 1)]
     return np.hstack(
@@ -200,36 +200,36 @@ def backgrounds() -> dict[str, list[NDArray[np.uint8]]]:
 
 
 def draw_for_readme(studios: Mapping[str, Studio], folder: Path) -> None:
-    """Draw the README's pictures into a folder."""
+    """Draw the README's images into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for shot in SHOTS:
         image = framed([photo(name) for name in shot.photos], *_SIZE)
-        picture = studios[shot.fit].take(shot, image, " + ".join(shot.photos))
+        drawn = studios[shot.fit].take(shot, image, " + ".join(shot.photos))
         path = folder / f"{shot.name}.jpg"
-        cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        cv2.imwrite(str(path), drawn, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         print(f"{path}: {path.stat().st_size // 1024} kB")
 
 
 def draw_for_check(studios: Mapping[str, Studio], folder: Path) -> None:
-    """Draw every shot in three sizes on three pictures, and contact sheets of them."""
+    """Draw every shot in three sizes on three images, and contact sheets of them."""
     for name, images in backgrounds().items():
         for width, height in _CHECKED_SIZES:
             image = framed(images, width, height)
             kind = f"{name}-{width}x{height}"
             (folder / kind).mkdir(parents=True, exist_ok=True)
-            pictures = []
+            drawings = []
             for shot in (*SHOTS, *_MORE):
-                pictures.append(studios[shot.fit].take(shot, image, name, timed=True))
-                cv2.imwrite(str(folder / kind / f"{shot.name}.png"), pictures[-1])
-            cv2.imwrite(str(folder / f"{kind}.png"), contact_sheet(pictures))
+                drawings.append(studios[shot.fit].take(shot, image, name, timed=True))
+                cv2.imwrite(str(folder / kind / f"{shot.name}.png"), drawings[-1])
+            cv2.imwrite(str(folder / f"{kind}.png"), contact_sheet(drawings))
             print(folder / f"{kind}.png")
 
 
-def contact_sheet(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Lay pictures of one size out in rows, row by row in their order."""
-    height, width = pictures[0].shape[:2]
+def contact_sheet(drawings: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Lay images of one size out in rows, row by row in their order."""
+    height, width = drawings[0].shape[:2]
     size = _TILE_WIDTH, round(_TILE_WIDTH * height / width)
-    tiles = [np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA)) for each in pictures]
+    tiles = [np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA)) for each in drawings]
     tiles += [np.full_like(tiles[0], 128)] * (-len(tiles) % _COLUMNS)
     rows = [np.hstack(tiles[each : each + _COLUMNS]) for each in range(0, len(tiles), _COLUMNS)]
     return np.asarray(np.vstack(rows), np.uint8)

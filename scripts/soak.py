@@ -1,8 +1,8 @@
 """Runs the whole program for long, breaks something again and again, and says what grows.
 
-A made-up camera sends pictures at full rate to the live loop, which explains them by a tiny
+A made-up camera sends images at full rate to the live loop, which explains them by a tiny
 network, shows them in a window where there is a display, records them and logs them. Meanwhile,
-drawn from a seed: the camera is unplugged, freezes, turns black, sends damaged pictures or another
+drawn from a seed: the camera is unplugged, freezes, turns black, sends damaged images or another
 size; the network's scores are not finite; the process is stopped. With a window, also: there is no
 memory for the network, the disk is full, the folder is gone, and every key but those that quit is
 pressed.
@@ -53,16 +53,16 @@ _SAMPLES: Final = 600
 _LEAST_INTERVAL: Final = 0.5
 """Seconds between two looks at memory and the like."""
 _SHARE: Final = 0.999
-"""Of the pictures, whose explanations' age is judged."""
+"""Of the images, whose explanations' age is judged."""
 
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True, help="What happens when is drawn from it.")
 @click.option("--hours", type=float, help="How long.")
 @click.option("--seconds", type=float, help="How long, for the impatient.")
-@click.option("--frames", type=int, help="How many pictures to show.")
-@click.option("--rate", default=60.0, show_default=True, help="The camera's pictures per second.")
-@click.option("--size", default="320x240", show_default=True, help="The camera's pictures.")
+@click.option("--frames", type=int, help="How many images to show.")
+@click.option("--rate", default=60.0, show_default=True, help="The camera's images per second.")
+@click.option("--size", default="320x240", show_default=True, help="The camera's images.")
 @click.option("--pause", default=4.0, show_default=True, help="Mean seconds between two faults.")
 @click.option("--keys", default=2.0, show_default=True, help="Keys per second, with a window.")
 @click.option("--report", type=click.Path(path_type=Path), help="A JSON file for all figures.")
@@ -127,7 +127,7 @@ def soak(
     outcome = Outcome(
         seconds=took,
         taken=camera.taken,
-        shown=witness.pictures,
+        shown=witness.images,
         explained=witness.explanations,
         keys=fingers.pressed if fingers else 0,
         recordings=witness.recordings,

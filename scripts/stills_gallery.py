@@ -68,13 +68,13 @@ def _run(*arguments: object) -> None:
 
 
 def _keep(path: Path, name: str) -> None:
-    picture = cv2.imread(str(path))
-    assert picture is not None, path
-    _write(name, np.asarray(picture, np.uint8))
+    drawn = cv2.imread(str(path))
+    assert drawn is not None, path
+    _write(name, np.asarray(drawn, np.uint8))
 
 
-def _write(name: str, picture: NDArray[np.uint8]) -> None:
-    cv2.imwrite(str(_FOLDER / name), picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+def _write(name: str, drawn: NDArray[np.uint8]) -> None:
+    cv2.imwrite(str(_FOLDER / name), drawn, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
 
 
 def _write_clip(path: Path) -> None:

@@ -82,7 +82,7 @@ def colour_vgg19() -> nn.Module:
 
 
 def shade_network(shades: Sequence[tuple[int, int, int]]) -> nn.Module:
-    """Names the shade that a picture is nearest to in the mean, of pixels from 0 to 1.
+    """Names the shade that an image is nearest to in the mean, of pixels from 0 to 1.
 
     The nearest prototype by a linear layer: 2 p·x - p·p is largest where |x - p| is least.
 

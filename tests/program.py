@@ -81,36 +81,36 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def write_video(
-    path: Path, pictures: list[NDArray[np.uint8]], timestamps: list[float] | None = None
+    path: Path, images: list[NDArray[np.uint8]], timestamps: list[float] | None = None
 ) -> Path:
-    """Write pictures without visible loss; at 10 per second, or each at its own time in seconds."""
-    height, width = pictures[0].shape[:2]
+    """Write images without visible loss; at 10 per second, or each at its own time in seconds."""
+    height, width = images[0].shape[:2]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=1000)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv444p"
         stream.options = {"crf": "4", "preset": "ultrafast"}
-        for index, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
             frame.pts = round(1000 * (timestamps[index] if timestamps else index / 10))
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
 
-def _pictures(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+def _images(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             yield float(frame.time or 0), frame.to_ndarray(format="bgr24")
 
 
 def read_video(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:
-    """Every picture (BGR) of a video with its time in seconds."""
-    return list(_pictures(path))
+    """Every image (BGR) of a video with its time in seconds."""
+    return list(_images(path))
 
 
 def read_what_plays(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:
     """The same of a video that was cut off in writing: up to there, as players play it."""
-    pictures: list[tuple[float, NDArray[np.uint8]]] = []
+    images: list[tuple[float, NDArray[np.uint8]]] = []
     with suppress(av.error.InvalidDataError):
-        pictures.extend(_pictures(path))  # which keeps what came before the error
-    return pictures
+        images.extend(_images(path))  # which keeps what came before the error
+    return images

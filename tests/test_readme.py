@@ -16,13 +16,13 @@ def test_the_table_of_keys_is_that_of_the_program() -> None:
     assert table == [f"| {key} | {meaning} |" for key, meaning in KEY_HELP]
 
 
-def test_it_opens_with_a_picture() -> None:
-    picture = README.partition("](")[2].partition(")")[0]
+def test_it_opens_with_a_image() -> None:
+    image = README.partition("](")[2].partition(")")[0]
     assert README.startswith("![")
-    assert (ROOT / picture).stat().st_size > 10_000
+    assert (ROOT / image).stat().st_size > 10_000
 
 
-def test_it_shows_a_picture_of_every_view() -> None:
+def test_it_shows_a_image_of_every_view() -> None:
     shown = re.findall(r'<img src="docs/views/(\w+)\.jpg"', README)
     there = sorted(path.stem for path in (ROOT / "docs" / "views").iterdir())
     assert sorted(shown) == there
@@ -30,9 +30,9 @@ def test_it_shows_a_picture_of_every_view() -> None:
     assert {*VIEWS, *FITS, *THEMES} - default <= set(shown)
 
 
-def test_its_pictures_are_small() -> None:
+def test_its_images_are_small() -> None:
     for path in (ROOT / "docs" / "views").iterdir():
         assert path.stat().st_size < 120_000, path
-        picture = cv2.imread(str(path))
-        assert picture is not None
-        assert picture.shape == (540, 960, 3), path
+        image = cv2.imread(str(path))
+        assert image is not None
+        assert image.shape == (540, 960, 3), path

@@ -1,4 +1,4 @@
-"""Runs ways to explain a picture against each other, under the same conditions for all.
+"""Runs ways to explain an image against each other, under the same conditions for all.
 
 A machine's speed drifts: it heats up, its clock changes, others use it. Measured one after the
 other, the last contestant would be measured on another machine than the first. So every round

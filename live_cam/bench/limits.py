@@ -55,7 +55,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The work of a layer for one picture."""
+    """The work of a layer for one image."""
 
     name: str
     flops: int
@@ -94,7 +94,7 @@ def layers(module: nn.Module, x: Tensor) -> list[Layer]:
 
     Args:
         module: The network, in `eval()`.
-        x: A picture, 1×3×H×W float32, on the network's device.
+        x: An image, 1×3×H×W float32, on the network's device.
     """
     fused = torch.backends.mha.get_fastpath_enabled()
     # torch does not count the one operation that attention is when no gradient is wanted.
@@ -181,12 +181,10 @@ def _convolution(
     """A convolution of about as many operations as the product of square matrices."""
     channels = side // 8
     width = max(8, round((8 * side**3 / (9 * channels**2)) ** 0.5 / 8))
-    pictures = torch.rand(1, channels, width + 2, width + 2, device=device).to(dtype)
+    images = torch.rand(1, channels, width + 2, width + 2, device=device).to(dtype)
     kernels = torch.rand(channels, channels, 3, 3, device=device).to(dtype)
-    pictures, kernels = (
-        tensor.to(memory_format=torch.channels_last) for tensor in (pictures, kernels)
-    )
-    return lambda: functional.conv2d(pictures, kernels), 2 * channels**2 * 9 * width**2
+    images, kernels = (tensor.to(memory_format=torch.channels_last) for tensor in (images, kernels))
+    return lambda: functional.conv2d(images, kernels), 2 * channels**2 * 9 * width**2
 
 
 def _int8_product(

@@ -1,4 +1,4 @@
-"""The hook, one forward pass, one gradient: which part of a picture speaks for a class."""
+"""The hook, one forward pass, one gradient: which part of an image speaks for a class."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CAMResult(NamedTuple):
-    """What one call of `GradCAM` found for N pictures."""
+    """What one call of `GradCAM` found for N images."""
 
     cam: Tensor
     """N×h×w float32, at least 0, not normalised, on the input's device."""
@@ -34,7 +34,7 @@ class CAMResult(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What every method of `live_cam.cam.methods` computes with, for N pictures and Q classes."""
+    """What every method of `live_cam.cam.methods` computes with, for N images and Q classes."""
 
     activations: Tensor
     """N×K×h×w float32: the target layer's K feature maps."""
@@ -45,13 +45,13 @@ class Evidence(NamedTuple):
     classes: Tensor
     """N×Q int64: which class each gradient is of."""
 
-    def of(self, picture: int) -> Evidence:
-        """Return one picture's alone, as a batch of one."""
-        return Evidence(*(part[picture : picture + 1] for part in self))
+    def of(self, image: int) -> Evidence:
+        """Return one image's alone, as a batch of one."""
+        return Evidence(*(part[image : image + 1] for part in self))
 
 
 class CAM(Closing):
-    """What explains pictures inside its `with` block, and leaves the network as it was found.
+    """What explains images inside its `with` block, and leaves the network as it was found.
 
     Leaving the block, by an exception too, leaves no hook on the module, and its training flags
     and its parameters' `requires_grad` and `grad` untouched.
@@ -64,7 +64,7 @@ class CAM(Closing):
         class_index: int | Tensor | None = None,
         timer: StageTimer | None = None,
     ) -> CAMResult:
-        """Explain a batch of pictures.
+        """Explain a batch of images.
 
         Args:
             x: N×3×H×W float32, normalised as the network wants it, on its device.
@@ -186,7 +186,7 @@ class GradCAM(TapedCAM):
 
 
 def wanted_classes(class_index: int | Tensor | None, batch: int, classes: int) -> Tensor:
-    """Return the class that each picture is asked about, -1 for its top class.
+    """Return the class that each image is asked about, -1 for its top class.
 
     Nothing depends on the scores, so that no device is waited for.
 
@@ -212,7 +212,7 @@ def wanted_classes(class_index: int | Tensor | None, batch: int, classes: int) -
 
 
 def chosen_classes(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Return the class to explain in each picture, on the logits' device.
+    """Return the class to explain in each image, on the logits' device.
 
     Args:
         logits: N×C.
@@ -224,7 +224,7 @@ def chosen_classes(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 def summed_score(logits: Tensor, classes: Tensor) -> Tensor:
-    """Return the sum of each picture's score, whose gradient by a picture is that of its own.
+    """Return the sum of each image's score, whose gradient by an image is that of its own.
 
     Args:
         logits: N×C.

@@ -1,4 +1,4 @@
-"""Guided backpropagation: which pixels speak for a class, at the picture's full resolution."""
+"""Guided backpropagation: which pixels speak for a class, at the image's full resolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of how far a map can be trusted: pure functions of maps, pictures and scores.
+"""Figures of how far a map can be trusted: pure functions of maps, images and scores.
 
 None of them says whether the network is right; all say whether the map shows what the network's
 score depends on.
@@ -24,14 +24,14 @@ _REACH: Final = 3
 
 
 def laid_over(maps: Tensor, height: int, width: int) -> Tensor:
-    """Scale each map from 0 to 1 and lay it over a picture.
+    """Scale each map from 0 to 1 and lay it over an image.
 
     As torch-cam does: m ← (m - min m) / (max m - min m), then bilinear, aligned to the pixels'
     centres.
 
     Args:
         maps: N×h×w float32, of any scale.
-        height: The picture's height in pixels.
+        height: The image's height in pixels.
         width: Its width in pixels.
 
     Returns:
@@ -47,11 +47,11 @@ def laid_over(maps: Tensor, height: int, width: int) -> Tensor:
 
 
 def masked(x: Tensor, kept: Tensor) -> Tensor:
-    """Keep of a picture what a mask shows: kept · x.
+    """Keep of an image what a mask shows: kept · x.
 
     Args:
         x: N×3×H×W float32, normalised: 0 is the mean colour of what the network was trained on.
-        kept: H×W or N×H×W float32: 1 where the picture stays, 0 where it becomes that colour.
+        kept: H×W or N×H×W float32: 1 where the image stays, 0 where it becomes that colour.
 
     Returns:
         N×3×H×W float32.
@@ -62,8 +62,8 @@ def masked(x: Tensor, kept: Tensor) -> Tensor:
 def drop(before: Tensor, after: Tensor) -> Tensor:
     """Return which share of the score is lost when only what the map shows is left.
 
-    max(0, Y - O) / Y, with Y the class's probability on the picture and O that on the picture
-    multiplied with the map; its mean over pictures is the Average Drop of Chattopadhay et al.,
+    max(0, Y - O) / Y, with Y the class's probability on the image and O that on the image
+    multiplied with the map; its mean over images is the Average Drop of Chattopadhay et al.,
     "Grad-CAM++", WACV 2018, section 4.1.
 
     Args:
@@ -79,7 +79,7 @@ def drop(before: Tensor, after: Tensor) -> Tensor:
 def increases(before: Tensor, after: Tensor) -> Tensor:
     """Return whether the score rises when only what the map shows is left: Y < O.
 
-    Its share of the pictures is the Increase in Confidence of Chattopadhay et al. 2018, section
+    Its share of the images is the Increase in Confidence of Chattopadhay et al. 2018, section
     4.1: the higher, the better.
 
     Args:
@@ -121,11 +121,11 @@ def step_counts(places: int, steps: int) -> list[int]:
 
 
 def changed(start: Tensor, finish: Tensor, rank: Tensor, counts: Tensor) -> Tensor:
-    """Put the hottest places of one picture into another one.
+    """Put the hottest places of one image into another one.
 
     A step of Petsiuk et al., "RISE: Randomized Input Sampling for Explanation of Black-box
-    Models", BMVC 2018, section 4.2: deletion begins with the picture and ends with the mean colour,
-    insertion begins with the blurred picture and ends with the picture.
+    Models", BMVC 2018, section 4.2: deletion begins with the image and ends with the mean colour,
+    insertion begins with the blurred image and ends with the image.
 
     Args:
         start: 3×H×W float32.
@@ -141,9 +141,9 @@ def changed(start: Tensor, finish: Tensor, rank: Tensor, counts: Tensor) -> Tens
 
 
 def blurred(x: Tensor) -> Tensor:
-    """Blur pictures so far that next to nothing of their class is left.
+    """Blur images so far that next to nothing of their class is left.
 
-    Petsiuk et al. 2018, section 4.2: insertion from a blurred picture, since pixels on an empty
+    Petsiuk et al. 2018, section 4.2: insertion from a blurred image, since pixels on an empty
     canvas make edges of their own.
 
     Args:

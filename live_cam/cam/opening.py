@@ -42,8 +42,8 @@ def open_cam(
         layers: Dotted names of the target layers, at least one.
         method: One of `settings.STILL_METHODS`.
         precision: The number format; None is float32.
-        batch: How many changed pictures `scorecam` and `ablationcam` ask the network about at once.
-        progress: Told by these two how many of the changed pictures are done, and of how many, for
+        batch: How many changed images `scorecam` and `ablationcam` ask the network about at once.
+        progress: Told by these two how many of the changed images are done, and of how many, for
             each layer.
 
     Returns:

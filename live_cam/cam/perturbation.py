@@ -1,4 +1,4 @@
-"""Methods that ask the network about changed pictures or features, and take no gradient.
+"""Methods that ask the network about changed images or features, and take no gradient.
 
 They need a forward pass for each feature map and are for stills; `batch` of them run at once.
 """
@@ -54,9 +54,9 @@ class PerturbationCAM(CAM):
             precision: The number format; None is float32.
             axes: What the axes of the layer's activations mean; None: followed through the first
                 forward pass.
-            batch: How many changed pictures the network is asked about at once.
-            progress: Told after each batch how many changed pictures are done, and how many a call
-                has in all: the number of feature maps for each picture that is explained.
+            batch: How many changed images the network is asked about at once.
+            progress: Told after each batch how many changed images are done, and how many a call
+                has in all: the number of feature maps for each image that is explained.
 
         Raises:
             UsageError: The module has no such layer.
@@ -86,7 +86,7 @@ class PerturbationCAM(CAM):
         class_index: int | Tensor | None = None,
         timer: StageTimer | None = None,
     ) -> CAMResult:
-        """See `CAM`; the stage is `explain`. The pictures are explained one after the other."""
+        """See `CAM`; the stage is `explain`. The images are explained one after the other."""
         if self._opened is None:
             raise RuntimeError("a network is explained only inside the `with` block")
         with (timer or StageTimer()).stage("explain"), torch.no_grad():
@@ -101,10 +101,10 @@ class PerturbationCAM(CAM):
         return CAMResult(cam, logits, classes)
 
     def _all_scores(self, x: Tensor, maps: Tensor, classes: Tensor, axes: Axes) -> Tensor:
-        """Return each picture's score with each of its feature maps perturbed, N×K."""
+        """Return each image's score with each of its feature maps perturbed, N×K."""
         scores = torch.empty(maps.shape[:2], device=maps.device)
-        for index, (picture, index_of_class) in enumerate(zip(x[:, None], classes, strict=True)):
-            ask = self._asking(picture, maps[index], axes)
+        for index, (image, index_of_class) in enumerate(zip(x[:, None], classes, strict=True)):
+            ask = self._asking(image, maps[index], axes)
             for channels in torch.split(torch.arange(scores.shape[1]), self._batch):
                 scores[index, channels] = ask(channels.to(x.device))[:, index_of_class].float()
                 done = index * scores.shape[1] + int(channels[-1]) + 1
@@ -113,11 +113,11 @@ class PerturbationCAM(CAM):
         return scores
 
     @abstractmethod
-    def _asking(self, picture: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
+    def _asking(self, image: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
         """Return what gives the logits, b×C, with each of b feature maps perturbed.
 
         Args:
-            picture: 1×3×H×W.
+            image: 1×3×H×W.
             maps: K×h×w, its feature maps.
             axes: What the axes of the target layer's activations mean.
         """
@@ -127,30 +127,30 @@ class PerturbationCAM(CAM):
         """Return each feature map's weight, N×K.
 
         Args:
-            score: N×1, of the pictures as they are.
+            score: N×1, of the images as they are.
             changed: N×K, with each feature map perturbed.
         """
 
 
 class ScoreCAM(PerturbationCAM):
-    """Weighs each feature map by the score of the picture seen through it.
+    """Weighs each feature map by the score of the image seen through it.
 
     Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks",
     CVPR Workshops 2020, algorithm 1: each map, enlarged bilinearly and scaled to [0, 1], masks the
-    picture, and the weights are the softmax of the masked pictures' scores over the maps. (The
+    image, and the weights are the softmax of the masked images' scores over the maps. (The
     baseline's score, which the paper subtracts before the softmax, cancels out in it.)
     """
 
-    def _asking(self, picture: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
+    def _asking(self, image: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
         del axes
-        size = (picture.shape[2], picture.shape[3])
+        size = (image.shape[2], image.shape[3])
 
         def ask(channels: Tensor) -> Tensor:
             masks = interpolate(maps[channels, None], size, mode="bilinear", align_corners=True)
             masks = masks - masks.amin(dim=(2, 3), keepdim=True)
             masks = masks / masks.amax(dim=(2, 3), keepdim=True).clamp_min(_EPSILON)
             with self._precision.autocast():
-                return self._module(picture * masks)  # type: ignore[no-any-return]
+                return self._module(image * masks)  # type: ignore[no-any-return]
 
         return ask
 
@@ -173,13 +173,13 @@ class AblationCAM(PerturbationCAM):
     _halves: Cut | None = None
     _uncuttable = False
 
-    def _asking(self, picture: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
+    def _asking(self, image: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
         halves = self._cut()
         with self._precision.autocast():
-            features = halves.trunk(picture) if halves else ()
-        # What else crosses the cut must be of this one picture, to be repeated with it.
-        if not halves or not all(_is_of_one_picture(each) for each in features):
-            return partial(self._ask_whole, picture, len(maps), axes)
+            features = halves.trunk(image) if halves else ()
+        # What else crosses the cut must be of this one image, to be repeated with it.
+        if not halves or not all(_is_of_one_image(each) for each in features):
+            return partial(self._ask_whole, image, len(maps), axes)
         return partial(self._ask_head, halves.head, features, len(maps), axes)
 
     def _cut(self) -> Cut | None:
@@ -204,14 +204,14 @@ class AblationCAM(PerturbationCAM):
         with self._precision.autocast():
             return head(ablated, *repeated[1:])  # type: ignore[no-any-return]
 
-    def _ask_whole(self, picture: Tensor, count: int, axes: Axes, channels: Tensor) -> Tensor:
+    def _ask_whole(self, image: Tensor, count: int, axes: Axes, channels: Tensor) -> Tensor:
         def ablate(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
             return output * _all_but(channels, count, axes, output)
 
         hook = get_layer(self._module, self._layer).register_forward_hook(ablate)
         try:
             with self._precision.autocast():
-                return self._module(picture.repeat(len(channels), 1, 1, 1))  # type: ignore[no-any-return]
+                return self._module(image.repeat(len(channels), 1, 1, 1))  # type: ignore[no-any-return]
         finally:
             hook.remove()
 
@@ -219,18 +219,18 @@ class AblationCAM(PerturbationCAM):
         return (score - changed) / torch.where(score == 0, 1.0, score)
 
 
-def _is_of_one_picture(features: object) -> bool:
+def _is_of_one_image(features: object) -> bool:
     return isinstance(features, torch.Tensor) and features.ndim > 0 and len(features) == 1
 
 
 def _all_but(channels: Tensor, count: int, axes: Axes, features: Tensor) -> Tensor:
-    """Return 0 for the one channel of each picture that is ablated, and 1 for the others.
+    """Return 0 for the one channel of each image that is ablated, and 1 for the others.
 
     Args:
-        channels: b int64, one for each picture.
+        channels: b int64, one for each image.
         count: K, the number of channels.
         axes: What the axes of `features` mean.
-        features: Of b pictures.
+        features: Of b images.
 
     Returns:
         To be multiplied with `features`.
@@ -238,6 +238,6 @@ def _all_but(channels: Tensor, count: int, axes: Axes, features: Tensor) -> Tens
     kept = torch.ones(len(channels), count, dtype=features.dtype, device=features.device)
     kept.scatter_(1, channels[:, None], 0.0)
     shape = [1] * features.ndim
-    pictures, channel = axes.roles.index("N"), axes.roles.index("C")
-    shape[pictures], shape[channel] = kept.shape
-    return (kept if pictures < channel else kept.T).reshape(shape)
+    images, channel = axes.roles.index("N"), axes.roles.index("C")
+    shape[images], shape[channel] = kept.shape
+    return (kept if images < channel else kept.T).reshape(shape)

@@ -46,7 +46,7 @@ class Activation(NamedTuple):
         """Return the features as N×K×h×w float32, off the tape.
 
         Raises:
-            UsageError: It is not known where in the picture they lie.
+            UsageError: It is not known where in the image they lie.
         """
         return self.axes.as_maps(self.features.detach().float())
 
@@ -71,7 +71,7 @@ class CutTape(Closing):
             module: A network from N×3×H×W to N×C logits.
             layers: Dotted names of the target layers.
             axes: What the axes of each one's activations mean; None: followed through the first
-                forward pass of each size of pictures.
+                forward pass of each size of images.
 
         Raises:
             UsageError: The module has no such layer.

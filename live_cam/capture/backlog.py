@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _FEW: Final = 15
-"""So many may wait before the decoder skips to the next key picture."""
+"""So many may wait before the decoder skips to the next key image."""
 _MANY: Final = 600
-"""So many without a key picture among them are thrown away, and what comes up to the next one."""
+"""So many without a key image among them are thrown away, and what comes up to the next one."""
 
 
 class Arrival(NamedTuple):
@@ -26,15 +26,15 @@ class Arrival(NamedTuple):
 class Backlog:
     """A queue that forgets what is old, so that a slow decoder shows the present.
 
-    A picture that stands by itself makes all before it superfluous; one that builds upon others
-    needs all of them since the last key picture.
+    An image that stands by itself makes all before it superfluous; one that builds upon others
+    needs all of them since the last key image.
     """
 
     def __init__(self, *, independent: bool, live: bool = True) -> None:
         """Start empty.
 
         Args:
-            independent: Whether each picture can be decoded without those before it.
+            independent: Whether each image can be decoded without those before it.
             live: Whether what is old may be forgotten.
         """
         self._independent = independent

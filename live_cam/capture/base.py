@@ -17,7 +17,7 @@ CLOSE_WAIT: Final = 1.0
 """Seconds that `close` waits for a thread inside the backend. Then it leaves the release to it."""
 
 
-class Picture(NamedTuple):
+class RawFrame(NamedTuple):
     """What a backend gives before it is counted."""
 
     image: NDArray[np.uint8]
@@ -30,7 +30,7 @@ class Trouble(NamedTuple):
     """What is wrong with a source."""
 
     brief: str
-    """In a few words, for the picture: `camera seems frozen`."""
+    """In a few words, for the image: `camera seems frozen`."""
     sentence: str
     """With the remedy, for the terminal."""
 
@@ -65,7 +65,7 @@ class BaseSource(Closing):
 
 
 class PacedSource(BaseSource):
-    """A source that gives its next picture whenever it is asked, by the stream's own clock."""
+    """A source that gives its next image whenever it is asked, by the stream's own clock."""
 
     live = False
 
@@ -85,14 +85,14 @@ class PacedSource(BaseSource):
             if self._closed.is_set():
                 return None
             try:
-                picture = self._next()
+                raw = self._next()
             finally:
                 # A `close` that could not wait for this read has left the release to it.
                 if self._closed.is_set():
                     self._release()
-            if picture is None or self._closed.is_set():
+            if raw is None or self._closed.is_set():
                 return None
-            frame = Frame(picture.image, self._count, picture.timestamp)
+            frame = Frame(raw.image, self._count, raw.timestamp)
             self._count += 1
             return frame
 
@@ -106,8 +106,8 @@ class PacedSource(BaseSource):
                 self._lock.release()
 
     @abstractmethod
-    def _next(self) -> Picture | None:
-        """Return the next picture; None at the end, and ever after."""
+    def _next(self) -> RawFrame | None:
+        """Return the next image; None at the end, and ever after."""
 
     @abstractmethod
     def _release(self) -> None:

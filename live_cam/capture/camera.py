@@ -1,4 +1,4 @@
-"""Cameras of this machine: pictures from the driver's process, and the way back when it is lost."""
+"""Cameras of this machine: images from the driver's process, and the way back when it is lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
-from live_cam.capture.base import Picture, Trouble
+from live_cam.capture.base import RawFrame, Trouble
 from live_cam.capture.camera_process import CameraProcess
 from live_cam.capture.devices import camera_problem, is_plugged_in
 from live_cam.capture.driver import Report, Request, Shot
@@ -40,7 +40,7 @@ class Camera(LiveSource):
         fps: float | None = None,
         reconnect: float = RECONNECT_SECONDS,
     ) -> None:
-        """Open the camera and take its first picture.
+        """Open the camera and take its first image.
 
         Args:
             device: The index, or the path of the device.
@@ -51,7 +51,7 @@ class Camera(LiveSource):
 
         Raises:
             CaptureError: There is no such camera, it may not be used, another program uses it, or
-                it sends no picture.
+                it sends no image.
         """
         name = f"camera {device}" if isinstance(device, int) else device
         super().__init__(name, reconnect=reconnect)
@@ -70,26 +70,26 @@ class Camera(LiveSource):
         self.description = self._describe(first.image)
         self._start(first)
 
-    def _grab(self) -> Picture | None:
+    def _grab(self) -> RawFrame | None:
         process, heard = self._process, time.monotonic()
         while process is not None and not self._stop.is_set():
             report = process.newer(self._report, _LOOK)
             if report is not None:
                 self._report = report
-                picture = self._picture(report.shot)
-                if picture is not None:
-                    return picture
+                raw = self._raw_frame(report.shot)
+                if raw is not None:
+                    return raw
                 if report.ended:
                     self._reason = report.problem
                     return None
-                # Before the first picture the driver itself says when it gives up.
+                # Before the first image the driver itself says when it gives up.
                 heard = heard if self._given else time.monotonic()
             if time.monotonic() - heard > (self.patience if self._given else _OPENING):
                 self._reason = self._silence()
                 return None
         return None
 
-    def _picture(self, shot: Shot | None) -> Picture | None:
+    def _raw_frame(self, shot: Shot | None) -> RawFrame | None:
         if shot is None:
             return None
         self._given = shot
@@ -97,7 +97,7 @@ class Camera(LiveSource):
         if image is None:
             self._watch.see_damaged()
             return None
-        return Picture(image, shot.timestamp)
+        return RawFrame(image, shot.timestamp)
 
     def _decoded(self, shot: Shot) -> NDArray[np.uint8] | None:
         if shot.data is None or not shot.compressed:
@@ -142,10 +142,10 @@ class Camera(LiveSource):
         if self._given is None or self._held is not None:
             brief, remedy = "does not answer", "unplug it and plug it in again"
         elif self._watch.damaged:
-            brief = "sends only damaged pictures"
-            remedy = "try another cable or port, or a smaller picture with --camera-size"
+            brief = "sends only damaged images"
+            remedy = "try another cable or port, or a smaller image with --camera-size"
         else:
-            brief = "sends no pictures"
+            brief = "sends no images"
             remedy = "unplug it and plug it in again, or end other programs that use it"
         return Trouble(f"{self.kind} {brief}", f"{self.name} {brief}; {remedy}.")
 

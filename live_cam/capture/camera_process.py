@@ -50,7 +50,7 @@ class CameraProcess:
             [*python, json.dumps(paths), json.dumps(arguments)],
             stdin=subprocess.PIPE,  # it ends with this
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # libjpeg's words on each damaged picture
+            stderr=subprocess.DEVNULL,  # libjpeg's words on each damaged image
             bufsize=0,
             # Ctrl-C is the program's, which then ends this.
             **_apart(),

@@ -1,4 +1,4 @@
-"""Decodes the video in a file or stream, by FFmpeg, and tells when each picture is shown."""
+"""Decodes the video in a file or stream, by FFmpeg, and tells when each image is shown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _INVALID: Final = 0x41444E49
 """FFmpeg's code for invalid data: `AVERROR_INVALIDDATA`."""
 _USUAL_RATE: Final = Fraction(30)
 _RATES: Final = Fraction(1, 3600), Fraction(1000)
-"""Pictures per second. What a file says beyond them is no rate."""
+"""Images per second. What a file says beyond them is no rate."""
 _BOUNDS: Final = {"max_pixels": str(MOST_VIDEO_PIXELS)}
 _SEGMENTED: Final = {"hls", "dash"}
 _LENGTH: Final = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
@@ -48,7 +48,7 @@ _TURNS: Final = {
 
 
 class Decoded(NamedTuple):
-    """A picture as a container has it."""
+    """An image as a container has it."""
 
     image: NDArray[np.uint8]
     """H×W×3, BGR, upright."""
@@ -61,20 +61,20 @@ class Decoded(NamedTuple):
 
 
 class Decoder:
-    """The pictures of a container's video, in the order in which they are shown.
+    """The images of a container's video, in the order in which they are shown.
 
     Attributes:
-        paced: Whether the pictures are paced by their times: it is a file, the video has an end,
+        paced: Whether the images are paced by their times: it is a file, the video has an end,
             or it comes in segments of seconds at once. Otherwise each is shown once it is here.
-        rate: Pictures per second, as far as the container knows.
+        rate: Images per second, as far as the container knows.
         codec: The codec's name, such as `h264`.
-        independent: Whether each picture can be decoded without those before it.
-        time_base: Seconds per tick of the pictures' times.
+        independent: Whether each image can be decoded without those before it.
+        time_base: Seconds per tick of the images' times.
         start: Where the container's clock begins, in seconds: 0, but for broadcasts.
-        end: When the pictures end on that clock, as far as the container says.
+        end: When the images end on that clock, as far as the container says.
         whole_end: When everything in it ends, as far as it says.
-        alone: Whether there is nothing in it beside the pictures.
-        broken: How many packets could not be decoded after the first picture.
+        alone: Whether there is nothing in it beside the images.
+        broken: How many packets could not be decoded after the first image.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Decoder:
         if self.paced:
             context.thread_type = ThreadType.AUTO
         else:
-            # Decoding several pictures at once would hold each one back for several others.
+            # Decoding several images at once would hold each one back for several others.
             context.thread_type = ThreadType.SLICE
             context.flags |= Flags.low_delay
 
@@ -140,7 +140,7 @@ class Decoder:
         is_text = self._container.format.name == "tty"
         if not isinstance(stream, VideoStream) or is_text or _is_cover(stream):
             raise UsageError(
-                f"There is no video in {name}; give a video, a picture, a folder of pictures, a "
+                f"There is no video in {name}; give a video, an image, a folder of images, a "
                 "camera's index, a URL or demo."
             )
         # A codec that this FFmpeg does not know has no context, whatever the stub says.
@@ -152,7 +152,7 @@ class Decoder:
         return stream
 
     def _bounds(self) -> tuple[Fraction, Fraction | None, Fraction | None]:
-        """Return where the clock begins, where the pictures end, and where everything does."""
+        """Return where the clock begins, where the images end, and where everything does."""
         container, stream = self._container, self._stream
         first = Fraction(container.start_time or 0, av.time_base)
         whole = None
@@ -174,7 +174,7 @@ class Decoder:
         return name in {"mpjpeg", "mjpeg"} or name.endswith("_pipe")
 
     def seek(self, time: Fraction) -> None:
-        """Let `pictures` go on at a picture some way before a time, or at that time.
+        """Let `images` go on at an image some way before a time, or at that time.
 
         Args:
             time: In seconds of the container's own clock.
@@ -184,8 +184,8 @@ class Decoder:
         """
         self._container.seek(int(time / self.time_base), stream=self._stream)
 
-    def pictures(self, packets: Iterable[Packet[VideoStream]] | None = None) -> Iterator[Decoded]:
-        """Decode picture after picture; broken ones are passed over.
+    def images(self, packets: Iterable[Packet[VideoStream]] | None = None) -> Iterator[Decoded]:
+        """Decode image after image; broken ones are passed over.
 
         Args:
             packets: All that `packets` yields, in its order; None: what it yields now.
@@ -227,11 +227,11 @@ class Decoder:
                 self._begun = True
                 yield decoded
         except av.error.FFmpegError:
-            # What comes before the first whole picture belongs to one that is not there.
+            # What comes before the first whole image belongs to one that is not there.
             self.broken += self._begun
 
     def decode(self, packet: Packet[VideoStream]) -> Iterator[Decoded]:
-        """Yield the pictures that a packet completes.
+        """Yield the images that a packet completes.
 
         Raises:
             av.error.FFmpegError: The packet is broken; the next one may be whole.
@@ -268,12 +268,12 @@ class Decoder:
 
 
 def _is_cover(stream: VideoStream) -> bool:
-    """Whether it is the picture that belongs to a song."""
+    """Whether it is the image that belongs to a song."""
     return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _turned(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
-    """Turn a picture counterclockwise by so many quarters."""
+    """Turn an image counterclockwise by so many quarters."""
     code = _TURNS.get(turn)
     return image if code is None else cast("NDArray[np.uint8]", cv2.rotate(image, code))
 

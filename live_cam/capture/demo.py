@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import numpy as np
 
-from live_cam.capture.base import PacedSource, Picture
+from live_cam.capture.base import PacedSource, RawFrame
 from live_cam.errors import UsageError
 from live_cam.runtime.opencv import cv2
 
@@ -154,13 +154,13 @@ class DemoScene(PacedSource):
         """
         number, seconds = self._moment(index)
         scene = self._scenes[number]
-        picture = scene.draw(_progress(seconds))
+        drawn = scene.draw(_progress(seconds))
         into_next = (seconds - (_SECONDS - _FADE)) / _FADE
         if into_next <= 0:
-            return picture
+            return drawn
         following = self._scenes[(number + 1) % len(self._scenes)]
         fading_in = following.draw(_progress(seconds - _SECONDS))
-        faded = cv2.addWeighted(picture, 1 - into_next, fading_in, into_next, 0)
+        faded = cv2.addWeighted(drawn, 1 - into_next, fading_in, into_next, 0)
         return cast("NDArray[np.uint8]", faded)
 
     def subject(self, index: int) -> tuple[str, tuple[int, int, int, int]]:
@@ -185,10 +185,10 @@ class DemoScene(PacedSource):
         number, seconds = divmod(index / self._rate, _SECONDS)
         return int(number) % len(self._scenes), seconds
 
-    def _next(self) -> Picture:
+    def _next(self) -> RawFrame:
         index = self._next_index
         self._next_index += 1
-        return Picture(self.frame(index), index / self._rate)
+        return RawFrame(self.frame(index), index / self._rate)
 
     def _release(self) -> None:
         """Nothing to let go of; `frame` and `subject` may still be asked."""

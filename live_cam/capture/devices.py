@@ -61,15 +61,15 @@ def camera_problem(device: int | str, name: str, *, answered: bool) -> Trouble:
     Args:
         device: Its index or path.
         name: What the user knows it as.
-        answered: Whether it could be opened and then sent no picture.
+        answered: Whether it could be opened and then sent no image.
     """
     problem = _linux_problem(device, name) if _SYSTEM == "Linux" else None
     if problem is not None:
         return problem
     if answered:
         return Trouble(
-            "camera sends no pictures",
-            f"{name} was opened but sends no picture; unplug it and plug it in again, or end other "
+            "camera sends no images",
+            f"{name} was opened but sends no image; unplug it and plug it in again, or end other "
             "programs that use it.",
         )
     advice = "check that it is plugged in and that no other program uses it"
@@ -101,7 +101,7 @@ def _linux_problem(device: int | str, name: str) -> Trouble | None:
         )
     if not _captures(path):
         return Trouble(
-            "this is no camera", f"{name} is no camera that gives pictures; {_alternatives()}."
+            "this is no camera", f"{name} is no camera that gives images; {_alternatives()}."
         )
     if _is_busy(path):
         return Trouble(
@@ -137,7 +137,7 @@ def _title(path: Path) -> str:
 
 
 def _captures(path: Path) -> bool:
-    """Return whether a node gives pictures; a webcam's second one gives its metadata only.
+    """Return whether a node gives images; a webcam's second one gives its metadata only.
 
     True where it cannot be asked, for want of permission.
     """

@@ -1,4 +1,4 @@
-"""A camera's driver, by OpenCV: the best format it has, and each picture with its real time.
+"""A camera's driver, by OpenCV: the best format it has, and each image with its real time.
 
 It may block whoever calls it for as long as it likes. So this runs in a process of its own
 (`live_cam.capture.camera_process`), and says what happens by reports.
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BACKENDS: Final = {
-    # No CAP_ANY on Linux: it "opens" a webcam's second device node, which holds no pictures.
+    # No CAP_ANY on Linux: it "opens" a webcam's second device node, which holds no images.
     "linux": (cv2.CAP_V4L2,),
     "darwin": (cv2.CAP_AVFOUNDATION, cv2.CAP_ANY),
     "win32": (cv2.CAP_MSMF, cv2.CAP_DSHOW, cv2.CAP_ANY),
 }
-FIRST_PICTURE_WAIT: Final = 5.0
+FIRST_IMAGE_WAIT: Final = 5.0
 """Seconds; a camera may need some to start, and its first reads may fail."""
 MJPG: Final = "MJPG"
 
@@ -40,7 +40,7 @@ _RAW_SIZE: Final = (640, 480)
 _FPS: Final = 30.0
 _BUFFERS: Final = 2
 """One is filled while the other one is read. With a single one the driver drops every second
-picture; with more, a slow reader gets old ones."""
+image; with more, a slow reader gets old ones."""
 _AT_ONCE: Final = 0.5
 """Seconds. A read that fails in less was no wait in vain: the camera is gone."""
 _RETRY_PAUSE: Final = 0.05
@@ -63,7 +63,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A picture as the driver gave it."""
+    """An image as the driver gave it."""
 
     data: NDArray[Any] | None
     """A JPEG file's bytes, or H×W or H×W×C pixels; None: the driver says that it is damaged."""
@@ -74,7 +74,7 @@ class Shot:
     pixels: str
     """The driver's name of the pixel format; empty if unknown."""
     rate: float
-    """Pictures per second, as the driver says; 0 if unknown."""
+    """Images per second, as the driver says; 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Report:
     opened: bool = False
     """Whether the camera could be opened."""
     shot: Shot | None = None
-    """The newest picture."""
+    """The newest image."""
     ended: bool = False
     """Whether the camera is given up: it could not be opened, is gone, or sends nothing."""
     problem: Trouble | None = None
@@ -125,7 +125,7 @@ class Driver:
             self._compressed = bool(self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0))
 
     def shoot(self) -> Shot | None:
-        """Wait for the next picture, for as long as the driver wants; None if none comes."""
+        """Wait for the next image, for as long as the driver wants; None if none comes."""
         if not self._capture.grab():
             return None
         timestamp = time.monotonic()
@@ -177,7 +177,7 @@ def _serve(request: Request, send: Callable[[Report], None]) -> Report:
             if driver.opened:
                 answered = True
                 send(Report(opened=True))
-                if _report_pictures(driver, send):
+                if _report_images(driver, send):
                     return Report(opened=True, ended=True)
         finally:
             driver.release()
@@ -185,8 +185,8 @@ def _serve(request: Request, send: Callable[[Report], None]) -> Report:
     return Report(opened=answered, ended=True, problem=problem)
 
 
-def _report_pictures(driver: Driver, send: Callable[[Report], None]) -> bool:
-    """Report pictures until the camera is gone, and return whether there was one."""
+def _report_images(driver: Driver, send: Callable[[Report], None]) -> bool:
+    """Report images until the camera is gone, and return whether there was one."""
     seen = False
     began = time.monotonic()
     while True:
@@ -197,8 +197,8 @@ def _report_pictures(driver: Driver, send: Callable[[Report], None]) -> bool:
             if seen:
                 return True
             time.sleep(_RETRY_PAUSE)
-        # Also without a picture: it is how this learns that nobody listens any more.
+        # Also without an image: it is how this learns that nobody listens any more.
         send(Report(opened=True, shot=shot))
         seen = seen or (shot is not None and shot.data is not None)
-        if not seen and now - began > FIRST_PICTURE_WAIT:
+        if not seen and now - began > FIRST_IMAGE_WAIT:
             return False

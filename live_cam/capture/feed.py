@@ -17,9 +17,9 @@ TIMEOUT: Final = 10.0
 _OPTIONS: Final[Mapping[str, str]] = {
     # Over UDP, which is the default, a lost packet is a grey smear for seconds.
     "rtsp_transport": "tcp",
-    # Half a second is enough to know the codec; the default of 5 s delays the first picture.
+    # Half a second is enough to know the codec; the default of 5 s delays the first image.
     # What arrives meanwhile is kept and decoded at once (no `nobuffer`: it would throw the first
-    # key picture away, and the ones until the next one with it).
+    # key image away, and the ones until the next one with it).
     "analyzeduration": "500000",
 }
 _AHEAD: Final = 100

@@ -1,4 +1,4 @@
-"""Which pictures are meant by files, folders and patterns."""
+"""Which images are meant by files, folders and patterns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from live_cam.capture.stills import natural_order, pictures_in
+from live_cam.capture.stills import images_in, natural_order
 from live_cam.errors import UsageError, first_line, shortened
 from live_cam.runtime.user_path import expanded
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def find_pictures(paths: Sequence[str]) -> list[Path]:
-    """Find the pictures that the user means, each once, in the order they were named.
+def find_images(paths: Sequence[str]) -> list[Path]:
+    """Find the images that the user means, each once, in the order they were named.
 
     Args:
-        paths: Files, whatever they are called; folders, whose pictures are taken in the order of
+        paths: Files, whatever they are called; folders, whose images are taken in the order of
             their names, and which are not looked into any deeper; and patterns such as
             `photos/**/*.jpg`, for shells that do not resolve them.
 
@@ -35,7 +35,7 @@ def find_pictures(paths: Sequence[str]) -> list[Path]:
 def _meant(given: str) -> list[Path]:
     path = named(given)
     if path:
-        return pictures_in(path) if path.is_dir() else [path]
+        return images_in(path) if path.is_dir() else [path]
     # `Path.glob` takes no absolute patterns.
     matching = glob.glob(str(expanded(given)), recursive=True)  # noqa: PTH207
     files = sorted((path for path in map(Path, matching) if path.is_file()), key=_by_folder)
@@ -60,12 +60,12 @@ def named(given: str) -> Path | None:
             return None
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{shown!r} cannot be the name of a picture: {first_line(error)}."
+            f"{shown!r} cannot be the name of an image: {first_line(error)}."
         ) from error
     else:
         return path
     raise UsageError(
-        f"there is no file or folder {shown!r}; give pictures, folders of pictures, or patterns "
+        f"there is no file or folder {shown!r}; give images, folders of images, or patterns "
         "such as 'photos/*.jpg'."
     )
 

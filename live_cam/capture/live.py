@@ -1,6 +1,6 @@
 """Sources with a pace of their own: cameras and live streams.
 
-A thread of its own keeps taking pictures from the device, so that none grows old in a queue of the
+A thread of its own keeps taking images from the device, so that none grows old in a queue of the
 driver or the network. It alone touches the device, so that nothing is ever released under a call
 that blocks: neither `read` nor `close` waits for a driver that hangs.
 """
@@ -13,7 +13,7 @@ import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from live_cam.capture.base import CLOSE_WAIT, BaseSource, Picture
+from live_cam.capture.base import CLOSE_WAIT, BaseSource, RawFrame
 from live_cam.capture.watch import Watch
 from live_cam.errors import CaptureError
 from live_cam.frame import Frame
@@ -37,7 +37,7 @@ _LOOK: Final = 0.25
 _STOOD: Final = 1.0
 """Seconds by which a look comes too late where the process was stopped, as by Ctrl-Z."""
 _NOTICED: Final = 1.5
-"""Seconds without a picture that are worth a word."""
+"""Seconds without an image that are worth a word."""
 _SLACK: Final = 2.0
 """Seconds by which a device's thread may exceed its patience before it is taken to hang."""
 
@@ -50,7 +50,7 @@ class LiveSource(BaseSource):
 
     Attributes:
         kind: What it is to the user, in a word.
-        patience: Seconds without a picture after which `_grab` gives up.
+        patience: Seconds without an image after which `_grab` gives up.
         reconnect: Seconds in which a lost device may come back before `read` raises; 0: none.
     """
 
@@ -62,7 +62,7 @@ class LiveSource(BaseSource):
         super().__init__(name)
         self.reconnect = reconnect
         self._count = 0
-        self._newest: Picture | None = None
+        self._newest: RawFrame | None = None
         self._seen_at = time.monotonic()
         self._lost_since: float | None = None
         self._reason: Trouble | None = None
@@ -76,7 +76,7 @@ class LiveSource(BaseSource):
         self._thread = threading.Thread(target=self._run, name=f"live_cam {name}", daemon=True)
 
     def read(self) -> Frame | None:
-        """Wait for a picture that was not read yet and return the newest, or None after `close`.
+        """Wait for an image that was not read yet and return the newest, or None after `close`.
 
         Raises:
             CaptureError: The device was lost and did not come back in time.
@@ -84,8 +84,8 @@ class LiveSource(BaseSource):
         with self._changed:
             while not self._stop.is_set():
                 if self._newest is not None:
-                    picture, self._newest = self._newest, None
-                    frame = Frame(picture.image, self._count, picture.timestamp)
+                    raw, self._newest = self._newest, None
+                    frame = Frame(raw.image, self._count, raw.timestamp)
                     self._count += 1
                     return frame
                 if self._failure is not None:
@@ -108,7 +108,7 @@ class LiveSource(BaseSource):
                 return f"{what}… {lost:.0f} of {self.reconnect:g} s"
             silent = time.monotonic() - self._seen_at
             if silent > _NOTICED:
-                return f"{self.kind} sends no pictures… {silent:.0f} s"
+                return f"{self.kind} sends no images… {silent:.0f} s"
             trouble = self._watch.trouble
             return trouble.brief if trouble else None
 
@@ -125,17 +125,17 @@ class LiveSource(BaseSource):
         if first and self._thread.ident is not None:
             self._thread.join(CLOSE_WAIT)
 
-    def _start(self, first: Picture) -> None:
-        """Hand over the device and the first picture to the thread."""
+    def _start(self, first: RawFrame) -> None:
+        """Hand over the device and the first image to the thread."""
         self._offer(first)
         self._thread.start()
 
     def _run(self) -> None:
         try:
             while not self._stop.is_set() and not self._overdue():
-                picture = self._grab()
-                if picture is not None:
-                    self._offer(picture)
+                raw = self._grab()
+                if raw is not None:
+                    self._offer(raw)
                 elif not self._stop.is_set():
                     self._recover()
         except BaseException as error:  # every failure is the reader's
@@ -144,7 +144,7 @@ class LiveSource(BaseSource):
             self._release()
 
     def _wait(self) -> None:
-        """Wait for a picture or the next look. Time in which this process stood still is none."""
+        """Wait for an image or the next look. Time in which this process stood still is none."""
         began = time.monotonic()
         self._changed.wait(_LOOK)
         stood = time.monotonic() - began - _LOOK
@@ -153,18 +153,18 @@ class LiveSource(BaseSource):
             if self._lost_since is not None:
                 self._lost_since += stood
 
-    def _offer(self, picture: Picture) -> None:
-        self._watch.see(picture.image, picture.timestamp)
+    def _offer(self, raw: RawFrame) -> None:
+        self._watch.see(raw.image, raw.timestamp)
         back = self._lost_for()
-        if back is not None or self._watch.size_changed_at == picture.timestamp:
-            self.description = self._describe(picture.image)
+        if back is not None or self._watch.size_changed_at == raw.timestamp:
+            self.description = self._describe(raw.image)
         with self._changed:
-            self._newest = picture
+            self._newest = raw
             self._seen_at = time.monotonic()
             self._lost_since = self._reason = None
             self._changed.notify_all()
         self._pause = _SHORTEST_PAUSE
-        # What is wrong with the pictures is said when it begins.
+        # What is wrong with the images is said when it begins.
         told, self._told = self._told, self._watch.trouble
         if back is not None:
             _log.warning("%s is back after %.1f s: %s.", self.name, back, self.description)
@@ -208,8 +208,8 @@ class LiveSource(BaseSource):
         )
 
     @abstractmethod
-    def _grab(self) -> Picture | None:
-        """Block until the next picture; None when the device is lost or not open."""
+    def _grab(self) -> RawFrame | None:
+        """Block until the next image; None when the device is lost or not open."""
 
     @abstractmethod
     def _reopen(self) -> None:
@@ -221,7 +221,7 @@ class LiveSource(BaseSource):
 
     @abstractmethod
     def _describe(self, image: NDArray[np.uint8]) -> str:
-        """What the device gives: the picture's size, its format and rate as far as known."""
+        """What the device gives: the image's size, its format and rate as far as known."""
 
     @abstractmethod
     def _remedy(self) -> str:

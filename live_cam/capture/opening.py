@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LAST_CAMERA: Final = 99
 _WHAT_IS_RIGHT: Final = (
-    "give a camera's index such as 0, a video, a picture, a folder of pictures, a URL such as "
+    "give a camera's index such as 0, a video, an image, a folder of images, a URL such as "
     "rtsp://…, or demo; live-cam doctor lists the cameras"
 )
 
@@ -88,14 +88,14 @@ def open_source(
     """Open where frames come from.
 
     Args:
-        source: A camera's index or device path; `demo`; a URL; a folder of pictures, a picture or
+        source: A camera's index or device path; `demo`; a URL; a folder of images, an image or
             a video, by its path. The first of these that fits is meant.
         camera_size: Width and height to ask a camera for, in pixels, and those of the demo scene;
             None: what the camera does best, and 1280×720.
         camera_fps: Frames per second to ask a camera for, and those of the demo scene; None: 30.
         reconnect: Seconds in which a lost camera or stream may come back; 0: none.
-        loop: Whether pictures begin anew after the last one. Videos end in any case.
-        hold: Seconds for which each picture is shown, at 30 frames per second; 0: one frame each.
+        loop: Whether images begin anew after the last one. Videos end in any case.
+        hold: Seconds for which each image is shown, at 30 frames per second; 0: one frame each.
 
     Returns:
         The open source, which whoever called this closes.
@@ -166,8 +166,8 @@ def _open_path(path: Path, *, loop: bool, hold: float) -> Source:
 
     if path.is_dir():
         return stills.open_folder(path, hold=hold, loop=loop)
-    if stills.is_picture(path):
-        return stills.open_picture(path, hold=hold, loop=loop)
+    if stills.is_image(path):
+        return stills.open_image(path, hold=hold, loop=loop)
     from live_cam.capture.video import open_video
 
     return open_video(path)

@@ -1,4 +1,4 @@
-"""Whether a picture's file is whole, and no bomb: a few bytes that unpack to gigabytes."""
+"""Whether an image's file is whole, and no bomb: a few bytes that unpack to gigabytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _END: Final = 0xD9
 
 
 def is_sound(data: bytes) -> bool:
-    """Return whether a picture is complete and of a bearable size, if Pillow knows its format.
+    """Return whether an image is complete and of a bearable size, if Pillow knows its format.
 
     OpenCV 4 fills what is missing with grey.
 
@@ -39,11 +39,11 @@ def is_sound(data: bytes) -> bool:
         data: What is in its file.
     """
     try:
-        with open_known(data) as picture:
-            pixels = picture.width * picture.height
+        with open_known(data) as image:
+            pixels = image.width * image.height
             if pixels > MOST_PIXELS or _scans(data) * pixels > _MOST_JPEG_WORK:
                 return False
-            picture.load()
+            image.load()
     except UnidentifiedImageError:
         return bool(data) and not _looks_known(data)
     except Exception:  # Pillow's readers fail on broken files in any way
@@ -53,15 +53,15 @@ def is_sound(data: bytes) -> bool:
 
 @contextmanager
 def open_known(data: bytes) -> Iterator[Image.Image]:
-    """Open a picture by Pillow, if it is of a format that OpenCV reads, too; without warnings.
+    """Open an image by Pillow, if it is of a format that OpenCV reads, too; without warnings.
 
     Raises:
         UnidentifiedImageError: It is of none of them.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(BytesIO(data), formats=_formats()) as picture:
-            yield picture
+        with Image.open(BytesIO(data), formats=_formats()) as image:
+            yield image
 
 
 @cache
@@ -84,7 +84,7 @@ def _looks_known(data: bytes) -> bool:
 
 
 def _scans(data: bytes) -> int:
-    """Return how many times a JPEG's decoder goes over the picture; 0 for other formats."""
+    """Return how many times a JPEG's decoder goes over the image; 0 for other formats."""
     if not data.startswith(b"\xff\xd8"):
         return 0
     count = place = 0

@@ -36,7 +36,7 @@ class Source(Protocol):
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with it just now, in a few words for the picture; None: nothing."""
+        """What is wrong with it just now, in a few words for the image; None: nothing."""
 
     def read(self) -> Frame | None:
         """Return the next frame, or None at the end or after `close`.

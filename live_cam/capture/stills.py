@@ -1,4 +1,4 @@
-"""Pictures: a folder of them one after another, or a single one."""
+"""Images: a folder of them one after another, or a single one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from live_cam.capture.base import PacedSource, Picture
+from live_cam.capture.base import PacedSource, RawFrame
 from live_cam.capture.soundness import is_sound, open_known
 from live_cam.errors import UsageError
 from live_cam.runtime.opencv import cv2
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 HOLD: Final = 2.0
-"""Seconds for which each picture is shown."""
+"""Seconds for which each image is shown."""
 _RATE: Final = 30
 """Frames per second."""
 _ENDINGS: Final = frozenset(
@@ -34,29 +34,29 @@ _ENDINGS: Final = frozenset(
     }
 )
 _MOST_BYTES: Final = 1 << 30
-"""More than any picture of `MOST_PIXELS` has."""
+"""More than any image of `MOST_PIXELS` has."""
 
 
 class Stills(PacedSource):
-    """Pictures, each held for a while at 30 frames per second.
+    """Images, each held for a while at 30 frames per second.
 
     Attributes:
-        skipped: The pictures that could not be read, so far; each is passed over.
+        skipped: The images that could not be read, so far; each is passed over.
     """
 
     def __init__(
         self, paths: Sequence[Path], name: str, *, hold: float = HOLD, loop: bool = False
     ) -> None:
-        """Read the first picture that can be read.
+        """Read the first image that can be read.
 
         Args:
-            paths: The pictures, in their order.
+            paths: The images, in their order.
             name: What the user knows them as.
-            hold: Seconds for which each picture is shown, at least one frame; 0: one frame.
+            hold: Seconds for which each image is shown, at least one frame; 0: one frame.
             loop: Whether to begin anew after the last one, forever.
 
         Raises:
-            UsageError: None of the pictures can be read.
+            UsageError: None of the images can be read.
         """
         super().__init__(name)
         self.skipped: list[Path] = []
@@ -72,21 +72,21 @@ class Stills(PacedSource):
         height, width = self._image.shape[:2]
         size = f"{width}×{height}"
         if len(paths) > 1:
-            size = f"{len(paths)} pictures, the first {size}"
+            size = f"{len(paths)} images, the first {size}"
         self.description = size
 
-    def _next(self) -> Picture | None:
+    def _next(self) -> RawFrame | None:
         if self._shown == self._repeats:
             self._image = self._advance()
         if self._image is None:
             return None
-        picture = Picture(self._image, self._frames / _RATE)
+        opened = RawFrame(self._image, self._frames / _RATE)
         self._shown += 1
         self._frames += 1
-        return picture
+        return opened
 
     def _advance(self) -> NDArray[np.uint8] | None:
-        """Read the next picture that can be read; None when there is none."""
+        """Read the next image that can be read; None when there is none."""
         self._shown = 0
         if self._loop and len(self._paths) == 1 and self._place == 0:
             return self._image
@@ -98,21 +98,21 @@ class Stills(PacedSource):
                     return None
                 self._place = 0
             path = self._paths[self._place]
-            image = read_picture(path)
+            image = read_image(path)
             if image is not None:
                 return image
             if path not in self.skipped:
                 self.skipped.append(path)
                 if len(self._paths) > 1:
-                    _log.warning("%s is no picture that can be read; it is passed over.", path)
+                    _log.warning("%s is no image that can be read; it is passed over.", path)
         return None
 
     def _release(self) -> None:
         self._image = None
 
 
-def open_picture(path: Path, *, hold: float = HOLD, loop: bool = False) -> Stills:
-    """Open one picture.
+def open_image(path: Path, *, hold: float = HOLD, loop: bool = False) -> Stills:
+    """Open one image.
 
     Args:
         path: An existing file.
@@ -126,64 +126,64 @@ def open_picture(path: Path, *, hold: float = HOLD, loop: bool = False) -> Still
 
 
 def open_folder(folder: Path, *, hold: float = HOLD, loop: bool = False) -> Stills:
-    """Open the pictures in a folder, in the order of their names, where 2 comes before 10.
+    """Open the images in a folder, in the order of their names, where 2 comes before 10.
 
     Args:
         folder: An existing folder; folders in it are not looked into.
-        hold: Seconds for which each picture is shown; 0: one frame.
+        hold: Seconds for which each image is shown; 0: one frame.
         loop: Whether to begin anew after the last one, forever.
 
     Raises:
-        UsageError: There is no picture in it, or none that can be read.
+        UsageError: There is no image in it, or none that can be read.
     """
-    return Stills(pictures_in(folder), folder.resolve().name or str(folder), hold=hold, loop=loop)
+    return Stills(images_in(folder), folder.resolve().name or str(folder), hold=hold, loop=loop)
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """Return the pictures in a folder, in the order of their names, where 2 comes before 10.
+def images_in(folder: Path) -> list[Path]:
+    """Return the images in a folder, in the order of their names, where 2 comes before 10.
 
     Args:
         folder: An existing folder; folders in it are not looked into.
 
     Raises:
-        UsageError: There is no file in it whose name ends as a picture's does.
+        UsageError: There is no file in it whose name ends as an image's does.
     """
-    paths = list_pictures(folder)
+    paths = list_images(folder)
     if not paths:
         raise UsageError(
-            f"There is no picture in the folder {folder}; give a folder with pictures directly in "
+            f"There is no image in the folder {folder}; give a folder with images directly in "
             "it, such as .jpg or .png."
         )
     return paths
 
 
-def list_pictures(folder: Path) -> list[Path]:
-    """Return the pictures in a folder as `pictures_in` does; none where there are none.
+def list_images(folder: Path) -> list[Path]:
+    """Return the images in a folder as `images_in` does; none where there are none.
 
     Raises:
         UsageError: The folder may not be read.
     """
     try:
-        files = [path for path in folder.iterdir() if is_picture(path) and path.is_file()]
+        files = [path for path in folder.iterdir() if is_image(path) and path.is_file()]
     except PermissionError:
         raise UsageError(f"The folder {folder} may not be read; change its permissions.") from None
     # Left out: what begins with a dot, such as the ._ files that macOS leaves on foreign disks.
     return sorted((path for path in files if path.name[0] != "."), key=natural_order)
 
 
-def is_picture(path: Path) -> bool:
-    """Return whether a file's name ends as a picture's does."""
+def is_image(path: Path) -> bool:
+    """Return whether a file's name ends as an image's does."""
     return path.suffix.lower() in _ENDINGS
 
 
-def read_picture(path: Path) -> NDArray[np.uint8] | None:
-    """Read a picture, upright as its EXIF data ask for, and laid on white where it is transparent.
+def read_image(path: Path) -> NDArray[np.uint8] | None:
+    """Read an image, upright as its EXIF data ask for, and laid on white where it is transparent.
 
     Args:
-        path: A picture of any depth and number of channels; in floating point 1 is white.
+        path: An image of any depth and number of channels; in floating point 1 is white.
 
     Returns:
-        H×W×3 BGR; None if the file is no picture, is broken or cut off, or has more than
+        H×W×3 BGR; None if the file is no image, is broken or cut off, or has more than
         `settings.MOST_PIXELS`.
     """
     try:
@@ -201,16 +201,16 @@ def read_picture(path: Path) -> NDArray[np.uint8] | None:
 
 
 def _on_white(data: bytes) -> NDArray[np.uint8] | None:
-    """Lay a transparent picture on white, as paper is: what it hides is no part of it.
+    """Lay a transparent image on white, as paper is: what it hides is no part of it.
 
     Returns:
         None where nothing is transparent, or OpenCV alone knows the format.
     """
     try:
-        with open_known(data) as picture:
-            if not picture.has_transparency_data:
+        with open_known(data) as opened:
+            if not opened.has_transparency_data:
                 return None
-            upright = _turned(picture).convert("RGBA")
+            upright = _turned(opened).convert("RGBA")
     except UnidentifiedImageError:
         return None
     white = Image.new("RGBA", upright.size, "white")
@@ -218,11 +218,11 @@ def _on_white(data: bytes) -> NDArray[np.uint8] | None:
     return np.ascontiguousarray(pixels[..., ::-1])
 
 
-def _turned(picture: Image.Image) -> Image.Image:
+def _turned(opened: Image.Image) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(picture)
+        return ImageOps.exif_transpose(opened)
     except Exception:  # Pillow's reader of EXIF data fails on broken ones in any way
-        return picture
+        return opened
 
 
 def _decoded(data: bytes) -> NDArray[np.uint8] | None:
@@ -247,15 +247,15 @@ def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 def unreadable(paths: Sequence[Path]) -> str:
-    """Say that none of these files is a picture that can be read."""
+    """Say that none of these files is an image that can be read."""
     if len(paths) == 1:
         return (
-            f"{paths[0]} is no picture that can be read: it is broken, cut off, of an unknown "
+            f"{paths[0]} is no image that can be read: it is broken, cut off, of an unknown "
             f"format or above {MOST_PIXELS // 10**6} million pixels; check whether another program "
             "shows it, and make it smaller."
         )
     return (
-        f"None of the {len(paths)} pictures in {paths[0].parent} can be read: they are broken, cut "
+        f"None of the {len(paths)} images in {paths[0].parent} can be read: they are broken, cut "
         f"off, of an unknown format or above {MOST_PIXELS // 10**6} million pixels; check whether "
         "another program shows them, and make them smaller."
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import av.error
 
-from live_cam.capture.base import Picture, Trouble
+from live_cam.capture.base import RawFrame, Trouble
 from live_cam.capture.feed import TIMEOUT, Feed
 from live_cam.capture.jpeg import WholeJPEGs
 from live_cam.capture.live import LiveSource
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from live_cam.capture.decoder import Decoded, Decoder
 
 _LOOK: Final = 0.25
-_FIRST_PICTURE_WAIT: Final = 20.0
-"""Seconds; some cameras send a picture that can be decoded by itself every ten only."""
-_UNDECODABLE: Final = "no picture that can be decoded"
+_FIRST_IMAGE_WAIT: Final = 20.0
+"""Seconds; some cameras send an image that can be decoded by itself every ten only."""
+_UNDECODABLE: Final = "no image that can be decoded"
 
 
 class Stream(LiveSource):
-    """A live stream: the newest picture, as soon as it is decoded."""
+    """A live stream: the newest image, as soon as it is decoded."""
 
     kind = "stream"
     patience = TIMEOUT
 
     def __init__(self, url: str, feed: Feed, *, reconnect: float = RECONNECT_SECONDS) -> None:
-        """Decode the first picture. The feed is abandoned with this, also when this fails.
+        """Decode the first image. The feed is abandoned with this, also when this fails.
 
         Args:
             url: Where to find the stream again when it is lost.
@@ -49,7 +49,7 @@ class Stream(LiveSource):
             reconnect: Seconds in which a lost stream may come back; 0: none.
 
         Raises:
-            CaptureError: The stream was lost before its first picture.
+            CaptureError: The stream was lost before its first image.
         """
         super().__init__(masked(url), reconnect=reconnect)
         self._url = url
@@ -61,15 +61,15 @@ class Stream(LiveSource):
             why = _end(feed)
             self._release()
             raise CaptureError(
-                f"{self.name} answers, but sent no picture that can be decoded ({why}); "
+                f"{self.name} answers, but sent no image that can be decoded ({why}); "
                 "check whether another program plays it."
             )
         self.description = self._describe(first.image)
         self._start(first)
 
-    def _grab(self) -> Picture | None:
+    def _grab(self) -> RawFrame | None:
         feed, began = self._feed, time.monotonic()
-        limit = self.patience if self._given else _FIRST_PICTURE_WAIT
+        limit = self.patience if self._given else _FIRST_IMAGE_WAIT
         silent = True
         while feed is not None and not self._stop.is_set():
             arrival = feed.next(_LOOK)
@@ -78,10 +78,10 @@ class Stream(LiveSource):
                 return None
             if arrival is not None and feed.decoder is not None:
                 silent = False
-                picture = self._picture(feed.decoder, arrival)
-                if picture is not None:
+                raw = self._raw_frame(feed.decoder, arrival)
+                if raw is not None:
                     self._given = True
-                    return picture
+                    return raw
             elif feed.ended:
                 self._reason = self._lost_by(_end(feed))
                 return None
@@ -91,7 +91,7 @@ class Stream(LiveSource):
                 return None
         return None
 
-    def _picture(self, decoder: Decoder, arrival: Arrival) -> Picture | None:
+    def _raw_frame(self, decoder: Decoder, arrival: Arrival) -> RawFrame | None:
         if decoder.codec == "mjpeg" and self._jpegs.mended(bytes(arrival.packet)) is None:
             self._watch.see_damaged()
             return None
@@ -100,7 +100,7 @@ class Stream(LiveSource):
             newest.extend(decoder.decode(arrival.packet))
         except av.error.FFmpegError:
             self._watch.see_damaged()
-        return Picture(newest[0].image, arrival.timestamp) if newest else None
+        return RawFrame(newest[0].image, arrival.timestamp) if newest else None
 
     def _reopen(self) -> None:
         self._given = False
@@ -131,7 +131,7 @@ class RemoteVideo(Video):
     """A video with an end on a server: whoever closes it does not wait for the server."""
 
     def __init__(self, feed: Feed, decoder: Decoder, name: str) -> None:
-        """Decode the first picture. The feed is abandoned with this, also when this fails.
+        """Decode the first image. The feed is abandoned with this, also when this fails.
 
         Args:
             feed: The opened video.
@@ -139,8 +139,8 @@ class RemoteVideo(Video):
             name: What the user knows it as.
 
         Raises:
-            UsageError: There is no picture in it that can be decoded.
-            CaptureError: It was lost before its first picture.
+            UsageError: There is no image in it that can be decoded.
+            CaptureError: It was lost before its first image.
         """
         self._feed = feed
         super().__init__(decoder, name)
@@ -171,7 +171,7 @@ def open_stream(url: str, *, reconnect: float = RECONNECT_SECONDS) -> Stream | V
 
     Raises:
         UsageError: The URL is malformed, of an unknown scheme, or has no video behind it.
-        CaptureError: The server does not answer, refuses, or sends no picture.
+        CaptureError: The server does not answer, refuses, or sends no image.
     """
     name = masked(url)
     feed = Feed(url, name)

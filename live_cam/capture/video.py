@@ -1,4 +1,4 @@
-"""Video files, and finite videos on servers: every picture at its exact time."""
+"""Video files, and finite videos on servers: every image at its exact time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import av.error
 
-from live_cam.capture.base import PacedSource, Picture
+from live_cam.capture.base import PacedSource, RawFrame
 from live_cam.capture.decoder import Decoder
 from live_cam.errors import CaptureError, LiveCamError, UsageError
 from live_cam.settings import MOST_VIDEO_PIXELS
@@ -27,22 +27,22 @@ _LOCAL: Final = {"protocol_whitelist": "file,crypto,data"}
 
 
 class Video(PacedSource):
-    """The pictures of a video, timed by its own clock, which starts at 0 with the first one."""
+    """The images of a video, timed by its own clock, which starts at 0 with the first one."""
 
     def __init__(self, decoder: Decoder, name: str) -> None:
-        """Decode the first picture. The decoder is closed with this, also when this fails.
+        """Decode the first image. The decoder is closed with this, also when this fails.
 
         Args:
             decoder: The opened video.
             name: What the user knows it as.
 
         Raises:
-            UsageError: There is no picture in it that can be decoded.
-            CaptureError: It was lost before its first picture.
+            UsageError: There is no image in it that can be decoded.
+            CaptureError: It was lost before its first image.
         """
         super().__init__(name)
         self._decoder = decoder
-        self._pictures = decoder.pictures(self._packets())
+        self._images = decoder.images(self._packets())
         self._step = 1 / Fraction(decoder.rate)
         self._start: Fraction | None = None
         self._last = -self._step
@@ -50,8 +50,8 @@ class Video(PacedSource):
             self._first = self._decode()
             if self._first is None:
                 raise UsageError(
-                    f"No picture in {name} can be decoded; the file is empty or broken, or its "
-                    f"pictures have more than {MOST_VIDEO_PIXELS // 10**6} million pixels: check "
+                    f"No image in {name} can be decoded; the file is empty or broken, or its "
+                    f"images have more than {MOST_VIDEO_PIXELS // 10**6} million pixels: check "
                     "whether another program plays it."
                 )
         except LiveCamError:
@@ -64,28 +64,28 @@ class Video(PacedSource):
         """Yield what is to be decoded."""
         return self._decoder.packets()
 
-    def _next(self) -> Picture | None:
+    def _next(self) -> RawFrame | None:
         if self._first is not None:
             first, self._first = self._first, None
             return first
         return self._decode()
 
-    def _decode(self) -> Picture | None:
+    def _decode(self) -> RawFrame | None:
         reason = None
         try:
-            decoded = next(self._pictures, None)
+            decoded = next(self._images, None)
         except av.error.FFmpegError as error:
             reason = lost(self.name, error)
         if reason is not None:  # not in the context of FFmpeg's error, which holds the URL
             raise CaptureError(reason)
         if decoded is None:
             return None
-        return Picture(decoded.image, float(self._place(decoded.time)))
+        return RawFrame(decoded.image, float(self._place(decoded.time)))
 
     def _place(self, time: Fraction | None) -> Fraction:
-        """Return when the picture is shown, on a clock that starts at 0 and never goes back.
+        """Return when the image is shown, on a clock that starts at 0 and never goes back.
 
-        Nor does it leap over a day, for which the picture would stand still.
+        Nor does it leap over a day, for which the image would stand still.
         """
         expected = self._last + self._step
         if time is None:
@@ -121,7 +121,7 @@ def open_video(path: Path) -> Video:
 
     Raises:
         UsageError: It is no video, or one that cannot be read or decoded.
-        CaptureError: It was lost before its first picture.
+        CaptureError: It was lost before its first image.
     """
     return Video(open_decoder(path), path.name)
 

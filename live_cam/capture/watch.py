@@ -1,6 +1,6 @@
-"""Watches what a live source gives: pictures that come, and yet something is wrong with them.
+"""Watches what a live source gives: images that come, and yet something is wrong with them.
 
-What it notices is said and never ends anything: a virtual camera may well show a still picture.
+What it notices is said and never ends anything: a virtual camera may well show a still image.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 _LASTING: Final = 3.0
 """Seconds for which something must be wrong to be worth a word."""
 _GAP: Final = 1.0
-"""Seconds between two pictures, after which nothing is said of what was before."""
+"""Seconds between two images, after which nothing is said of what was before."""
 _RECENT: Final = 4.0
-"""Seconds for which a change of the pictures' size is worth a word."""
+"""Seconds for which a change of the images' size is worth a word."""
 _SAMPLED: Final = 16
 """One pixel in how many, of each row and column, is looked at."""
 _BLACK: Final = 16
 """Grey levels. Up to it a pixel is black: a covered sensor has some noise, and black is 16 where a
 driver takes video levels for full ones."""
 _BRIGHT_SHARE: Final = 0.01
-"""Share of brighter pixels that a black picture may have: sensors have hot ones."""
+"""Share of brighter pixels that a black image may have: sensors have hot ones."""
 _DAMAGE_WEIGHT: Final = 0.1
-"""Weight of each picture in the share of damaged ones: the last dozen or two count."""
+"""Weight of each image in the share of damaged ones: the last dozen or two count."""
 _DAMAGED_SHARE: Final = 0.3
 _MENDED_SHARE: Final = 0.1
 """Below it they are many no more. Where a third of them is damaged, the share is now above the
@@ -37,11 +37,11 @@ other limit and now below it, and the same sentence would be said again and agai
 
 
 class Watch:
-    """Sees each picture of a device, also those that nobody takes.
+    """Sees each image of a device, also those that nobody takes.
 
     Attributes:
-        size_changed_at: When pictures of another size began to come; None: never.
-        damaged: Whether many of the last pictures could not be decoded.
+        size_changed_at: When images of another size began to come; None: never.
+        damaged: Whether many of the last images could not be decoded.
     """
 
     def __init__(self, kind: str, name: str) -> None:
@@ -57,7 +57,7 @@ class Watch:
         self._damaged_share = 0.0
 
     def see(self, image: NDArray[np.uint8], timestamp: float) -> None:
-        """Look at the next picture.
+        """Look at the next image.
 
         Args:
             image: H×W×3 uint8; not changed by anyone afterwards.
@@ -79,36 +79,36 @@ class Watch:
             self._black_since = timestamp
 
     def see_damaged(self) -> None:
-        """Take note of a picture that could not be decoded."""
+        """Take note of an image that could not be decoded."""
         self._damaged_share += _DAMAGE_WEIGHT * (1 - self._damaged_share)
         self.damaged = self.damaged or self._damaged_share > _DAMAGED_SHARE
 
     @property
     def trouble(self) -> Trouble | None:
-        """What is wrong with the last pictures; None: nothing."""
+        """What is wrong with the last images; None: nothing."""
         if self._last is None:
             return None
         if self.damaged:
             return self._of(
-                "sends damaged pictures",
-                "many of its pictures arrive damaged and are left out: try another cable, port or "
-                "network, or a smaller picture",
+                "sends damaged images",
+                "many of its images arrive damaged and are left out: try another cable, port or "
+                "network, or a smaller image",
             )
         if self._black_since is not None and self._last_at - self._black_since > _LASTING:
             return self._of(
-                "sends only black pictures: is it covered?",
-                "it sends only black pictures: open its shutter, take off its cap or give it light",
+                "sends only black images: is it covered?",
+                "it sends only black images: open its shutter, take off its cap or give it light",
             )
         if self._last_at - self._same_since > _LASTING:
             return self._of(
-                "seems frozen: always the same picture",
-                "it sends the very same picture again and again, which no sensor does: if nothing "
+                "seems frozen: always the same image",
+                "it sends the very same image again and again, which no sensor does: if nothing "
                 "moves, unplug it and plug it in again, or start it anew",
             )
         if self.size_changed_at is not None and self._last_at - self.size_changed_at < _RECENT:
             height, width = self._last.shape[:2]
             return self._of(
-                f"now sends {width}×{height}", f"its pictures are now {width}×{height} pixels large"
+                f"now sends {width}×{height}", f"its images are now {width}×{height} pixels large"
             )
         return None
 

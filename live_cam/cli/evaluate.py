@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from live_cam import settings
-from live_cam.cli.options import MANY_PICTURES, NETWORK, named_layers, option, options
+from live_cam.cli.options import MANY_IMAGES, NETWORK, named_layers, option, options
 from live_cam.cli.printing import tell
 from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
@@ -31,25 +31,25 @@ _EVALUATION = (
         "truth",
         "--truth",
         type=InputFile(),
-        help="What the pictures show: a .csv file of lines such as cats/1.jpg,tabby, or a .json "
+        help="What the images show: a .csv file of lines such as cats/1.jpg,tabby, or a .json "
         "file of an object.  [default: what their folders are called]",
     ),
     _option(
         "steps",
         "--steps",
         type=WholeNumber(*settings.EVALUATION_STEPS),
-        help="In how many steps a picture is deleted and inserted; the paper's authors take 224.",
+        help="In how many steps an image is deleted and inserted; the paper's authors take 224.",
     ),
-    _option("json", "--json", type=OutputFile(), help="Write all figures, of each picture too."),
+    _option("json", "--json", type=OutputFile(), help="Write all figures, of each image too."),
     _option("overwrite", "--overwrite", is_flag=True, help="Write over an existing file."),
 )
 
 
 @click.command()
 @click.argument("folder", type=InputFolder())
-@options(_EVALUATION, MANY_PICTURES, NETWORK)
+@options(_EVALUATION, MANY_IMAGES, NETWORK)
 def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
-    """Measure on the pictures of FOLDER how far each method's maps can be trusted.
+    """Measure on the images of FOLDER how far each method's maps can be trusted.
 
     Prints average drop and increase in confidence (Chattopadhay et al. 2018), the areas under the
     deletion and insertion curves (Petsiuk et al. 2018), and how alike the maps stay when the
@@ -70,7 +70,7 @@ def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
             pipeline.run()
         except KeyboardInterrupt:
             measured = len(pipeline.evaluation.done) if pipeline.evaluation else 0
-            progress.say(f"Stopped after {measured} pictures.")
+            progress.say(f"Stopped after {measured} images.")
             return 0
         finally:
             progress.close()

@@ -1,4 +1,4 @@
-"""The command about pictures in files: `image`."""
+"""The command about images in files: `image`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from live_cam import settings
 from live_cam.cli.options import (
     EXPLANATION,
-    MANY_PICTURES,
+    MANY_IMAGES,
     NETWORK,
     named_layers,
     option,
@@ -35,7 +35,7 @@ _METHOD = (
         "method",
         "--method",
         type=Choice(settings.STILL_METHODS),
-        help="How the heatmap is made; scorecam and ablationcam look at as many changed pictures "
+        help="How the heatmap is made; scorecam and ablationcam look at as many changed images "
         "as the layer has feature maps, and take their time.",
     ),
 )
@@ -46,7 +46,7 @@ _OUTPUTS = (
         "-o",
         metavar="FOLDER",
         type=OutputFolder(),
-        help="Where to write; made if it is missing.  [default: beside each picture]",
+        help="Where to write; made if it is missing.  [default: beside each image]",
     ),
     _option(
         "heatmap",
@@ -59,7 +59,7 @@ _OUTPUTS = (
         "panel",
         "--panel",
         is_flag=True,
-        help="Write picture, heatmap, overlay and the top five as bars in one: NAME.panel.jpg.",
+        help="Write image, heatmap, overlay and the top five as bars in one: NAME.panel.jpg.",
     ),
     _option(
         "guided",
@@ -87,11 +87,11 @@ _OUTPUTS = (
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=Word(), metavar="PATH...")
-@options(_OUTPUTS, EXPLANATION, _METHOD, MANY_PICTURES, NETWORK)
+@options(_OUTPUTS, EXPLANATION, _METHOD, MANY_IMAGES, NETWORK)
 def image(layers: tuple[str, ...], **chosen: Any) -> int:
-    """Explain pictures: files, folders, or patterns such as 'photos/**/*.jpg'.
+    """Explain images: files, folders, or patterns such as 'photos/**/*.jpg'.
 
-    Writes NAME.cam.jpg, the picture with heatmap and label, and on request more.
+    Writes NAME.cam.jpg, the image with heatmap and label, and on request more.
     """
     from live_cam.capture.image_paths import named
 
@@ -104,16 +104,16 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
         try:
             pipeline.run()
         except KeyboardInterrupt:
-            progress.say(f"Stopped after {pipeline.explained} of {pipeline.total} pictures.")
+            progress.say(f"Stopped after {pipeline.explained} of {pipeline.total} images.")
             return 0
     if pipeline.total > 1:
         unread = f"; {pipeline.failed} could not be explained" if pipeline.failed else ""
-        say(f"Explained {pipeline.explained} of {pipeline.total} pictures{unread}.")
+        say(f"Explained {pipeline.explained} of {pipeline.total} images{unread}.")
     return 1 if pipeline.failed else 0
 
 
 class _Progress(StepProgress):
-    """Writes a line for each picture, too."""
+    """Writes a line for each image, too."""
 
     def explained(
         self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]

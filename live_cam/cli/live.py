@@ -20,7 +20,7 @@ _DEMO_FILE = Path("demo.mp4")
 @click.command()
 @options(SOURCE, NETWORK, EXPLANATION, MOVING, LIVE)
 def run(**chosen: Any) -> None:
-    """Explain what a camera, a video, a stream or pictures show."""
+    """Explain what a camera, a video, a stream or images show."""
     _run(Settings(**chosen))
 
 

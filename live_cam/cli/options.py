@@ -46,7 +46,7 @@ SOURCE = (
         "-s",
         metavar="SOURCE",
         type=Word(),
-        help="A camera's index or device path, a video, a picture, a folder of pictures, "
+        help="A camera's index or device path, a video, an image, a folder of images, "
         "an http:// or rtsp:// stream, or 'demo'.",
     ),
     option(
@@ -110,7 +110,7 @@ NETWORK = (
 )
 """Which network explains, and how it computes: `settings.NetworkSettings`."""
 
-MANY_PICTURES = (
+MANY_IMAGES = (
     click.option(
         "layers",
         "--layer",
@@ -126,14 +126,14 @@ MANY_PICTURES = (
         of=StillsSettings,
         metavar="N",
         type=whole_number(settings.BATCH),
-        help="How many pictures to look at at once.  [default: by the device and its memory]",
+        help="How many images to look at at once.  [default: by the device and its memory]",
     ),
 )
-"""How many pictures are explained: at which layers, and how many at once."""
+"""How many images are explained: at which layers, and how many at once."""
 
 
 def named_layers(layers: Sequence[str]) -> dict[str, Any]:
-    """Return the fields of the settings that the option `--layer` of `MANY_PICTURES` means."""
+    """Return the fields of the settings that the option `--layer` of `MANY_IMAGES` means."""
     first, *more = dict.fromkeys(layers) or (None,)
     return {"layer": first, "more_layers": tuple(filter(None, more))}
 
@@ -146,7 +146,7 @@ EXPLANATION = (
         metavar="NAME_OR_INDEX",
         type=Word(),
         help="Explain this class; given several times, each of them.  "
-        "[default: each picture's top class]",
+        "[default: each image's top class]",
     ),
     option(
         "counterfactual",
@@ -160,7 +160,7 @@ EXPLANATION = (
         "theme",
         "--theme",
         type=Choice(settings.THEMES),
-        help="What is written lies on dark or light glass; none: straight on the picture, and "
+        help="What is written lies on dark or light glass; none: straight on the image, and "
         "without the figures at the bottom.",
     ),
     option(
@@ -204,7 +204,7 @@ MOVING = (
 """What is asked of frames of the live loop or a video, and how it is shown."""
 
 LIVE = (
-    option("mirror", "--mirror", is_flag=True, help="Draw the picture as in a mirror."),
+    option("mirror", "--mirror", is_flag=True, help="Draw the image as in a mirror."),
     option("camera_size", "--camera-size", type=Size(), help="Size to ask the camera for."),
     option(
         "camera_fps",
@@ -241,7 +241,7 @@ LIVE = (
     option(
         "track",
         "--track/--no-track",
-        help="Whether the heatmap follows the picture's motion between two explanations.",
+        help="Whether the heatmap follows the image's motion between two explanations.",
     ),
     option(
         "every_frame",
@@ -254,7 +254,7 @@ LIVE = (
         "record",
         "--record",
         type=OutputFile(settings.VIDEO_ENDINGS),
-        help=f"Record the annotated picture: {', '.join(settings.VIDEO_ENDINGS)}.",
+        help=f"Record the annotated image: {', '.join(settings.VIDEO_ENDINGS)}.",
     ),
     option(
         "predictions",

@@ -1,4 +1,4 @@
-"""Pictures to calibrate int8 on: the user's own first frames, and the demo's photos."""
+"""Images to calibrate int8 on: the user's own first frames, and the demo's photos."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BRIGHTNESS = 20.0
 _CONTRAST = (0.6, 1.4)
 
 
-def calibration_pictures(
+def calibration_images(
     frames: Sequence[NDArray[np.uint8]], count: int, seed: int = 0
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield random views of frames and photos, taken in turn.
@@ -42,23 +42,23 @@ def calibration_pictures(
         photos = []
     if not frames and not photos:
         raise EngineError(
-            "there are no pictures to calibrate int8 on; install the demo's photos with: "
+            "there are no images to calibrate int8 on; install the demo's photos with: "
             "pip install 'live-cam[demo]'"
         )
     generator = np.random.default_rng(seed)
-    sources = [pictures for pictures in (photos, list(frames)) if pictures]
+    sources = [images for images in (photos, list(frames)) if images]
     for index in range(count):
         turn, source = divmod(index, len(sources))
-        pictures = sources[source]
-        yield _view(pictures[turn % len(pictures)], generator)
+        images = sources[source]
+        yield _view(images[turn % len(images)], generator)
 
 
-def _view(picture: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+def _view(image: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
     share = generator.uniform(_SMALLEST_VIEW, 1)
-    height, width = (max(1, round(side * share)) for side in picture.shape[:2])
-    top = generator.integers(0, picture.shape[0] - height + 1)
-    left = generator.integers(0, picture.shape[1] - width + 1)
-    view = picture[top : top + height, left : left + width]
+    height, width = (max(1, round(side * share)) for side in image.shape[:2])
+    top = generator.integers(0, image.shape[0] - height + 1)
+    left = generator.integers(0, image.shape[1] - width + 1)
+    view = image[top : top + height, left : left + width]
     if generator.random() < 0.5:
         view = view[:, ::-1]
     contrast = generator.uniform(*_CONTRAST)

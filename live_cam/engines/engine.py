@@ -1,4 +1,4 @@
-"""What every engine is: something that explains a batch of pictures, whatever computes it."""
+"""What every engine is: something that explains a batch of images, whatever computes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Engine(Closing):
-    """Explains pictures by one network at one target layer, as `GradCAM` does.
+    """Explains images by one network at one target layer, as `GradCAM` does.
 
     Attributes:
         name: One of `settings.ENGINES`.
@@ -43,7 +43,7 @@ class Engine(Closing):
         class_index: int | Tensor | None = None,
         timer: StageTimer | None = None,
     ) -> CAMResult:
-        """Explain a batch of pictures.
+        """Explain a batch of images.
 
         Args:
             x: N×3×H×W float32, normalised as the network wants it, on the network's device.

@@ -33,7 +33,7 @@ class Head(Protocol):
 
         Args:
             features: What the trunk of a `Cut` gave: the target layer's activations first.
-            wanted: N int64, the class to explain in each picture; -1: its top class.
+            wanted: N int64, the class to explain in each image; -1: its top class.
 
         Returns:
             On the activations' device. The map is NaN where the gradient is not finite.

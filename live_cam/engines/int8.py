@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from live_cam.engines.calibration import calibration_pictures
+from live_cam.engines.calibration import calibration_images
 from live_cam.engines.child import run_child
 from live_cam.engines.closed_form import LinearStack, find_form
 from live_cam.engines.conversion import Part, convert
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _SCHEME: Final = 2
 """Counted up whenever what is cached is made in another way."""
-_PICTURES: Final = 256
+_IMAGES: Final = 256
 
 
 class Int8Linear(nn.Module):
@@ -95,7 +95,7 @@ def open_int8(
 def cache_folder(classifier: Classifier) -> Path:
     """Return where a network's int8 form is kept, whether it is there yet or not.
 
-    Its name is a hash of all that it depends on: the weights, the layer, how pictures are
+    Its name is a hash of all that it depends on: the weights, the layer, how images are
     prepared, and the versions of what quantised them.
     """
     digest = hashlib.sha256()
@@ -216,11 +216,11 @@ class _Build:
 
         classifier = self._classifier
         prepare = Preprocessor(classifier.input_size, classifier.mean, classifier.std)
-        pictures = [prepare(view) for view in calibration_pictures(frames, _PICTURES)]
-        np.save(scratch / "pictures.npy", torch.cat(pictures).numpy())
-        (model,) = convert([Part(self._halves.trunk, (pictures[0],))], self._stop)
+        images = [prepare(view) for view in calibration_images(frames, _IMAGES)]
+        np.save(scratch / "images.npy", torch.cat(images).numpy())
+        (model,) = convert([Part(self._halves.trunk, (images[0],))], self._stop)
         openvino.save_model(model, scratch / "float.xml", compress_to_fp16=False)
-        paths = [scratch / "float.xml", scratch / "pictures.npy", made / "trunk.xml"]
+        paths = [scratch / "float.xml", scratch / "images.npy", made / "trunk.xml"]
         try:
             run_child("live_cam.engines.quantise", [*map(str, paths)], scratch / "log", self._stop)
         except EngineError as error:

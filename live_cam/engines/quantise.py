@@ -1,6 +1,6 @@
 """Post-training quantisation in a process of its own, so that the live loop goes on meanwhile.
 
-Run as `python -m live_cam.engines.quantise FLOAT.xml PICTURES.npy INT8.xml`.
+Run as `python -m live_cam.engines.quantise FLOAT.xml IMAGES.npy INT8.xml`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import openvino
 
 
-def quantise(source: Path, pictures: Path, target: Path) -> None:
+def quantise(source: Path, images: Path, target: Path) -> None:
     """Quantise a trunk's convolutions to int8 and save it.
 
     Symmetric weights, asymmetric activations and fast bias correction, as NNCF does them, except
@@ -31,7 +31,7 @@ def quantise(source: Path, pictures: Path, target: Path) -> None:
 
     Args:
         source: The float32 model, `.xml` with its `.bin` beside it.
-        pictures: M×3×H×W float32 inputs, `.npy`.
+        images: M×3×H×W float32 inputs, `.npy`.
         target: Where the int8 model goes, `.xml`.
     """
     import nncf
@@ -39,10 +39,10 @@ def quantise(source: Path, pictures: Path, target: Path) -> None:
 
     nncf.set_log_level(logging.ERROR)
     model = openvino.Core().read_model(source)
-    inputs = np.load(pictures, mmap_mode="r")
+    inputs = np.load(images, mmap_mode="r")
     quantised = nncf.quantize(
         model,
-        nncf.Dataset(inputs, lambda picture: np.array(picture[None])),
+        nncf.Dataset(inputs, lambda image: np.array(image[None])),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(inputs),
         ignored_scope=nncf.IgnoredScope(names=_sensitive(model), validate=False),

@@ -160,7 +160,7 @@ class EngineSelector(Closing):
                     scarce, self._sparing = None, spared
                 self._replace(engine, fault)
         if scarce and self._sparing and not spared:
-            self._warn(f"Going on with one picture and class at a time: {scarce}")
+            self._warn(f"Going on with one image and class at a time: {scarce}")
         return answer
 
     def _replace(self, failed: Engine, fault: LiveCamError) -> None:

@@ -1,4 +1,4 @@
-"""The same answers with less memory: one picture and one class at a time."""
+"""The same answers with less memory: one image and one class at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def explain_each(
     engine: Engine, x: Tensor, class_index: int | None, timer: StageTimer | None
 ) -> CAMResult:
-    """Explain a batch as `Engine` does, by one pass for each picture."""
+    """Explain a batch as `Engine` does, by one pass for each image."""
     results = []
     for index in range(len(x)):
         result = engine(x[index : index + 1], class_index, timer)
@@ -29,15 +29,15 @@ def explain_each(
 def evidence_of_each(
     engine: Engine, x: Tensor, wanted: Tensor, timer: StageTimer | None
 ) -> Evidence:
-    """Give evidence as `Engine.evidence` does, by one pass for each picture and class."""
-    pictures = []
+    """Give evidence as `Engine.evidence` does, by one pass for each image and class."""
+    images = []
     for index in range(len(x)):
-        picture = x[index : index + 1]
+        image = x[index : index + 1]
         parts = [
-            Evidence(*(part.clone() for part in engine.evidence(picture, one, timer)))
+            Evidence(*(part.clone() for part in engine.evidence(image, one, timer)))
             for one in wanted[:, None]
         ]
         gradients = torch.cat([part.gradients for part in parts], dim=1)
         classes = torch.cat([part.classes for part in parts], dim=1)
-        pictures.append(parts[0]._replace(gradients=gradients, classes=classes))
-    return Evidence(*map(torch.cat, zip(*pictures, strict=True)))
+        images.append(parts[0]._replace(gradients=gradients, classes=classes))
+    return Evidence(*map(torch.cat, zip(*images, strict=True)))

@@ -1,4 +1,4 @@
-"""One picture, explained by every method, and how far each explanation can be trusted."""
+"""One image, explained by every method, and how far each explanation can be trusted."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ _COARSE: Final = 14
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How far one method's map of one picture can be trusted."""
+    """How far one method's map of one image can be trusted."""
 
     kept: float
-    """The class's softmax probability on the picture multiplied with the map."""
+    """The class's softmax probability on the image multiplied with the map."""
     drop: float
     """As in `metrics.drop`."""
     increase: bool
     """As in `metrics.increases`."""
     deletion: tuple[float, ...]
-    """The class's probability after each step of the deletion, from the whole picture on."""
+    """The class's probability after each step of the deletion, from the whole image on."""
     insertion: tuple[float, ...]
-    """And of the insertion, from the blurred picture on."""
+    """And of the insertion, from the blurred image on."""
     deletion_area: float
     """The area under that curve, in [0, 1]."""
     insertion_area: float
@@ -71,7 +71,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the network says of a picture, and the figures of every method."""
+    """What the network says of an image, and the figures of every method."""
 
     explained: Prediction
     """The class that the maps explain."""
@@ -82,7 +82,7 @@ class Measured:
 
 
 class Measuring(Closing):
-    """Measures pictures with one network and two copies of it whose weights are shuffled."""
+    """Measures images with one network and two copies of it whose weights are shuffled."""
 
     def __init__(self, explainer: BatchExplainer, methods: Sequence[str], steps: int) -> None:
         """Shuffle the copies.
@@ -90,7 +90,7 @@ class Measuring(Closing):
         Args:
             explainer: The network; loaded, and not closed with this.
             methods: Names in `settings.STILL_METHODS`.
-            steps: In how many steps a picture is deleted and inserted.
+            steps: In how many steps an image is deleted and inserted.
         """
         self._explainer = explainer
         self._methods = tuple(methods)
@@ -104,14 +104,14 @@ class Measuring(Closing):
 
     @property
     def fractions(self) -> list[float]:
-        """Which share of a picture is changed after each step of a curve."""
+        """Which share of an image is changed after each step of a curve."""
         counts = self._counts.tolist()
         return [count / counts[-1] for count in counts]
 
     def measure(
         self, image: NDArray[np.uint8], class_index: int | None, seed: int, step: Callable[[], None]
     ) -> Measured:
-        """Measure one picture.
+        """Measure one image.
 
         Args:
             image: H×W×3, BGR.
@@ -164,8 +164,8 @@ class Measuring(Closing):
         alike: Sequence[_Likeness],
         step: Callable[[], None],
     ) -> dict[str, Figures]:
-        def probability(pictures: Tensor) -> Tensor:
-            return self._explainer.scores(pictures).softmax(dim=1)[:, class_index]
+        def probability(images: Tensor) -> Tensor:
+            return self._explainer.scores(images).softmax(dim=1)[:, class_index]
 
         curves = Curves(x, probability, self._counts)
         kept = probability(masked(x, masks.to(x.device)))
@@ -239,7 +239,7 @@ def _named(
 def _random_map(maps: Tensor, seed: int) -> Tensor:
     """Return a map of random numbers, 1×h×w, as coarse as these or as features usually are.
 
-    Not finer: noise of single pixels takes any picture apart, and its curve falls at once.
+    Not finer: noise of single pixels takes any image apart, and its curve falls at once.
     """
     height, width = (min(side, _COARSE) for side in maps.shape[1:])
     return torch.rand(1, height, width, generator=torch.Generator().manual_seed(seed))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from live_cam.capture.stills import read_picture, unreadable
+from live_cam.capture.stills import read_image, unreadable
 from live_cam.errors import NonFiniteError
+from live_cam.evaluation.images import find_classes_shown, find_named_images
 from live_cam.evaluation.measuring import Measuring
-from live_cam.evaluation.pictures import find_classes_shown, find_named_pictures
 from live_cam.evaluation.summary import Evaluated, Evaluation
 from live_cam.explain.batch import BatchExplainer
 from live_cam.record.destinations import check_output, whole_file
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class EvaluationPipeline:
-    """Measures the methods on every picture of a folder.
+    """Measures the methods on every image of a folder.
 
     Attributes:
         evaluation: What is known so far; None before the network is loaded.
@@ -55,7 +55,7 @@ class EvaluationPipeline:
         self._methods = tuple(dict.fromkeys(settings.methods)) or METHODS
 
     def run(self) -> None:
-        """Measure all pictures, and write the file, whatever ends it.
+        """Measure all images, and write the file, whatever ends it.
 
         Raises:
             UsageError: A wrong name or value, or a file that would be written over; nothing has
@@ -65,7 +65,7 @@ class EvaluationPipeline:
         settings = self._settings
         if settings.json:
             check_output(settings.json, overwrite=settings.overwrite)
-        named = find_named_pictures(settings.folder, settings.truth)
+        named = find_named_images(settings.folder, settings.truth)
         with BatchExplainer(
             settings, self._observer.say, batch=settings.batch, more_layers=settings.more_layers
         ) as explainer:
@@ -75,8 +75,8 @@ class EvaluationPipeline:
                 self.evaluation = self._begun(explainer, measuring, len(named))
                 self._observer.begin(len(named) * self._steps_each)
                 try:
-                    for seed, (picture, shows) in enumerate(zip(named, classes, strict=True)):
-                        self._measure(measuring, self.evaluation, picture.path, shows, seed)
+                    for seed, (each, shows) in enumerate(zip(named, classes, strict=True)):
+                        self._measure(measuring, self.evaluation, each.path, shows, seed)
                 finally:
                     self._write(self.evaluation)
 
@@ -102,7 +102,7 @@ class EvaluationPipeline:
 
     @property
     def _steps_each(self) -> int:
-        """Steps for a picture: one for each method, and one for the random map."""
+        """Steps for an image: one for each method, and one for the random map."""
         return len(self._methods) + 1
 
     def _measure(
@@ -113,7 +113,7 @@ class EvaluationPipeline:
         shows: int | None,
         seed: int,
     ) -> None:
-        image = read_picture(path)
+        image = read_image(path)
         if image is None:
             evaluation.failed.append(path)
             self._observer.say(f"{unreadable([path])} It is passed over.")

@@ -1,4 +1,4 @@
-"""The figures of all pictures: as means, as a table and as JSON."""
+"""The figures of all images: as means, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ _COLUMNS: Final = (
     Column("all_layers_correlation", "all ↓", "{:.2f}"),
 )
 _LEGEND: Final = (
-    "drop: how much of the class's probability is lost on the picture multiplied by the map; "
-    "increase: in how many pictures it rises. deletion, insertion: area under the probability "
-    "while the hottest places go first, or come back first into a blurred picture. last, all: "
+    "drop: how much of the class's probability is lost on the image multiplied by the map; "
+    "increase: in how many images it rises. deletion, insertion: area under the probability "
+    "while the hottest places go first, or come back first into a blurred image. last, all: "
     "rank correlation with the map of the same network after the weights of its last layer, or of "
     f"all layers, were shuffled. {RANDOM}: a map of random numbers, which must do worse at "
     "deletion and insertion; drop and increase are kind to any map that shows much."
 )
 _LIMITS: Final = (
-    "They say whether a map shows what this network's answer depends on, judged by pictures "
+    "They say whether a map shows what this network's answer depends on, judged by images "
     "unlike any it was trained on; not whether the answer is right, nor whether it has good "
-    "reasons. The fewer the pictures, the less a small difference means."
+    "reasons. The fewer the images, the less a small difference means."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """A picture that was measured."""
+    """An image that was measured."""
 
     path: Path
     shows: int | None
@@ -69,7 +69,7 @@ class Evaluated:
 
 @dataclass(slots=True)
 class Evaluation:
-    """All that is known of the pictures measured so far."""
+    """All that is known of the images measured so far."""
 
     folder: Path
     network: dict[str, Any]
@@ -80,21 +80,21 @@ class Evaluation:
     methods: tuple[str, ...]
     """`RANDOM` not among them."""
     fractions: list[float]
-    """Which share of the picture is changed after each step of a curve."""
+    """Which share of the image is changed after each step of a curve."""
     total: int
-    """How many pictures there are."""
+    """How many images there are."""
     done: list[Evaluated] = field(default_factory=list)
     failed: list[Path] = field(default_factory=list)
     """Those that cannot be read, or whose scores are not finite."""
 
     @property
     def accuracy(self) -> float | None:
-        """The share of the pictures whose top class is what they show; None: nobody says."""
+        """The share of the images whose top class is what they show; None: nobody says."""
         shown = [each.right for each in self.done if each.shows is not None]
         return sum(shown) / len(shown) if shown else None
 
     def means(self, method: str) -> dict[str, float | None]:
-        """Return a method's figures over all pictures.
+        """Return a method's figures over all images.
 
         Args:
             method: One of `methods`, or `RANDOM`.
@@ -114,20 +114,20 @@ class Evaluation:
             {"method": name, **self.means(name)} for name in (*self.methods, RANDOM)
         ]
         count = len(self.done)
-        title = f"Means over {count} pictures" if count != 1 else "One picture"
+        title = f"Means over {count} images" if count != 1 else "One image"
         notes = (*self._empty_maps(), _LEGEND, _LIMITS)
         section = Section(title, _COLUMNS, tuple(rows), notes)
-        return Report("Can the picture be trusted?", self._facts(), (section,)).text(_WIDTH)
+        return Report("Can the image be trusted?", self._facts(), (section,)).text(_WIDTH)
 
     def _facts(self) -> dict[str, str]:
         network = self.network
         computes = f"{network['engine']} {network['device']} {network['precision']}"
-        pictures = f"{len(self.done)} of {self.total} in {self.folder}"
+        images = f"{len(self.done)} of {self.total} in {self.folder}"
         if self.failed:
-            pictures += f"; {len(self.failed)} could not be measured"
+            images += f"; {len(self.failed)} could not be measured"
         facts = {
             "Network": " · ".join([network["model"], *network["layers"], computes]),
-            "Pictures": pictures,
+            "Images": images,
             "Curves": f"{len(self.fractions) - 1} steps",
         }
         shown = sum(each.shows is not None for each in self.done)
@@ -151,12 +151,12 @@ class Evaluation:
         return sum(each.measured.figures[method].empty for each in self.done)
 
     def to_json(self) -> str:
-        """Return all figures, of every picture too, for a program.
+        """Return all figures, of every image too, for a program.
 
-        An object with `folder`, `network`, `steps` (which share of a picture is changed after each
-        step of the curves), `pictures` (`total`, `evaluated`, `failed`, `labelled`, `right`),
+        An object with `folder`, `network`, `steps` (which share of an image is changed after each
+        step of the curves), `images` (`total`, `evaluated`, `failed`, `labelled`, `right`),
         `accuracy`, `methods` (the means of each, and how many maps were `empty`), `evaluated` (an
-        object for each picture) and `failed` (the files that could not be measured). Probabilities,
+        object for each image) and `failed` (the files that could not be measured). Probabilities,
         shares and areas are in [0, 1].
         """
         labelled = [each for each in self.done if each.shows is not None]

@@ -54,14 +54,14 @@ def answers(
     ranks: Sequence[int] = (),
     ranking: Ranking | None = None,
 ) -> list[Answer]:
-    """Make a question's maps for one picture.
+    """Make a question's maps for one image.
 
     Args:
-        evidence: Of this picture alone, for the classes of `asked_classes`.
+        evidence: Of this image alone, for the classes of `asked_classes`.
         question: What was asked.
         labels: The classes' names.
         ranks: As in `asked_classes`.
-        ranking: Says which feature maps are the strongest; None: this picture's alone.
+        ranking: Says which feature maps are the strongest; None: this image's alone.
 
     Returns:
         The explained class's map first, then the other classes', the other methods', and the

@@ -1,4 +1,4 @@
-"""Many pictures explained at once: stills, and the frames of a video."""
+"""Many images explained at once: stills, and the frames of a video."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 
 class BatchExplainer(Closing):
-    """Explains pictures by the network that the settings name, as many at once as there is room.
+    """Explains images by the network that the settings name, as many at once as there is room.
 
     Attributes:
         batch_size: How many are explained at once: halved where memory runs out.
@@ -58,9 +58,9 @@ class BatchExplainer(Closing):
         Args:
             settings: Which network, weights, layer, device and precision.
             say: Told what the user must know, a sentence a call.
-            batch: How many pictures to explain at once; None: by the device and its memory.
+            batch: How many images to explain at once; None: by the device and its memory.
             more_layers: Target layers beside the settings' own: the maps of all are averaged.
-            progress: Told what share of a picture that takes long is done, in [0, 1].
+            progress: Told what share of an image that takes long is done, in [0, 1].
         """
         self.batch_size = batch or 1
         self._automatic = batch is None
@@ -129,7 +129,7 @@ class BatchExplainer(Closing):
         return self._loaded, self._respondent
 
     def prepare(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        """Make pictures into the network's input.
+        """Make images into the network's input.
 
         Args:
             images: N of H×W×3, BGR, each of any size.
@@ -140,10 +140,10 @@ class BatchExplainer(Closing):
         return torch.cat([self._ready[0].preprocess(image) for image in images])
 
     def explain(self, images: Sequence[NDArray[np.uint8]], question: Question) -> list[Explanation]:
-        """Say what the network sees in each picture and which part of it made it say so.
+        """Say what the network sees in each image and which part of it made it say so.
 
         Every `batch_size` of them take one forward pass and one batched gradient. A method that
-        perturbs pictures takes one picture after another, and `batch_size` of its changed ones.
+        perturbs images takes one image after another, and `batch_size` of its changed ones.
         Where the device or engine fails, the plain engine on the CPU goes on with them.
 
         Args:
@@ -151,13 +151,13 @@ class BatchExplainer(Closing):
             question: What is asked of each.
 
         Returns:
-            N explanations, each picture's map scaled by itself; their `frame_index` is the place in
+            N explanations, each image's map scaled by itself; their `frame_index` is the place in
             `images`.
 
         Raises:
             UsageError: A class does not exist.
             NonFiniteError: The network's scores or gradients are not finite.
-            EngineError: There is not even memory for one picture at once.
+            EngineError: There is not even memory for one image at once.
             RuntimeError: Called before `load` or after `close`.
         """
         found: list[Explanation] = []
@@ -173,7 +173,7 @@ class BatchExplainer(Closing):
         return found
 
     def scores(self, x: Tensor) -> Tensor:
-        """Give the scores of pictures alone, without explaining them.
+        """Give the scores of images alone, without explaining them.
 
         Args:
             x: N×3×H×W float32, normalised, as `prepare` returns them, at least 1.
@@ -182,7 +182,7 @@ class BatchExplainer(Closing):
             N×C float32 logits, in the CPU's memory.
 
         Raises:
-            EngineError: There is not even memory for one picture at once.
+            EngineError: There is not even memory for one image at once.
             RuntimeError: Called before `load` or after `close`.
         """
         found: list[Tensor] = []
@@ -196,7 +196,7 @@ class BatchExplainer(Closing):
         return torch.cat(found)
 
     def guided(self, image: NDArray[np.uint8], said: Explanation) -> NDArray[np.float32]:
-        """Return Guided Grad-CAM of a picture (Selvaraju et al. 2017, figure 1).
+        """Return Guided Grad-CAM of an image (Selvaraju et al. 2017, figure 1).
 
         Args:
             image: H×W×3, BGR.
@@ -241,7 +241,7 @@ class BatchExplainer(Closing):
         """Run a batch; None where there was no memory for it, and the next one is smaller.
 
         Raises:
-            EngineError: There is not even memory for one picture, or the device or engine failed.
+            EngineError: There is not even memory for one image, or the device or engine failed.
         """
         device = self.loaded.device
         try:
@@ -254,7 +254,7 @@ class BatchExplainer(Closing):
                 raise
             if count == 1 and isinstance(fault, OutOfMemoryError):
                 raise OutOfMemoryError(
-                    f"{device} has no memory for even one picture at once "
+                    f"{device} has no memory for even one image at once "
                     f"({first_line(error)}); use --device cpu, or a smaller network with --model."
                 ) from error
             if not isinstance(fault, OutOfMemoryError):
@@ -265,7 +265,7 @@ class BatchExplainer(Closing):
         return None
 
     def _move_to_cpu(self, fault: EngineError) -> None:
-        """Go on with the plain engine on the CPU, for the rest of the pictures.
+        """Go on with the plain engine on the CPU, for the rest of the images.
 
         Raises:
             EngineError: The fault, where that is what has failed.

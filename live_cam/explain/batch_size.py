@@ -1,4 +1,4 @@
-"""How many pictures a device has room for."""
+"""How many images a device has room for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import torch
 
 _MOST_ON_CPU: Final = 8
-"""Pictures: more at once are not explained faster there, and only come later."""
+"""Images: more at once are not explained faster there, and only come later."""
 _MOST: Final = 64
 _BYTES_PER_PIXEL: Final = 1500
 """Of the network's input. Measured on a CPU: 600 for VGG-19, whose first layers are the largest."""
@@ -16,7 +16,7 @@ _SHARE_OF_MEMORY: Final = 0.5
 
 
 def room_for(pixels: int, device: torch.device) -> int:
-    """Return how many pictures a device may explain at once.
+    """Return how many images a device may explain at once.
 
     Args:
         pixels: Of the network's input.

@@ -33,7 +33,7 @@ _PAUSES: Final = (2.0, 5.0, 10.0, 20.0, 60.0)
 class Explainer(Closing):
     """Explains frames by the network that the settings name.
 
-    torch is imported by `load`, not before: the first picture is on the screen by then.
+    torch is imported by `load`, not before: the first image is on the screen by then.
 
     Attributes:
         activity: What it is busy with before it can explain; None once it can.
@@ -122,7 +122,7 @@ class Explainer(Closing):
         self.activity = activity
 
     def _warn(self, text: str) -> None:
-        """Say what went wrong, on the picture too; without the reason, which is long."""
+        """Say what went wrong, on the image too; without the reason, which is long."""
         self._say(text)
         self._warning.show(text.partition(" (")[0], _WARNING_SECONDS)
 
@@ -276,7 +276,7 @@ class Explainer(Closing):
         if settings.headless or settings.every_frame:
             return EngineError(f"{text} Use a smaller network with --model, or end other programs.")
         if not self._failed:
-            self._say(f"Showing the picture alone: {text}")
+            self._say(f"Showing the image alone: {text}")
         self._again_at = time.monotonic() + _PAUSES[min(self._failed, len(_PAUSES) - 1)]
         self._failed += 1
         self.activity = f"no explanation: {fault}".partition(" (")[0]

@@ -32,19 +32,19 @@ _SOFTNESS: Final = 1 / 40
 
 
 class FaithfulnessCheck:
-    """Checks one explanation in N: its two masked pictures travel with the next frame."""
+    """Checks one explanation in N: its two masked images travel with the next frame."""
 
     def __init__(self, every: int) -> None:
         """Take N, at least 1."""
         self._every = every
         self._since = 0
         self._checked: Explanation | None = None
-        self.pictures: Tensor | None = None
+        self.images: Tensor | None = None
         """2×3×H×W: what the network is to be asked next; None: nothing."""
         self.latest: Check | None = None
 
     def consider(self, x: Tensor, explanation: Explanation) -> None:
-        """Take note of an explanation, and make its masked pictures if it is its turn.
+        """Take note of an explanation, and make its masked images if it is its turn.
 
         Args:
             x: 1×3×H×W float32, normalised: what the network saw.
@@ -52,21 +52,21 @@ class FaithfulnessCheck:
         """
         self._since += 1
         news = self.latest is None or self.latest.class_index != explanation.class_index
-        if self.pictures is not None or (self._since < self._every and not news):
+        if self.images is not None or (self._since < self._every and not news):
             return
         self._since = 0
         mask = hot_mask(explanation.heatmap, x.shape[-1], x.shape[-2])
         hot = torch.from_numpy(mask).to(x.device)
-        self.pictures = torch.cat([masked(x, 1 - hot), masked(x, hot)])
+        self.images = torch.cat([masked(x, 1 - hot), masked(x, hot)])
         self._checked = explanation
 
     def give_up(self) -> None:
-        """Ask nothing of the masked pictures: the network has no finite answer."""
-        self._checked = self.pictures = None
+        """Ask nothing of the masked images: the network has no finite answer."""
+        self._checked = self.images = None
 
     def conclude(self, logits: Tensor, labels: Sequence[str]) -> None:
-        """Take what the network says of the two pictures: 2×C logits."""
-        checked, self._checked, self.pictures = self._checked, None, None
+        """Take what the network says of the two images: 2×C logits."""
+        checked, self._checked, self.images = self._checked, None, None
         if checked is None:
             return
         scores = logits.softmax(dim=1)

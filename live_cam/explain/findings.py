@@ -1,4 +1,4 @@
-"""What a network says of a batch of pictures, whoever asks: the live loop, stills or a video."""
+"""What a network says of a batch of images, whoever asks: the live loop, stills or a video."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Asked(Protocol):
 
 
 class Findings(NamedTuple):
-    """What the network says of N pictures. To be read before it is asked again."""
+    """What the network says of N images. To be read before it is asked again."""
 
     logits: Tensor
     """N×C float32."""
@@ -49,32 +49,32 @@ class Findings(NamedTuple):
     labels: Sequence[str]
     """The classes' names."""
 
-    def scores(self, picture: int = 0) -> Tensor:
-        """Return the C softmax probabilities of one of the pictures."""
-        return self.logits[picture].softmax(dim=0)
+    def scores(self, image: int = 0) -> Tensor:
+        """Return the C softmax probabilities of one of the images."""
+        return self.logits[image].softmax(dim=0)
 
     def explanation(
         self,
-        picture: int,
+        image: int,
         region: Region,
         timer: StageTimer,
         *,
         index: int = 0,
         timestamp: float = 0.0,
     ) -> Explanation:
-        """Explain one of the pictures.
+        """Explain one of the images.
 
         Args:
-            picture: Its place in the batch.
+            image: Its place in the batch.
             region: Which part of it the network saw.
             timer: Is told how long making the maps took, and tells how long everything did.
-            index: `Frame.index` of the picture.
+            index: `Frame.index` of the image.
             timestamp: `Frame.timestamp` of it, in seconds.
         """
         with timer.stage("maps"):
-            first, *others = self.answers(picture)
-        scores = self.scores(picture)
-        explained = prediction(scores, self.classes[picture], self.labels)
+            first, *others = self.answers(image)
+        scores = self.scores(image)
+        explained = prediction(scores, self.classes[image], self.labels)
         best = scores.topk(min(TOP_K, len(self.labels))).indices.tolist()
         return Explanation(
             heatmap=first.heatmap,
@@ -105,16 +105,16 @@ def ask(
     ranks: Sequence[int] = (),
     ranking: Ranking | None = None,
 ) -> Findings:
-    """Ask a question of a batch of pictures: one forward pass, one batched gradient.
+    """Ask a question of a batch of images: one forward pass, one batched gradient.
 
     Args:
         asked: Who explains.
         x: N×3×H×W float32, normalised as the network wants it, on its device.
-        question: What is asked of each picture.
+        question: What is asked of each image.
         labels: The names of the network's classes.
         timer: Is told how long it took.
-        ranks: The classes that are shown as the most probable ones for now; none: each picture's.
-        ranking: Says which feature maps are the strongest; None: each picture's own.
+        ranks: The classes that are shown as the most probable ones for now; none: each image's.
+        ranking: Says which feature maps are the strongest; None: each image's own.
 
     Raises:
         UsageError: A class does not exist.
@@ -126,8 +126,8 @@ def ask(
         return _plain(result, question.methods[0], labels)
     evidence = asked.evidence(x, torch.tensor(classes), timer)
 
-    def maps(picture: int) -> list[Answer]:
-        return answers(evidence.of(picture), question, labels, ranks, ranking)
+    def maps(image: int) -> list[Answer]:
+        return answers(evidence.of(image), question, labels, ranks, ranking)
 
     return Findings(evidence.logits, evidence.classes[:, 0].tolist(), maps, labels)
 
@@ -152,15 +152,15 @@ def ask_each(
     results = [read_back(cam(x, index, timer)) for index in wanted]
     each = [_plain(result, question.methods[0], labels) for result in results]
     first = each[0]
-    return first._replace(answers=lambda picture: [one.answers(picture)[0] for one in each])
+    return first._replace(answers=lambda image: [one.answers(image)[0] for one in each])
 
 
 def _plain(result: CAMResult, method: str, labels: Sequence[str]) -> Findings:
     classes = result.class_index.tolist()
 
-    def maps(picture: int) -> list[Answer]:
-        scores = result.logits[picture].softmax(dim=0)
-        explained = prediction(scores, classes[picture], labels)
-        return [answer(result.cam[picture], method, f"{method} for", explained)]
+    def maps(image: int) -> list[Answer]:
+        scores = result.logits[image].softmax(dim=0)
+        explained = prediction(scores, classes[image], labels)
+        return [answer(result.cam[image], method, f"{method} for", explained)]
 
     return Findings(result.logits, classes, maps, labels)

@@ -111,7 +111,7 @@ class Inquiry(Closing):
         """Whether another look at the same frame would say more than the last one."""
         return (
             question != self._answered
-            or (self._check is not None and self._check.pictures is not None)
+            or (self._check is not None and self._check.images is not None)
             or (self._forgetful is not None and not self._forgetful.done)
             or (self._standings is not None and question.ranked and self._standings.overdue)
         )
@@ -143,9 +143,9 @@ class Inquiry(Closing):
         self._standings = self._standings and Standings()
 
     def _found(self, x: Tensor, frame: Frame, question: Question, timer: StageTimer) -> Findings:
-        """Ask of a frame, and of the pictures that travel with it."""
+        """Ask of a frame, and of the images that travel with it."""
         ranks = self._standings.ranks if self._standings else ()
-        pending = self._check.pictures if self._check else None
+        pending = self._check.images if self._check else None
         batch = x if pending is None else torch.cat([x, pending])
         try:
             found = self._ask(batch, frame, question, ranks, timer)

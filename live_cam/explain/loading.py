@@ -1,4 +1,4 @@
-"""The network that the settings name, on its device, with what makes pictures into its input."""
+"""The network that the settings name, on its device, with what makes images into its input."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def load_network(
     """Choose the device and load the network.
 
     Args:
-        settings: Which network, weights, layer and device, and what of a picture it sees.
+        settings: Which network, weights, layer and device, and what of an image it sees.
         say: Told what the user must know, a sentence a call.
         busy: Told what takes a while.
 

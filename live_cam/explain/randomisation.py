@@ -1,4 +1,4 @@
-"""The same picture through a network that has forgotten what it learnt.
+"""The same image through a network that has forgotten what it learnt.
 
 The cascading randomisation of Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 4: a
 map that stays as it was does not show what the network knows.

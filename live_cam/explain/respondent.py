@@ -1,4 +1,4 @@
-"""Who answers questions about pictures: an engine, or a method or layers that no engine knows."""
+"""Who answers questions about images: an engine, or a method or layers that no engine knows."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ class Respondent(Closing):
         self._key: tuple[object, ...] = ()
 
     def ask(self, x: Tensor, question: Question, timer: StageTimer, batch: int) -> Findings:
-        """Answer a question of a batch of pictures.
+        """Answer a question of a batch of images.
 
         Args:
             x: N×3×H×W float32, normalised as the network wants it, on its device.
-            question: What is asked of each picture.
+            question: What is asked of each image.
             timer: Is told how long it took.
-            batch: How many changed pictures a method that perturbs them may look at at once.
+            batch: How many changed images a method that perturbs them may look at at once.
 
         Raises:
             UsageError: A class does not exist, or nothing answers such a question.
@@ -160,7 +160,7 @@ class Respondent(Closing):
 
 
 def perturbs(question: Question) -> bool:
-    """Whether its method asks the network about changed pictures, for each feature map anew."""
+    """Whether its method asks the network about changed images, for each feature map anew."""
     return question.methods[0] not in METHODS
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from live_cam.live.pointing import PointerEvent
 
 _LEAST_DRAG: Final = 0.01
-"""Of the picture's sides: who moves the mouse by less has clicked."""
+"""Of the image's sides: who moves the mouse by less has clicked."""
 _LAYOUTS: Final = ("overlay", "heatmap", "camera", "split")
 
 
@@ -207,10 +207,10 @@ def _help_text(action: Action) -> str:
 
 ACTIONS: Final = (
     Action("quit", ("q", "esc"), "quit (or Esc)", _quit),
-    Action("freeze", ("space",), "freeze the picture", _freeze),
+    Action("freeze", ("space",), "freeze the image", _freeze),
     Action("snapshot", ("s",), "save a snapshot", _snapshot),
     Action("record", ("r",), "start or stop a recording", _record),
-    Action("mirror", ("m",), "mirror the picture", _mirror),
+    Action("mirror", ("m",), "mirror the image", _mirror),
     Action("stronger", ("+",), "stronger heatmap", _stronger),
     Action("weaker", ("-",), "weaker heatmap", _weaker),
     Action("method", ("c",), "next method", _next_method),
@@ -260,7 +260,7 @@ def press(controls: Controls, key: str) -> str | None:
 
 
 def status_of(controls: Controls) -> Status:
-    """Say what the picture shows of the controls; the figures of the run are for others to add."""
+    """Say what the image shows of the controls; the figures of the run are for others to add."""
     return Status(
         view=controls.view,
         locked=bool(controls.locked),

@@ -22,7 +22,7 @@ def check_live(chosen: Settings) -> None:
     if chosen.every_frame and chosen.source.isdecimal():
         raise UsageError(
             f"--every-frame does not go with camera {chosen.source}, which never waits; "
-            "use it with a video file or pictures, or leave it out."
+            "use it with a video file or images, or leave it out."
         )
     check_engine(chosen)
     if chosen.full_screen and chosen.headless:

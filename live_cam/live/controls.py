@@ -18,7 +18,7 @@ _SUGGESTIONS: Final = 6
 
 @dataclass(slots=True)
 class Controls:
-    """The state that keys change, and what of the picture they refer to."""
+    """The state that keys change, and what of the image they refer to."""
 
     view: str = "overlay"
     """One of `settings.VIEWS`."""
@@ -51,18 +51,18 @@ class Controls:
     top: tuple[Prediction, ...] = ()
     """The most probable classes as they are shown; set by the loop."""
     panes: tuple[Region, ...] = ()
-    """Where the feature maps are shown, in shares of the picture; set by the loop."""
+    """Where the feature maps are shown, in shares of the image; set by the loop."""
     pointer: tuple[float, float] = (0.0, 0.0)
-    """Where the mouse is, in shares of the picture's width and height."""
+    """Where the mouse is, in shares of the image's width and height."""
     pressed: tuple[float, float] | None = None
     """Where its button was pressed; None: it is not pressed."""
 
     alpha: float = 0.45
     """Weight of the heatmap's colours, in `settings.ALPHA`."""
     mirror: bool = False
-    """Whether the picture is drawn mirrored."""
+    """Whether the image is drawn mirrored."""
     frozen: bool = False
-    """Whether the picture stands still."""
+    """Whether the image stands still."""
     help: bool = False
     """Whether the help card is shown."""
     recording: bool = False

@@ -48,7 +48,7 @@ class _EndedError(Exception):
 
 
 class LivePipeline:
-    """Frames in, explanations on them, pictures out: to a window, a recording and a log.
+    """Frames in, explanations on them, images out: to a window, a recording and a log.
 
     The source and the explainer run in threads of their own (`live_cam.live.schedule`); drawing and
     the window stay in the thread that calls `run`, since macOS allows windows in the main thread
@@ -63,7 +63,7 @@ class LivePipeline:
         """Someone who watches the loop and does not touch it."""
 
         def shown(self, shown: Shown) -> None:
-            """Take note of a new picture that is out, in the main thread."""
+            """Take note of a new image that is out, in the main thread."""
 
         def explained(self, frame: Frame, explanation: Explanation) -> None:
             """Take note of an explanation, in the explainer's thread."""
@@ -183,31 +183,31 @@ class LivePipeline:
         self._game.note(self.controls.target, (x + 0.5) / width, (y + 0.5) / height)
         self._recording.log(explanation, (width - 1 - x if self.controls.mirror else x, y))
 
-    # ---- pictures ------------------------------------------------------------------------------
+    # ---- images ------------------------------------------------------------------------------
 
     def _next(self, schedule: Schedule) -> Shown | None:
         """Return what to show next; None if nothing new came for a moment."""
         if self._settings.every_frame and self._recording.busy:
-            # Each picture is recorded: the next one waits for the disk, but no key does.
+            # Each image is recorded: the next one waits for the disk, but no key does.
             self._stop.wait(_KEY_INTERVAL)
             return None
         return schedule.next(_KEY_INTERVAL)
 
     def _advance(self, shown: Shown, source: Source) -> None:
-        """Show the next picture, and record it."""
+        """Show the next image, and record it."""
         self._shown = shown
         # A file waits on its first frame for the network; that wait is not part of the video.
         if not shown.waiting:
             self._limits.count(shown.frame)
             self._shown_meter.tick()
-        picture = self._draw(source, shown)
+        drawn = self._draw(source, shown)
         if not shown.waiting:
-            self._recording.write(picture, shown.frame.timestamp)
+            self._recording.write(drawn, shown.frame.timestamp)
         if self.observer:
             self.observer.shown(shown)
 
     def _refresh(self, source: Source, explanation: Explanation | None) -> None:
-        """Show the same picture again with what has changed meanwhile around it."""
+        """Show the same image again with what has changed meanwhile around it."""
         if self._window and self._shown and time.monotonic() - self._drawn_at >= _REFRESH_INTERVAL:
             self._shown = self._shown._replace(explanation=explanation)
             self._draw(source, self._shown)
@@ -215,16 +215,16 @@ class LivePipeline:
     def _draw(self, source: Source, shown: Shown) -> NDArray[np.uint8]:
         explanation = self._stabiliser.stabilise(shown.frame, shown.explanation, self._rested)
         self.controls.top = explanation.top if explanation else ()
-        picture = self._overlay.draw(shown.frame, explanation, self._status(source, shown))
+        drawn = self._overlay.draw(shown.frame, explanation, self._status(source, shown))
         self._drawn_at = time.monotonic()
-        height, width = picture.shape[:2]
+        height, width = drawn.shape[:2]
         self.controls.panes = tuple(pane.shares(width, height) for pane in self._overlay.panes)
         if self._window:
-            self._window.show(picture)
+            self._window.show(drawn)
         while self.controls.snapshots:
             self.controls.snapshots -= 1
-            self._recording.snapshot(picture)
-        return picture
+            self._recording.snapshot(drawn)
+        return drawn
 
     @property
     def _still(self) -> bool:
@@ -233,7 +233,7 @@ class LivePipeline:
 
     @property
     def _rested(self) -> float:
-        """For how many seconds nothing has changed but for noise since the last picture."""
+        """For how many seconds nothing has changed but for noise since the last image."""
         if self._frozen:
             return math.inf  # nothing may move there: it comes to rest at once
         return time.monotonic() - self._drawn_at if self._still else 0.0

@@ -1,4 +1,4 @@
-"""The mouse on the picture, and the game that is played with it."""
+"""The mouse on the image, and the game that is played with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PointerEvent(NamedTuple):
     kind: str
     """`PRESS` or `RELEASE` of the main button, or `MOVE`."""
     x: float
-    """Where, as a share of the picture's width, in [0, 1]."""
+    """Where, as a share of the image's width, in [0, 1]."""
     y: float
     """As a share of its height, in [0, 1]."""
 

@@ -1,7 +1,7 @@
 """Which frames are explained and shown: the newest one, or every one.
 
 Both schedules run the source and the explainer in threads of their own and hand the main thread
-what to show. In both, the source's first picture is out before the network is loaded.
+what to show. In both, the source's first image is out before the network is loaded.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Schedule(Protocol):
         """
 
     def load(self) -> None:
-        """Let the network be loaded: the first picture is out."""
+        """Let the network be loaded: the first image is out."""
 
     def freeze(self, frame: Frame) -> None:
         """Stand still on this frame, and explain it."""

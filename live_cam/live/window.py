@@ -1,4 +1,4 @@
-"""The window: shows pictures, gives the pressed keys, notices when it is closed.
+"""The window: shows images, gives the pressed keys, notices when it is closed.
 
 OpenCV's windows belong to the main thread; macOS ends programs that use them in another one.
 """
@@ -105,23 +105,23 @@ class Window(Closing):
         self._sized = False
         self._full_screen = False
         self._alive: set[int] = set()
-        self._picture_size = (1, 1)
+        self._image_size = (1, 1)
         self._pointer: deque[PointerEvent] = deque(maxlen=_REMEMBERED_EVENTS)
 
-    def show(self, picture: NDArray[np.uint8]) -> None:
-        """Show a picture; the first one sets the window's size. Nothing happens once closed.
+    def show(self, image: NDArray[np.uint8]) -> None:
+        """Show an image; the first one sets the window's size. Nothing happens once closed.
 
         Args:
-            picture: H×W×3 uint8, BGR.
+            image: H×W×3 uint8, BGR.
         """
         # A window that the user has closed would come back.
         if self.closed:
             return
         if not self._sized:
-            cv2.resizeWindow(self._title, *_fitted(picture.shape[1], picture.shape[0]))
+            cv2.resizeWindow(self._title, *_fitted(image.shape[1], image.shape[0]))
             self._sized = True
-        self._picture_size = picture.shape[1], picture.shape[0]
-        cv2.imshow(self._title, picture)
+        self._image_size = image.shape[1], image.shape[0]
+        cv2.imshow(self._title, image)
 
     def poll(self, timeout_ms: int = 1) -> str | None:
         """Let the window system work, and take a pressed key.
@@ -142,14 +142,14 @@ class Window(Closing):
         return key_name(cv2.waitKeyEx(max(1, timeout_ms)))
 
     def pointer_events(self) -> list[PointerEvent]:
-        """Take what the mouse did over the picture since the last call, in its order."""
+        """Take what the mouse did over the image since the last call, in its order."""
         return [self._pointer.popleft() for _ in range(len(self._pointer))]
 
     def _note_pointer(self, event: int, x: int, y: int, _flags: int, _data: object) -> None:
-        # Places come in pixels of the picture, however large the window is.
+        # Places come in pixels of the image, however large the window is.
         kind = _POINTER_KINDS.get(event)
         if kind:
-            width, height = self._picture_size
+            width, height = self._image_size
             across, down = (x + 0.5) / width, (y + 0.5) / height
             self._pointer.append(
                 PointerEvent(kind, min(max(across, 0.0), 1.0), min(max(down, 0.0), 1.0))
@@ -164,7 +164,7 @@ class Window(Closing):
     def full_screen(self, wanted: bool) -> None:
         if self.closed or wanted == self._full_screen:
             return
-        # A window that fills the screen before its first picture would be sized down again.
+        # A window that fills the screen before its first image would be sized down again.
         if wanted and not self._sized:
             return
         mode = cv2.WINDOW_FULLSCREEN if wanted else cv2.WINDOW_NORMAL
@@ -224,7 +224,7 @@ def key_name(code: int) -> str | None:
 
 
 def _fitted(width: int, height: int) -> tuple[int, int]:
-    """Shrink a picture's size, where needed, to the largest window that fits on a screen."""
+    """Shrink an image's size, where needed, to the largest window that fits on a screen."""
     scale = min(1.0, _MAX_SIZE[0] / width, _MAX_SIZE[1] / height)
     return max(1, round(scale * width)), max(1, round(scale * height))
 

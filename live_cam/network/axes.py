@@ -2,7 +2,7 @@
 
 Convolutional networks hold their features as N×C×H×W, Swin as N×H×W×C, and other vision
 transformers as N×T×C, where tokens without a place come before those that have one. No size tells
-these apart; `live_cam.network.axis_tracing` follows each axis from the picture on.
+these apart; `live_cam.network.axis_tracing` follows each axis from the image on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Part(NamedTuple):
     """What an axis counts, or some of its digits: of rows, which window or which row in it."""
 
     letter: str
-    """N pictures, C channels, H rows, W columns, `-` unknown."""
+    """N images, C channels, H rows, W columns, `-` unknown."""
     size: int
     """How many values it has."""
     unit: int
@@ -60,7 +60,7 @@ class Axis:
         """The letter of what it counts; T for rows by columns, `-` for anything else."""
         parts = [part for part in self.parts if part.size > 1] or self.parts[:1]
         letters = "".join(part.letter for part in parts)
-        # The window says, if roughly, where in the picture; the row in the window alone does not.
+        # The window says, if roughly, where in the image; the row in the window alone does not.
         if letters in ("H", "W", "HW") and all(
             part.size * part.unit == part.extent for part in parts
         ):
@@ -110,12 +110,12 @@ class Axes:
 
     @property
     def are_maps(self) -> bool:
-        """Whether it is known of each feature where in the picture it lies."""
+        """Whether it is known of each feature where in the image it lies."""
         return sorted(self.roles) in (sorted("NCHW"), sorted("NCT"))
 
     @property
     def placeless(self) -> int:
-        """How many tokens lie nowhere in the picture."""
+        """How many tokens lie nowhere in the image."""
         return sum(axis.placeless for axis in self.each)
 
     def as_maps(self, features: Tensor) -> Tensor:

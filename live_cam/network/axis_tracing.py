@@ -1,6 +1,6 @@
-"""Follows the axes of a picture through a network, function by function, in one forward pass.
+"""Follows the axes of an image through a network, function by function, in one forward pass.
 
-The picture is N×3×H×W, and each function on the way says what it does to the axes: a convolution
+The image is N×3×H×W, and each function on the way says what it does to the axes: a convolution
 makes channels of the second one, a linear layer of the last one, a permutation moves them, a
 reshape merges them or takes them apart. What sums over them (attention's products) loses them;
 they come back with what is added to it around it.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class AxesFollower(TorchFunctionMode):
-    """Follows the axes of pictures through everything that torch does inside its `with` block.
+    """Follows the axes of images through everything that torch does inside its `with` block.
 
     Example:
         with AxesFollower(x) as follower:
@@ -32,7 +32,7 @@ class AxesFollower(TorchFunctionMode):
     """
 
     def __init__(self, x: Tensor) -> None:
-        """Begin with pictures.
+        """Begin with images.
 
         Args:
             x: N×3×H×W: the very tensor that is given to the network.

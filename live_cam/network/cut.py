@@ -69,7 +69,7 @@ def cut(module: nn.Module, layer: str) -> Cut:
 
 
 def _defaults(module: nn.Module) -> dict[str, object]:
-    """Return what the network takes beside the picture, as it is when nobody gives it."""
+    """Return what the network takes beside the image, as it is when nobody gives it."""
     parameters = inspect.signature(module.forward).parameters.values()
     return {
         each.name: each.default

@@ -183,7 +183,7 @@ class Precision:
             self.lower_scale(hopeless=not bool(finite_score))
 
     def gradients(self, scores: Tensor, activation: Tensor) -> Tensor:
-        """Return the gradients of several scores of each picture, by one batched backward pass.
+        """Return the gradients of several scores of each image, by one batched backward pass.
 
         Args:
             scores: N×Q, with a tape.

@@ -20,7 +20,7 @@ class Preprocessor:
     """Makes frames into what a network was trained on.
 
     By default the whole frame is squashed into the network's input, as the Grad-CAM authors' code
-    does, so that every part of the picture can speak for a class.
+    does, so that every part of the image can speak for a class.
     """
 
     def __init__(

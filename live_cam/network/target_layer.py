@@ -56,7 +56,7 @@ def find_target_layer(module: nn.Module, example: Tensor, name: str | None = Non
     - where tokens without a place (the class token) are among them, the scores must depend on the
       others, too: behind a vision transformer's last attention they no longer do.
 
-    What axes features have, and which tokens have a place, is followed from the picture on.
+    What axes features have, and which tokens have a place, is followed from the image on.
 
     Args:
         module: A classification network in `eval()`.
@@ -132,7 +132,7 @@ class _Trace:
         spread = [each for each in self._computed() if _is_spread(each)]
         if spread and not set("HWT") & set(spread[-1].axes.roles):
             raise UsageError(
-                f"where in the picture the features of {type(module).__name__} lie cannot be "
+                f"where in the image the features of {type(module).__name__} lie cannot be "
                 f"followed up to {spread[-1].name!r}; name a layer before with --layer."
             )
         for each in reversed(spread):

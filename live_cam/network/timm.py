@@ -43,7 +43,7 @@ class TimmRecipe:
 
         Raises:
             UsageError: There is none of that name (the message names the closest ones), or it is
-                not for pictures of three channels.
+                not for images of three channels.
             WeightsError: timm is not installed.
         """
         self.name = name
@@ -54,7 +54,7 @@ class TimmRecipe:
         channels, *size = data["input_size"]
         if channels != len("RGB"):
             raise UsageError(
-                f"{name} sees pictures of {channels} channels; choose a network for red, green "
+                f"{name} sees images of {channels} channels; choose a network for red, green "
                 "and blue."
             )
         self.input_size = (size[0], size[1])

@@ -1,4 +1,4 @@
-"""Drawing: the heatmap, what the network says, and how the run is doing, on one picture.
+"""Drawing: the heatmap, what the network says, and how the run is doing, on one image.
 
 `heatmap` enlarges the map, `colours` colours and blends it, `views` are the ways to look at it,
 composed of `panes`; `layout` decides where each card lies, `cards` and `key_card` what each looks
@@ -28,12 +28,12 @@ __all__ = ["Overlay", "blend_heatmap", "peak", "to_frame"]
 
 
 class Overlay:
-    """Draws finished pictures.
+    """Draws finished images.
 
-    Between two explanations only the picture changes, so the colours of the latest one are kept.
+    Between two explanations only the image changes, so the colours of the latest one are kept.
 
     Attributes:
-        panes: Where single feature maps lie in the picture drawn last, the strongest first.
+        panes: Where single feature maps lie in the image drawn last, the strongest first.
 
     Args:
         colormap: One of `settings.COLORMAPS`.
@@ -50,17 +50,17 @@ class Overlay:
     def draw(
         self, frame: Frame, explanation: Explanation | None, status: Status
     ) -> NDArray[np.uint8]:
-        """Draw one picture.
+        """Draw one image.
 
         Args:
-            frame: The picture to draw on. Left as it is.
+            frame: The image to draw on. Left as it is.
             explanation: What the network says about it or a little earlier one; None: nothing
                 yet.
             status: What is said about the run; its `alpha`, `mirror` and `theme` apply to the
-                picture.
+                image.
 
         Returns:
-            A new H×W×3 uint8 picture of the frame's size, BGR.
+            A new H×W×3 uint8 image of the frame's size, BGR.
 
         Raises:
             ValueError: The frame's image or the heatmap is not of the kind agreed on.
@@ -73,9 +73,9 @@ class Overlay:
         bars = [card.rectangle.y for card in placed if card.name == "status"]
         bottom = min(bars, default=height)
         scene = Scene(frame.image, explanation, status, bottom, self._painter)
-        picture = VIEWS[status.view](scene)
+        drawn = VIEWS[status.view](scene)
         self.panes = tuple(scene.places)
         self._painter.forget_unused()
         for card in placed:
-            card.sprite.paste(picture, card.rectangle.x, card.rectangle.y)
-        return picture
+            card.sprite.paste(drawn, card.rectangle.x, card.rectangle.y)
+        return drawn

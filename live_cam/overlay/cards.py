@@ -1,4 +1,4 @@
-"""What each card on the picture looks like. Where it lies is `layout`'s business.
+"""What each card on the image looks like. Where it lies is `layout`'s business.
 
 Every function paints one card, and gives back None where it cannot be made to fit its room.
 """
@@ -35,7 +35,7 @@ def label_card(
         probability: Its probability in words, which is never shortened.
         shares: Its probability, in [0, 1], for the bar; a second one is what remains of it.
         lines: More of it below: each a text, and whether it is read with the label.
-        style: The picture's style.
+        style: The image's style.
         max_width: The room in pixels.
 
     Returns:
@@ -76,7 +76,7 @@ def bars_card(
 
     Args:
         entries: Label, probability in words, and in [0, 1]; best first.
-        style: The picture's style.
+        style: The image's style.
         width: The card's width in pixels.
 
     Returns:
@@ -112,7 +112,7 @@ def badge(sign: str, text: str, style: Style) -> Sprite:
         sign: `recording` for a red dot, `frozen` for two upright bars, `shuffled` for squares in
             disorder.
         text: What stands beside it.
-        style: The picture's style.
+        style: The image's style.
 
     Returns:
         The badge.
@@ -149,7 +149,7 @@ def pill(text: str, size: int, style: Style, max_width: int) -> Sprite | None:
     Args:
         text: The message; shortened where it does not fit.
         size: The font's size in pixels.
-        style: The picture's style.
+        style: The image's style.
         max_width: The room in pixels.
 
     Returns:
@@ -173,7 +173,7 @@ def status_bar(items: tuple[str, ...], style: Style, width: int) -> Sprite | Non
 
     Args:
         items: What to say; each is shortened where it alone is wider than a row.
-        style: The picture's style.
+        style: The image's style.
         width: The bar's width in pixels.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The colours of a heatmap, and how they are laid over a picture."""
+"""The colours of a heatmap, and how they are laid over an image."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def blend_heatmap(
     alpha: float = 0.45,
     colormap: str = "jet",
 ) -> NDArray[np.uint8]:
-    """Lay a heatmap's colours over a picture: `image * (1 - alpha) + colours * alpha`.
+    """Lay a heatmap's colours over an image: `image * (1 - alpha) + colours * alpha`.
 
     Args:
         image: H×W×3 uint8, BGR. Left as it is.
-        heatmap: h×w float32 in [0, 1]; enlarged to the picture.
+        heatmap: h×w float32 in [0, 1]; enlarged to the image.
         alpha: Weight of the colours, in [0, 1].
         colormap: One of `settings.COLORMAPS`.
 
     Returns:
-        A new H×W×3 uint8 picture, BGR.
+        A new H×W×3 uint8 image, BGR.
 
     Raises:
-        ValueError: The picture or the heatmap is not of this kind.
+        ValueError: The image or the heatmap is not of this kind.
         UsageError: `alpha` is out of range, or there is no such colormap.
     """
     check_image(image)
@@ -84,7 +84,7 @@ def colour_map(
 
 
 def blend(image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: float) -> NDArray[np.uint8]:
-    """Mix two pictures: `image * (1 - alpha) + colours * alpha`, rounded.
+    """Mix two images: `image * (1 - alpha) + colours * alpha`, rounded.
 
     Args:
         image: H×W×3 uint8. Left as it is.
@@ -92,7 +92,7 @@ def blend(image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: float) ->
         alpha: Weight of the colours, in [0, 1].
 
     Returns:
-        A new H×W×3 uint8 picture.
+        A new H×W×3 uint8 image.
 
     Raises:
         UsageError: `alpha` is out of range.
@@ -106,19 +106,19 @@ def signed_layer(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Make a signed heatmap ready to be laid over a frame, by `lay`.
 
-    Where it says nothing its colour is grey, which laid over the picture would be fog: there it
+    Where it says nothing its colour is grey, which laid over the image would be fog: there it
     is nearly transparent, unless its colours are wanted alone.
 
     Args:
         heatmap: h×w float32 from -1 (blue) by 0 (grey) to 1 (red).
         width: The frame's width in pixels, at least 1.
         height: The frame's height in pixels, at least 1.
-        alpha: Weight of a heatmap's colours, in [0, 1]. Since most of the picture stays bare, what
+        alpha: Weight of a heatmap's colours, in [0, 1]. Since most of the image stays bare, what
             is coloured is more so.
         region: Which part of the frame the heatmap covers.
 
     Returns:
-        The colours, multiplied by their weight, and how much of the picture shows through, 0 to
+        The colours, multiplied by their weight, and how much of the image shows through, 0 to
         255: both height×width×3 uint8.
 
     Raises:
@@ -141,15 +141,15 @@ def signed_layer(
 def lay(
     image: NDArray[np.uint8], colours: NDArray[np.uint8], through: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """Lay a layer over a picture: `image * through / 255 + colours`.
+    """Lay a layer over an image: `image * through / 255 + colours`.
 
     Args:
         image: H×W×3 uint8. Left as it is.
         colours: H×W×3 uint8, multiplied by their weight.
-        through: H×W×3 uint8: how much of the picture shows through.
+        through: H×W×3 uint8: how much of the image shows through.
 
     Returns:
-        A new H×W×3 uint8 picture.
+        A new H×W×3 uint8 image.
     """
     return np.asarray(cv2.add(cv2.multiply(image, through, scale=1 / 255), colours), np.uint8)
 
@@ -184,10 +184,10 @@ def check_colormap(colormap: str) -> None:
         )
 
 
-def _resized(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    if picture.shape[:2] == (height, width):
-        return picture
-    resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+def _resized(drawn: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    if drawn.shape[:2] == (height, width):
+        return drawn
+    resized = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized, np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""From a heatmap of a few cells to the pixels of a picture."""
+"""From a heatmap of a few cells to the pixels of an image."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def peak(
     mirror: bool = False,
     region: Region = WHOLE,
 ) -> tuple[int, int]:
-    """Find where in the drawn picture the heatmap is highest, without drawing it.
+    """Find where in the drawn image the heatmap is highest, without drawing it.
 
     Where the enlarged map overshoots 1 and is clipped to a plateau, this is the place of the
     highest value before clipping. The peak of a flat map is its first pixel.
@@ -68,11 +68,11 @@ def peak(
         heatmap: h×w float32 in [0, 1].
         width: The frame's width in pixels, at least 1.
         height: The frame's height in pixels, at least 1.
-        mirror: Whether the picture is drawn mirrored.
+        mirror: Whether the image is drawn mirrored.
         region: Which part of the frame, unmirrored, the heatmap covers.
 
     Returns:
-        The column, from the left of the picture as drawn, and the row, both from 0, in pixels.
+        The column, from the left of the image as drawn, and the row, both from 0, in pixels.
 
     Raises:
         ValueError: The heatmap or the size is not of this kind.
@@ -98,7 +98,7 @@ def peak(
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
-    """Refuse what is not a picture.
+    """Refuse what is not an image.
 
     Args:
         image: Anything array-like; expected is H×W×3 uint8, BGR, of at least one pixel.
@@ -107,7 +107,7 @@ def check_image(image: NDArray[np.uint8]) -> None:
         ValueError: It is something else; the message says what.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ValueError(f"expected a picture of H×W×3 uint8 (BGR), got {_described(image)}")
+        raise ValueError(f"expected an image of H×W×3 uint8 (BGR), got {_described(image)}")
 
 
 def check_heatmap(heatmap: NDArray[np.float32]) -> None:

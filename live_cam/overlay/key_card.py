@@ -19,7 +19,7 @@ def help_card(
 
     Args:
         keys: Pairs of key and meaning, at least one; an empty key is no key.
-        style: The picture's style.
+        style: The image's style.
         max_width: The room in pixels.
         max_height: The room in pixels.
 

@@ -1,4 +1,4 @@
-"""Where each card lies on the picture. No two overlap, and none reaches over the edge."""
+"""Where each card lies on the image. No two overlap, and none reaches over the edge."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 _NO_ROOM_FOR_KEYS = "too small for the keys: see the README"
 _NOTICE_HEIGHT = 0.78
-"""Where a notice ends, as a share of the picture's height."""
+"""Where a notice ends, as a share of the image's height."""
 _MAX_LABEL_SHARE = 0.6
 _MAX_LABEL_TEXT = 22
-"""The label card is at most this share of the picture's width, or this many times its font size:
+"""The label card is at most this share of the image's width, or this many times its font size:
 whichever is more."""
 _MIN_LABEL_SHARE = 0.5
-"""Of the picture's width: where the badges leave the label less, it goes below them."""
+"""Of the image's width: where the badges leave the label less, it goes below them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,17 +38,17 @@ class Placed:
     sprite: Sprite
     """The painted card."""
     rectangle: Rectangle
-    """Where it lies in the picture."""
+    """Where it lies in the image."""
 
 
 class Layout:
-    """The cards placed on a picture so far.
+    """The cards placed on an image so far.
 
     What comes first has its place for sure: a card that would overlap an earlier one or reach
-    over the picture's edge is left out.
+    over the image's edge is left out.
 
     Args:
-        width: The picture's width in pixels.
+        width: The image's width in pixels.
         height: Its height in pixels.
         style: Its style.
         margin: Pixels from its edge to a card.
@@ -106,16 +106,16 @@ class Layout:
 def lay_out(
     width: int, height: int, explanation: Explanation | None, status: Status
 ) -> list[Placed]:
-    """Paint the cards that a picture needs, and give each its place.
+    """Paint the cards that an image needs, and give each its place.
 
     Args:
-        width: The picture's width in pixels.
+        width: The image's width in pixels.
         height: Its height in pixels.
         explanation: What the network says; None: nothing yet.
         status: What is said about the run.
 
     Returns:
-        The cards, none overlapping another or the picture's edge. Where the picture is too
+        The cards, none overlapping another or the image's edge. Where the image is too
         small for all, those for the least important things are missing.
     """
     style = Style.of(width, height, status.theme)
@@ -135,14 +135,14 @@ def lay_out(
 def lay_out_answer(
     width: int, height: int, explanation: Explanation, status: Status, style: Style
 ) -> list[Placed]:
-    """Paint the cards of what the network says, and give each its place in a part of a picture.
+    """Paint the cards of what the network says, and give each its place in a part of an image.
 
     Args:
         width: The part's width in pixels.
         height: Its height in pixels.
         explanation: What the network says.
         status: What is said about the run.
-        style: The whole picture's style.
+        style: The whole image's style.
 
     Returns:
         As `lay_out`, with the places counted from the part's upper left corner.

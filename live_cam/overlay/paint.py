@@ -1,4 +1,4 @@
-"""Painting of cards: rounded boxes and text, laid over a picture as frosted glass, or bare."""
+"""Painting of cards: rounded boxes and text, laid over an image as frosted glass, or bare."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _FROST = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sprite:
-    """A painted card, ready to be laid over pictures.
+    """A painted card, ready to be laid over images.
 
-    Laid over, it shows `paint + sharp × picture + frosted × blurred picture`; the weights run
+    Laid over, it shows `paint + sharp × image + frosted × blurred image`; the weights run
     from 0 to 255.
     """
 
     paint: NDArray[np.uint8]
     """H×W×3, BGR, already multiplied by its opacity."""
     sharp: NDArray[np.uint8]
-    """H×W×3: how much of the picture shows through as it is: around the rounded corners."""
+    """H×W×3: how much of the image shows through as it is: around the rounded corners."""
     frosted: NDArray[np.uint8]
     """H×W×3: how much of it shows through blurred: wherever there is glass."""
 
@@ -52,15 +52,15 @@ class Sprite:
         """In pixels."""
         return int(self.paint.shape[0])
 
-    def paste(self, picture: NDArray[np.uint8], x: int, y: int) -> None:
-        """Lay the card over a picture, in place.
+    def paste(self, image: NDArray[np.uint8], x: int, y: int) -> None:
+        """Lay the card over an image, in place.
 
         Args:
-            picture: H×W×3 uint8, BGR.
-            x: The column of the card's left edge. The card must lie inside the picture.
+            image: H×W×3 uint8, BGR.
+            x: The column of the card's left edge. The card must lie inside the image.
             y: The row of its upper edge.
         """
-        covered = picture[y : y + self.height, x : x + self.width]
+        covered = image[y : y + self.height, x : x + self.width]
         coarse = (max(1, self.width // _FROST), max(1, self.height // _FROST))
         blurred = cv2.resize(
             cv2.resize(covered, coarse, interpolation=cv2.INTER_AREA), (self.width, self.height)
@@ -74,7 +74,7 @@ class Canvas:
     """A pane of glass with rounded corners and a fine edge, to paint one card on.
 
     Where the theme has no glass, whatever is painted casts a shadow instead, so that it stands
-    out from any picture.
+    out from any image.
 
     Args:
         width: In pixels.

@@ -1,4 +1,4 @@
-"""One picture for a report: the original, what the network says, and each class's map."""
+"""One image for a report: the original, what the network says, and each class's map."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from live_cam.explanation import Explanation
 
 _SIDE: Final = 640
-"""Pixels along the longer side of each pane, however small or large the picture is."""
+"""Pixels along the longer side of each pane, however small or large the image is."""
 _ASPECTS: Final = (0.5, 2.0)
 """A pane's width by its height: what is longer is centred in it, so that the bars stay readable."""
 _CHART_TEXT: Final = 1.5
@@ -52,7 +52,7 @@ class Panel:
     ) -> NDArray[np.uint8]:
         """Draw one.
 
-        The left column has the picture and the probabilities of the top classes below it; each of
+        The left column has the image and the probabilities of the top classes below it; each of
         the others a class's heatmap and its overlay.
 
         Args:
@@ -61,24 +61,24 @@ class Panel:
             network: What the network and its layer are called.
 
         Returns:
-            A new H×W×3 uint8 picture, BGR.
+            A new H×W×3 uint8 image, BGR.
         """
         small, pane = _fitted(image)
         gap, style = self._style.gap, self._style
         columns = 1 + len(explanations)
         size = columns * (pane[0] + gap) + gap, 2 * (pane[1] + gap) + gap
-        picture = np.full((size[1], size[0], 3), style.theme.glass, np.uint8)
+        drawn = np.full((size[1], size[0], 3), style.theme.glass, np.uint8)
         upper = Rectangle(gap, gap, *pane)
         lower = upper._replace(y=pane[1] + 2 * gap)
-        _place(picture, small, upper, "picture", style)
-        _chart(picture, explanations[0], network, lower, style)
+        _place(drawn, small, upper, "image", style)
+        _chart(drawn, explanations[0], network, lower, style)
         for said in explanations:
             upper, lower = (each._replace(x=each.x + pane[0] + gap) for each in (upper, lower))
             heatmap, overlay = (self._painted(small, said, each) for each in (1.0, self._alpha))
-            _place(picture, heatmap, upper, said.title, style)
-            _place(picture, overlay, lower, headline(said), style)
+            _place(drawn, heatmap, upper, said.title, style)
+            _place(drawn, overlay, lower, headline(said), style)
         self._painter.forget_unused()
-        return picture
+        return drawn
 
     def _painted(
         self, image: NDArray[np.uint8], said: Explanation, alpha: float
@@ -95,22 +95,22 @@ class Panel:
 
 
 def _place(
-    picture: NDArray[np.uint8],
     drawn: NDArray[np.uint8],
+    image: NDArray[np.uint8],
     where: Rectangle,
     title: str,
     style: Style,
 ) -> None:
-    """Copy a picture into the middle of its pane, and write what it is into a corner."""
-    height, width = drawn.shape[:2]
+    """Copy an image into the middle of its pane, and write what it is into a corner."""
+    height, width = image.shape[:2]
     x = where.x + (where.width - width) // 2
     y = where.y + (where.height - height) // 2
-    place(picture, drawn, Rectangle(x, y, width, height))
-    caption(picture, title, where, style)
+    place(drawn, image, Rectangle(x, y, width, height))
+    caption(drawn, title, where, style)
 
 
 def _fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Return the picture in the size in which it is shown, and its pane's width and height."""
+    """Return the image in the size in which it is shown, and its pane's width and height."""
     height, width = image.shape[:2]
     aspect = min(max(width / height, _ASPECTS[0]), _ASPECTS[1])
     pane = round(_SIDE * min(1.0, aspect)), round(_SIDE / max(1.0, aspect))
@@ -123,12 +123,12 @@ def _fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int
 
 
 def _chart(
-    picture: NDArray[np.uint8], said: Explanation, network: str, where: Rectangle, style: Style
+    drawn: NDArray[np.uint8], said: Explanation, network: str, where: Rectangle, style: Style
 ) -> None:
     """Draw the probabilities of the top classes as bars."""
     size = round(min(_CHART_TEXT * style.small, where.width / _CHART_LETTERS))
     card = bars_card(entries(said), replace(style, small=size), where.width - 2 * style.margin)
     if card is not None:
         y = where.y + (where.height - card.height) // 2
-        card.paste(picture, where.x + style.margin, y)
-    caption(picture, network, where, style)
+        card.paste(drawn, where.x + style.margin, y)
+    caption(drawn, network, where, style)

@@ -1,4 +1,4 @@
-"""Several pictures in one: where each lies, and the frame with a heatmap on it in any size."""
+"""Several images in one: where each lies, and the frame with a heatmap on it in any size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LARGE = 3
 class Painter:
     """Paints a frame with a heatmap on it, and remembers the colours of the maps in use.
 
-    Between two explanations only the picture changes. Panes of one size share its shrunk copy.
+    Between two explanations only the image changes. Panes of one size share its shrunk copy.
     """
 
     def __init__(self, colormap: str) -> None:
@@ -50,13 +50,13 @@ class Painter:
         seen: Region = WHOLE,
         theme: Theme,
     ) -> NDArray[np.uint8]:
-        """Return a new picture.
+        """Return a new image.
 
         Args:
             image: H×W×3 uint8, BGR.
             heatmap: h×w float32, as `heatmap.colour_map` takes it; None: the frame alone.
             alpha: Weight of the heatmap's colours, in [0, 1].
-            size: Width and height of the picture in pixels, not above the frame's; None: the
+            size: Width and height of the image in pixels, not above the frame's; None: the
                 frame's.
             signed: Whether the heatmap is.
             mirror: Whether left and right are swapped.
@@ -66,18 +66,18 @@ class Painter:
             theme: The line's colours.
         """
         image = self._sized(image, size or (image.shape[1], image.shape[0]))
-        picture = np.array(image, order="C")
+        drawn = np.array(image, order="C")
         x, y, width, height = seen.pixels(image.shape[1], image.shape[0])
         part = slice(y, y + height), slice(x, x + width)
         if heatmap is not None:
             kept = self._coloured(heatmap, image, alpha if signed else None, region)
             if kept.through is None:
-                picture[part] = blend(image[part], kept.colours[part], alpha)
+                drawn[part] = blend(image[part], kept.colours[part], alpha)
             else:
-                picture[part] = lay(image[part], kept.colours[part], kept.through[part])
+                drawn[part] = lay(image[part], kept.colours[part], kept.through[part])
         if (width, height) != (image.shape[1], image.shape[0]):
-            _outline(picture, Rectangle(x, y, width, height), theme)
-        return np.asarray(cv2.flip(picture, 1), np.uint8) if mirror else picture
+            _outline(drawn, Rectangle(x, y, width, height), theme)
+        return np.asarray(cv2.flip(drawn, 1), np.uint8) if mirror else drawn
 
     def _sized(self, image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
         if image is not self._image:
@@ -122,17 +122,17 @@ class _Kept(NamedTuple):
     """The map itself: the id of one that is gone may be reused."""
     colours: NDArray[np.uint8]
     through: NDArray[np.uint8] | None
-    """How much of the picture shows through each pixel; None: the same everywhere."""
+    """How much of the image shows through each pixel; None: the same everywhere."""
 
 
-def _outline(picture: NDArray[np.uint8], where: Rectangle, theme: Theme) -> None:
+def _outline(drawn: NDArray[np.uint8], where: Rectangle, theme: Theme) -> None:
     """Draw a line just outside a rectangle, so that it hides nothing of what is in it."""
-    inside = picture[where.y : where.y + where.height, where.x : where.x + where.width]
+    inside = drawn[where.y : where.y + where.height, where.x : where.x + where.width]
     kept = inside.copy()
-    thickness = max(1, round(min(picture.shape[:2]) / 240))
+    thickness = max(1, round(min(drawn.shape[:2]) / 240))
     corners = (where.x, where.y), (where.x + where.width - 1, where.y + where.height - 1)
-    cv2.rectangle(picture, *corners, theme.glass, 4 * thickness)
-    cv2.rectangle(picture, *corners, theme.edge, 2 * thickness)
+    cv2.rectangle(drawn, *corners, theme.glass, 4 * thickness)
+    cv2.rectangle(drawn, *corners, theme.edge, 2 * thickness)
     inside[:] = kept
 
 
@@ -208,44 +208,44 @@ def _moved(where: Rectangle, right: int) -> Rectangle:
 
 
 def canvas(like: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Return a picture of one colour.
+    """Return an image of one colour.
 
     Args:
         like: H×W×3 uint8: of this size.
         colour: BGR.
     """
     height, width = like.shape[:2]
-    picture = np.empty((height, width, 3), np.uint8)
+    drawn = np.empty((height, width, 3), np.uint8)
     # Row by row: pixel by pixel it takes twenty times as long.
-    picture.reshape(height, -1)[:] = np.tile(np.asarray(colour, np.uint8), width)
-    return picture
+    drawn.reshape(height, -1)[:] = np.tile(np.asarray(colour, np.uint8), width)
+    return drawn
 
 
-def place(picture: NDArray[np.uint8], pane: NDArray[np.uint8], where: Rectangle) -> None:
-    """Copy a pane into a picture; what reaches over its edge is cut off.
+def place(drawn: NDArray[np.uint8], pane: NDArray[np.uint8], where: Rectangle) -> None:
+    """Copy a pane into an image; what reaches over its edge is cut off.
 
     Args:
-        picture: H×W×3 uint8, changed in place.
+        drawn: H×W×3 uint8, changed in place.
         pane: Of the size of `where`.
         where: The pane's place.
     """
-    target = picture[
+    target = drawn[
         max(0, where.y) : where.y + where.height, max(0, where.x) : where.x + where.width
     ]
     target[:] = pane[: target.shape[0], : target.shape[1]]
 
 
-def caption(picture: NDArray[np.uint8], text: str, where: Rectangle, style: Style) -> None:
+def caption(drawn: NDArray[np.uint8], text: str, where: Rectangle, style: Style) -> None:
     """Write a name into the lower left corner of a pane, where it fits.
 
     Args:
-        picture: H×W×3 uint8, changed in place.
+        drawn: H×W×3 uint8, changed in place.
         text: The name.
         where: The pane's place.
-        style: The picture's style.
+        style: The image's style.
     """
     inset = max(2, style.gap // 2)
     sprite = cards.pill(text, style.small, style, where.width - 2 * inset)
     y = where.y + where.height - inset - (sprite.height if sprite else 0)
     if sprite and y >= max(0, where.y):
-        sprite.paste(picture, where.x + inset, y)
+        sprite.paste(drawn, where.x + inset, y)

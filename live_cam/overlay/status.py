@@ -1,4 +1,4 @@
-"""What the picture says about the run itself, apart from what it explains."""
+"""What the image says about the run itself, apart from what it explains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PointingScore(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The live figures and states that are written on the picture."""
+    """The live figures and states that are written on the image."""
 
     network: str = ""
     """The network's and target layer's name: `vgg19 · features.35`."""
@@ -55,9 +55,9 @@ class Status:
     alpha: float = 0.45
     """Weight of the heatmap's colours, in [0, 1]."""
     mirror: bool = False
-    """Whether the picture is mirrored, text apart."""
+    """Whether the image is mirrored, text apart."""
     frozen: bool = False
-    """Whether the picture stands still."""
+    """Whether the image stands still."""
     recording: float | None = None
     """Seconds recorded so far; None: not recording."""
     notice: str | None = None

@@ -1,6 +1,6 @@
 """Antialiased text, whatever a label is written in.
 
-The typeface is the one inside Pillow, so that the picture looks alike on every machine. It is a
+The typeface is the one inside Pillow, so that the image looks alike on every machine. It is a
 small Latin one: what it lacks is taken from a font of the system, or else written with what it
 has.
 """

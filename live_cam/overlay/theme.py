@@ -1,4 +1,4 @@
-"""The colours of all that is drawn on and around the picture."""
+"""The colours of all that is drawn on and around the image."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ MIN_TEXT: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The colours, and the sizes in pixels, of everything on a picture of one size."""
+    """The colours, and the sizes in pixels, of everything on an image of one size."""
 
     theme: Theme
     """The colours."""
@@ -83,7 +83,7 @@ class Style:
     large: int
     """Font size of the label."""
     margin: int
-    """From the picture's edge to a card."""
+    """From the image's edge to a card."""
     gap: int
     """Between two cards."""
     pad: int
@@ -91,10 +91,10 @@ class Style:
 
     @classmethod
     def of(cls, width: int, height: int, theme: str) -> Style:
-        """Choose the sizes for a picture.
+        """Choose the sizes for an image.
 
         Args:
-            width: The picture's width in pixels.
+            width: The image's width in pixels.
             height: Its height in pixels, which sets the sizes unless it is a portrait.
             theme: One of `settings.THEMES`.
 

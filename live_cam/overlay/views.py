@@ -68,7 +68,7 @@ class Scene:
         )
 
     def canvas(self) -> NDArray[np.uint8]:
-        """Return an empty picture of the frame's size."""
+        """Return an empty image of the frame's size."""
         return canvas(self.image, self.style().theme.glass)
 
     def area(self) -> Rectangle:
@@ -111,13 +111,13 @@ def split(scene: Scene) -> NDArray[np.uint8]:
         (said.title if said else "heatmap", shown, 1.0, signed),
         ("overlay", shown, alpha, signed),
     ]
-    picture, style = scene.canvas(), scene.style()
+    drawn, style = scene.canvas(), scene.style()
     *places, free = tiles(scene.area(), len(panes) + 1, scene.aspect(), style.gap)
-    _fill(scene, picture, panes, places)
+    _fill(scene, drawn, panes, places)
     if said:
         for card in lay_out_answer(free.width, free.height, said, scene.status, style):
-            card.sprite.paste(picture, free.x + card.rectangle.x, free.y + card.rectangle.y)
-    return picture
+            card.sprite.paste(drawn, free.x + card.rectangle.x, free.y + card.rectangle.y)
+    return drawn
 
 
 def grid(scene: Scene) -> NDArray[np.uint8]:
@@ -137,7 +137,7 @@ def classes(scene: Scene) -> NDArray[np.uint8]:
 
 
 def maps(scene: Scene) -> NDArray[np.uint8]:
-    """The strongest feature maps beside one large picture: of one of them, or of their sum."""
+    """The strongest feature maps beside one large image: of one of them, or of their sum."""
     said = scene.explanation
     if said is None:
         return _mosaic(scene, [("camera", None, 0.0, False)])
@@ -150,12 +150,12 @@ def maps(scene: Scene) -> NDArray[np.uint8]:
     shown: _Pane = headline(said), said.heatmap, alpha, said.signed
     if focus is not None and focus < len(small):
         shown = f"feature map {small[focus][0]}", *small[focus][1:]
-    picture = scene.canvas()
-    _fill(scene, picture, [shown, *small], [large, *places])
+    drawn = scene.canvas()
+    _fill(scene, drawn, [shown, *small], [large, *places])
     scene.places.extend(places[: len(small)])
     if focus is not None and focus < len(small):
-        _draw_box(picture, places[focus], style.theme, style.theme.accent)
-    return picture
+        _draw_box(drawn, places[focus], style.theme, style.theme.accent)
+    return drawn
 
 
 VIEWS: Final[dict[str, Callable[[Scene], NDArray[np.uint8]]]] = {
@@ -215,54 +215,54 @@ def _single(scene: Scene, alpha: float) -> NDArray[np.uint8]:
     if said is None:
         return scene.pane(None, alpha)
     shown = said.heatmap if alpha > 0 else None
-    picture = scene.pane(shown, alpha, signed=said.signed)
+    drawn = scene.pane(shown, alpha, signed=said.signed)
     if scene.status.box:
-        _draw_evidence_box(picture, said, scene.style().theme, mirror=scene.status.mirror)
+        _draw_evidence_box(drawn, said, scene.style().theme, mirror=scene.status.mirror)
     if scene.status.target:
         _draw_target(
-            picture, said, scene.status.target, scene.style().theme, mirror=scene.status.mirror
+            drawn, said, scene.status.target, scene.style().theme, mirror=scene.status.mirror
         )
-    return picture
+    return drawn
 
 
 def _draw_evidence_box(
-    picture: NDArray[np.uint8], said: Explanation, theme: Theme, *, mirror: bool
+    drawn: NDArray[np.uint8], said: Explanation, theme: Theme, *, mirror: bool
 ) -> None:
-    height, width = picture.shape[:2]
+    height, width = drawn.shape[:2]
     box = evidence_box(said.heatmap, width, height, said.region, said.seen)
     if box is None:
         return
     x = width - box.x - box.width if mirror else box.x
-    _draw_box(picture, box._replace(x=x), theme, theme.accent)
+    _draw_box(drawn, box._replace(x=x), theme, theme.accent)
 
 
 def _draw_target(
-    picture: NDArray[np.uint8], said: Explanation, target: Region, theme: Theme, *, mirror: bool
+    drawn: NDArray[np.uint8], said: Explanation, target: Region, theme: Theme, *, mirror: bool
 ) -> None:
     """Draw the box that the user drew, and a cross where the peak is."""
-    height, width = picture.shape[:2]
+    height, width = drawn.shape[:2]
     box = (target.mirrored() if mirror else target).pixels(width, height)
-    _draw_box(picture, box, theme, theme.ink)
+    _draw_box(drawn, box, theme, theme.ink)
     if said.heatmap.max() <= 0:
         return
     place = peak(said.heatmap, width, height, mirror=mirror, region=said.region)
     colour = theme.accent if box.contains(*place) else theme.red
-    thickness = _thickness(picture)
-    for drawn, extra in ((theme.glass, 2), (colour, 0)):
+    thickness = _thickness(drawn)
+    for ink, extra in ((theme.glass, 2), (colour, 0)):
         size = 10 * thickness + extra
-        cv2.drawMarker(picture, place, drawn, cv2.MARKER_CROSS, size, thickness + extra)
+        cv2.drawMarker(drawn, place, ink, cv2.MARKER_CROSS, size, thickness + extra)
 
 
-def _draw_box(picture: NDArray[np.uint8], box: Rectangle, theme: Theme, colour: Colour) -> None:
-    """Draw a line with a contrasting edge, so that it is seen on any picture."""
+def _draw_box(drawn: NDArray[np.uint8], box: Rectangle, theme: Theme, colour: Colour) -> None:
+    """Draw a line with a contrasting edge, so that it is seen on any image."""
     corners = (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1)
-    thickness = _thickness(picture)
-    cv2.rectangle(picture, *corners, theme.glass, thickness + 2)
-    cv2.rectangle(picture, *corners, colour, thickness)
+    thickness = _thickness(drawn)
+    cv2.rectangle(drawn, *corners, theme.glass, thickness + 2)
+    cv2.rectangle(drawn, *corners, colour, thickness)
 
 
-def _thickness(picture: NDArray[np.uint8]) -> int:
-    shorter: int = min(picture.shape[:2])
+def _thickness(drawn: NDArray[np.uint8]) -> int:
+    shorter: int = min(drawn.shape[:2])
     return max(2, round(shorter / 240))
 
 
@@ -278,17 +278,17 @@ def _every_map(scene: Scene) -> list[_Pane]:
 
 
 def _mosaic(scene: Scene, panes: list[_Pane]) -> NDArray[np.uint8]:
-    picture = scene.canvas()
+    drawn = scene.canvas()
     places = tiles(scene.area(), len(panes), scene.aspect(), scene.style().gap)
-    _fill(scene, picture, panes, places)
-    return picture
+    _fill(scene, drawn, panes, places)
+    return drawn
 
 
 def _fill(
-    scene: Scene, picture: NDArray[np.uint8], panes: list[_Pane], places: list[Rectangle]
+    scene: Scene, drawn: NDArray[np.uint8], panes: list[_Pane], places: list[Rectangle]
 ) -> None:
     """Paint panes into their places; there may be fewer panes than places."""
     for (title, shown, alpha, signed), where in zip(panes, places, strict=False):
         pane = scene.pane(shown, alpha, (where.width, where.height), signed=signed)
-        place(picture, pane, where)
-        caption(picture, title, where, scene.style())
+        place(drawn, pane, where)
+        caption(drawn, title, where, scene.style())

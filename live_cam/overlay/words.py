@@ -1,4 +1,4 @@
-"""What is written on the picture, in words."""
+"""What is written on the image, in words."""
 
 from __future__ import annotations
 

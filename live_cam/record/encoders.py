@@ -1,4 +1,4 @@
-"""Which H.264 encoder works here: the first of a list that really encodes a picture."""
+"""Which H.264 encoder works here: the first of a list that really encodes an image."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 ENCODER_ERRORS: Final = (av.FFmpegError, ValueError)
-"""What PyAV raises where an encoder is unknown, does not open, or refuses a picture."""
+"""What PyAV raises where an encoder is unknown, does not open, or refuses an image."""
 
 NOMINAL_FPS: Final = 30
-"""What encoders are told to expect. Timestamps, not this, say when a picture is shown."""
+"""What encoders are told to expect. Timestamps, not this, say when an image is shown."""
 
 _BT709 = 1  # ITU-T H.273 gives BT.709 this number as primaries, as transfer and as matrix
 _BITS_PER_PIXEL = 0.15
-_PICTURES_BETWEEN_KEYFRAMES = 100_000  # never by count: the caller asks for them by time
+_IMAGES_BETWEEN_KEYFRAMES = 100_000  # never by count: the caller asks for them by time
 _PROBE_SIZE = (1280, 720)
-# A picture is cut into a slice a thread, and each slice costs some compression.
+# An image is cut into a slice a thread, and each slice costs some compression.
 _MOST_THREADS = 4
 
 
@@ -87,9 +87,9 @@ def add_stream(
     Args:
         container: A container that has no stream yet.
         encoder: One of `CANDIDATES`.
-        width: Width of the pictures in pixels, even.
-        height: Height of the pictures in pixels, even.
-        time_base: Seconds per tick of the pictures' timestamps.
+        width: Width of the images in pixels, even.
+        height: Height of the images in pixels, even.
+        time_base: Seconds per tick of the images' timestamps.
         pixel_aspect: A pixel's width by its height; None: nothing is said about it.
 
     Returns:
@@ -113,7 +113,7 @@ def add_stream(
     codec = video.codec_context
     codec.framerate = Fraction(NOMINAL_FPS if encoder.needs_rate else 0)
     codec.max_b_frames = 0
-    codec.gop_size = _PICTURES_BETWEEN_KEYFRAMES
+    codec.gop_size = _IMAGES_BETWEEN_KEYFRAMES
     codec.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
     if pixel_aspect:
         codec.sample_aspect_ratio = pixel_aspect
@@ -127,7 +127,7 @@ def available_encoders() -> tuple[str, ...]:
     """Try every encoder for real.
 
     Returns:
-        FFmpeg's names of those that encode a 1280×720 picture here, the preferred one first.
+        FFmpeg's names of those that encode a 1280×720 image here, the preferred one first.
     """
     return tuple(encoder.name for encoder in CANDIDATES if _works(encoder))
 

@@ -24,9 +24,9 @@ class VideoFormat(NamedTuple):
     options: Mapping[str, str]
     """Options of the muxer."""
     longest_gap: int | None = None
-    """The most ticks between two pictures, if there is such a limit."""
+    """The most ticks between two images, if there is such a limit."""
     timed: bool = True
-    """Whether it knows each picture's time."""
+    """Whether it knows each image's time."""
 
 
 # Fragments of half a second while recording; on closing, one ordinary index over all of them,
@@ -41,7 +41,7 @@ FORMATS: Final[Mapping[str, VideoFormat]] = {
     ".mp4": VideoFormat("mp4", 90_000, _FRAGMENTS),
     ".mov": VideoFormat("mov", 90_000, _FRAGMENTS),
     ".mkv": VideoFormat("matroska", 1_000, {"cluster_time_limit": "500"}),
-    # AVI knows no timestamps, only a frame rate: between two pictures there are empty ones, of
+    # AVI knows no timestamps, only a frame rate: between two images there are empty ones, of
     # which the muxer writes 60000 at the most at a time.
     ".avi": VideoFormat("avi", 120, {}, longest_gap=60_000, timed=False),
 }

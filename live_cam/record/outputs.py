@@ -34,7 +34,7 @@ _SNAPSHOTS_AT_ONCE: Final = 4
 class Recording:
     """The recordings, the log of explanations and the snapshots of a run.
 
-    What a person watches goes on without what cannot be written: they are told, on the picture
+    What a person watches goes on without what cannot be written: they are told, on the image
     and by one sentence. Without a window what is written is the purpose: its failure ends the run.
     No disk is waited for but on closing, and there for seconds only.
 
@@ -49,7 +49,7 @@ class Recording:
         Args:
             settings: What is written, and where to.
             say: Told what the user must know, a sentence a call, from any thread.
-            confirmation: Where what was done is said on the picture.
+            confirmation: Where what was done is said on the image.
         """
         self._settings = settings
         self._say = say
@@ -69,12 +69,12 @@ class Recording:
 
     @property
     def busy(self) -> bool:
-        """Whether a picture more would be left out of the recording: the disk is behind."""
+        """Whether an image more would be left out of the recording: the disk is behind."""
         return self._recorder is not None and self._recorder.full
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong, in a few words for the picture; None: nothing is."""
+        """What is wrong, in a few words for the image; None: nothing is."""
         recorder = self._recorder or self._finishing
         if recorder and recorder.stalled > _STALLED_AFTER:
             return f"{recorder.path.name}: the disk does not answer… {recorder.stalled:.0f} s"
@@ -122,18 +122,18 @@ class Recording:
             return self._recorder is not None
         return wanted
 
-    def write(self, picture: NDArray[np.uint8], timestamp: float) -> None:
-        """Record a picture, if there is a recording.
+    def write(self, image: NDArray[np.uint8], timestamp: float) -> None:
+        """Record an image, if there is a recording.
 
         Args:
-            picture: H×W×3 uint8, BGR.
+            image: H×W×3 uint8, BGR.
             timestamp: When it is shown, in seconds of any clock.
 
         Raises:
-            RecordingError: The pictures before could not be written, and there is no window.
+            RecordingError: The images before could not be written, and there is no window.
         """
         if self._recorder:
-            self._try(partial(self._recorder.write, picture, timestamp))
+            self._try(partial(self._recorder.write, image, timestamp))
 
     def _try(self, action: Callable[[], None]) -> None:
         """Do something with the recorder, and give it up if that fails."""
@@ -167,7 +167,7 @@ class Recording:
 
     def _finish(self, recorder: Recorder) -> None:
         recorder.close()
-        text = f"recorded {recorder.path}: {recorder.frames} pictures, {recorder.seconds:.1f} s"
+        text = f"recorded {recorder.path}: {recorder.frames} images, {recorder.seconds:.1f} s"
         if recorder.dropped:
             text += f" ({recorder.dropped} more were dropped: the encoder or the disk was too slow)"
         self._say(text if recorder.frames else f"nothing was recorded to {recorder.path}")
@@ -177,7 +177,7 @@ class Recording:
         stalled = recorder.stalled > _STALLED_AFTER
         if stalled and not self._stalled:
             self._say(
-                f"{recorder.path}: the disk does not answer; until it does, pictures are left out."
+                f"{recorder.path}: the disk does not answer; until it does, images are left out."
             )
         self._stalled = stalled
 
@@ -188,7 +188,7 @@ class Recording:
 
         Args:
             explanation: What was explained.
-            peak: Where its heatmap is highest, (x, y) in pixels of the picture.
+            peak: Where its heatmap is highest, (x, y) in pixels of the image.
 
         Raises:
             RecordingError: The log cannot be written, and there is no window.
@@ -203,23 +203,23 @@ class Recording:
             _failure_of(log.close)
             self._fail(error, "log ended")
 
-    def snapshot(self, picture: NDArray[np.uint8]) -> None:
-        """Save a picture, without waiting for the disk.
+    def snapshot(self, image: NDArray[np.uint8]) -> None:
+        """Save an image, without waiting for the disk.
 
         Args:
-            picture: H×W×3 uint8, BGR.
+            image: H×W×3 uint8, BGR.
         """
         self._snapshots = [each for each in self._snapshots if each.running]
         if len(self._snapshots) >= _SNAPSHOTS_AT_ONCE:
             self._failure.show("no snapshot: the disk does not answer", _FAILURE_SECONDS)
             return
-        worker = Worker("snapshot", partial(self._save, picture.copy()))
+        worker = Worker("snapshot", partial(self._save, image.copy()))
         self._snapshots.append(worker)
         worker.start()
 
-    def _save(self, picture: NDArray[np.uint8]) -> None:
+    def _save(self, image: NDArray[np.uint8]) -> None:
         try:
-            self._confirmation.show(f"saved {save_snapshot(picture)}")
+            self._confirmation.show(f"saved {save_snapshot(image)}")
         except LiveCamError as error:
             self._tell(error, "no snapshot")
 

@@ -1,4 +1,4 @@
-"""The recorder: takes pictures without waiting, and encodes them in a thread of its own."""
+"""The recorder: takes images without waiting, and encodes them in a thread of its own."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
     from live_cam.record.template import SoundPacket, Template
 
 _POLL = 0.1
-# A picture that takes so long will not be written in time; all that wait may take so long.
+# An image that takes so long will not be written in time; all that wait may take so long.
 _CLOSING_PATIENCE = 10.0
 _CLOSING_LIMIT = 60.0
 _QUEUE_BYTES = 64 * 2**20
-_QUEUE_PICTURES = (2, 32)
+_QUEUE_IMAGES = (2, 32)
 
 
 class Recorder:
-    """Records pictures to an H.264 video that plays at real speed and survives a crash.
+    """Records images to an H.264 video that plays at real speed and survives a crash.
 
-    Pictures may come at any rate: each is shown at its own timestamp. What was written more than
+    Images may come at any rate: each is shown at its own timestamp. What was written more than
     about a second ago plays even after the process was killed, and more than about two seconds
-    ago, after the power failed. The first picture's size is the
-    video's; pictures of other sizes are fitted into it.
+    ago, after the power failed. The first image's size is the
+    video's; images of other sizes are fitted into it.
 
     Attributes:
         path: The video file.
-        dropped: How many pictures were left out because the encoder was too slow.
+        dropped: How many images were left out because the encoder was too slow.
     """
 
     def __init__(
@@ -59,15 +59,15 @@ class Recorder:
         wait: bool = False,
         template: Template | None = None,
     ) -> None:
-        """Create the file; without a single picture it is removed again on closing.
+        """Create the file; without a single image it is removed again on closing.
 
         Args:
             path: The video file: `.mp4`, `.mov`, `.mkv` or `.avi`.
             overwrite: Whether an existing file may be written over. It keeps its contents until
-                the first picture is encoded.
-            wait: Whether `write` waits for a slow encoder instead of dropping the picture.
+                the first image is encoded.
+            wait: Whether `write` waits for a slow encoder instead of dropping the image.
             template: The video that is recorded anew: timestamps are on its clock, and its sound
-                may be copied. None: the first picture's timestamp is the start of the recording.
+                may be copied. None: the first image's timestamp is the start of the recording.
 
         Raises:
             NameTakenError: The file exists and `overwrite` is not set.
@@ -92,12 +92,12 @@ class Recorder:
 
     @property
     def codec(self) -> str | None:
-        """FFmpeg's name of the encoder in use; None before the first picture is encoded."""
+        """FFmpeg's name of the encoder in use; None before the first image is encoded."""
         return self._video.codec
 
     @property
     def frames(self) -> int:
-        """How many pictures are in the video. Those that still wait are not, before `close`."""
+        """How many images are in the video. Those that still wait are not, before `close`."""
         return self._video.frames
 
     @property
@@ -107,42 +107,42 @@ class Recorder:
 
     @property
     def full(self) -> bool:
-        """Whether so many pictures wait that the next one would be dropped, or waited for."""
+        """Whether so many images wait that the next one would be dropped, or waited for."""
         return self._queue.full()
 
     @property
     def stalled(self) -> float:
-        """For how many seconds the disk or the encoder has been busy with one picture."""
+        """For how many seconds the disk or the encoder has been busy with one image."""
         since = self._busy_since
         return time.monotonic() - since if since is not None and self._running else 0.0
 
     def write(
         self,
-        picture: NDArray[np.uint8],
+        image: NDArray[np.uint8],
         timestamp: float | Fraction,
         duration: float | Fraction = 0,
     ) -> None:
-        """Take a picture; it is copied, and encoded later in another thread.
+        """Take an image; it is copied, and encoded later in another thread.
 
-        A picture whose timestamp is not greater than the one before is the same picture, and is
+        An image whose timestamp is not greater than the one before is the same image, and is
         ignored. (So are two in the same 1/120 s of an AVI file, which knows no finer times.)
 
         Args:
-            picture: H×W×3 uint8, BGR, of any size.
+            image: H×W×3 uint8, BGR, of any size.
             timestamp: When it is shown, in seconds: of the template's clock, or of one with any
                 origin.
-            duration: For how many seconds, until the next picture's time corrects it; 0: as long
+            duration: For how many seconds, until the next image's time corrects it; 0: as long
                 as the one before.
 
         Raises:
-            RecordingError: The pictures before could not be encoded or written. It is raised
+            RecordingError: The images before could not be encoded or written. It is raised
                 once; the recording has ended, and what was written is kept.
-            TypeError: The picture is no array of uint8.
-            ValueError: The picture's shape is wrong, the timestamp is not finite, or the recording
+            TypeError: The image is no array of uint8.
+            ValueError: The image's shape is wrong, the timestamp is not finite, or the recording
                 has ended.
         """
-        _check(picture, timestamp)
-        worker = self._worker_for(picture)
+        _check(image, timestamp)
+        worker = self._worker_for(image)
         if self._origin is None:
             self._origin = timestamp
         ticks = round((timestamp - self._origin) * self._rate)
@@ -152,11 +152,11 @@ class Recorder:
             self.dropped += 1
             return
         lasting = round(duration * self._rate)
-        self._put(worker, partial(self._video.add, picture.copy(), ticks, lasting))
+        self._put(worker, partial(self._video.add, image.copy(), ticks, lasting))
         self._ticks = ticks
 
     def copy(self, packets: Sequence[SoundPacket]) -> None:
-        """Take sound; it is written after the pictures before, of which there is at least one.
+        """Take sound; it is written after the images before, of which there is at least one.
 
         Args:
             packets: Of the template's streams, each stream's in their order.
@@ -167,7 +167,7 @@ class Recorder:
         """
         worker = self._worker
         if self._closed or worker is None:
-            raise ValueError(f"the recording {self.path} takes no sound before or after pictures.")
+            raise ValueError(f"the recording {self.path} takes no sound before or after images.")
         self._check_running(worker)
         self._put(worker, partial(self._video.copy, packets))
 
@@ -239,12 +239,12 @@ class Recorder:
         if self._worker:
             self._worker.wait(_POLL)
 
-    def _worker_for(self, picture: NDArray[np.uint8]) -> Worker:
+    def _worker_for(self, image: NDArray[np.uint8]) -> Worker:
         if self._ending.is_set():
             raise ValueError(f"the recording {self.path} is closed.")
         if self._worker is None:
-            least, most = _QUEUE_PICTURES
-            size = min(max(_QUEUE_BYTES // picture.nbytes, least), most)
+            least, most = _QUEUE_IMAGES
+            size = min(max(_QUEUE_BYTES // image.nbytes, least), most)
             self._queue = queue.Queue(size)
             self._worker = Worker("recorder", self._work)
             self._worker.start()
@@ -298,11 +298,11 @@ class Recorder:
             raise recording_error(self.path, error, kept) from error
 
 
-def _check(picture: object, timestamp: float | Fraction) -> None:
-    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
-        got = getattr(picture, "dtype", type(picture).__name__)
-        raise TypeError(f"expected a picture of dtype uint8, got {got}.")
-    if picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
-        raise ValueError(f"expected a picture of shape (height, width, 3), got {picture.shape}.")
+def _check(image: object, timestamp: float | Fraction) -> None:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        got = getattr(image, "dtype", type(image).__name__)
+        raise TypeError(f"expected an image of dtype uint8, got {got}.")
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f"expected an image of shape (height, width, 3), got {image.shape}.")
     if not math.isfinite(timestamp):
         raise ValueError(f"expected a finite timestamp in seconds, got {timestamp}.")

@@ -1,4 +1,4 @@
-"""A single picture, saved as it is seen."""
+"""A single image, saved as it is seen."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def save_snapshot(picture: NDArray[np.uint8], folder: Path | None = None) -> Path:
-    """Save a picture as a PNG named by the time, never over another file.
+def save_snapshot(image: NDArray[np.uint8], folder: Path | None = None) -> Path:
+    """Save an image as a PNG named by the time, never over another file.
 
     Args:
-        picture: H×W×3 uint8, BGR.
+        image: H×W×3 uint8, BGR.
         folder: Where to; None is the working directory.
 
     Returns:
@@ -29,7 +29,7 @@ def save_snapshot(picture: NDArray[np.uint8], folder: Path | None = None) -> Pat
         UsageError: The file cannot be created.
         RecordingError: It cannot be written; nothing is left of it.
     """
-    _, encoded = cv2.imencode(".png", picture)
+    _, encoded = cv2.imencode(".png", image)
     name = timed_name(".png")
     file = create_free(folder / name if folder else name, OutputFile)
     try:

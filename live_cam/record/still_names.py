@@ -15,9 +15,9 @@ GUIDED: Final = ".guided.png"
 RECORD: Final = ".json"
 FEATURE_MAPS: Final = ".maps."
 """Followed by one of `settings.ANIMATIONS`."""
-_PICTURES: Final = (OVERLAY, PANEL, HEATMAP, GUIDED, f"{FEATURE_MAPS}gif")
+_IMAGES: Final = (OVERLAY, PANEL, HEATMAP, GUIDED, f"{FEATURE_MAPS}gif")
 
 
 def is_output(path: Path) -> bool:
-    """Whether a picture is one that an earlier run wrote, by its name."""
-    return path.name.casefold().endswith(_PICTURES)
+    """Whether an image is one that an earlier run wrote, by its name."""
+    return path.name.casefold().endswith(_IMAGES)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Template(NamedTuple):
-    """A video to be recorded anew, with other pictures but all else as it was."""
+    """A video to be recorded anew, with other images but all else as it was."""
 
     time_base: Fraction
     """Seconds per tick of its timestamps."""

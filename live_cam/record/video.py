@@ -1,4 +1,4 @@
-"""One H.264 video in a container: pictures and their times in, packets on the disk out."""
+"""One H.264 video in a container: images and their times in, packets on the disk out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LONGEST_LAST_SECONDS = 1
 _LEAST_SIDE = 16
 _OPTIONS: Final = {
     "flush_packets": "1",
-    # Microseconds for which pictures wait for sound that may belong before them.
+    # Microseconds for which images wait for sound that may belong before them.
     "max_interleave_delta": "1000000",
     # Sound that an encoder has put before the start must not move everything else.
     "avoid_negative_ts": "disabled",
@@ -41,18 +41,18 @@ _OPTIONS: Final = {
 
 
 class VideoFile:
-    """Encodes pictures into a file as they come.
+    """Encodes images into a file as they come.
 
     Attributes:
-        codec: Name of the encoder in use; None before the first picture.
-        frames: How many pictures are in the video.
+        codec: Name of the encoder in use; None before the first image.
+        frames: How many images are in the video.
         kept: For how many seconds what is in the file so far plays, whatever happens next.
     """
 
     def __init__(
         self, file: OutputFile, video_format: VideoFormat, template: Template | None = None
     ) -> None:
-        """Take the file; it is not written to before the first picture is encoded.
+        """Take the file; it is not written to before the first image is encoded.
 
         Args:
             file: Where to. Whoever opened it closes it, after the video.
@@ -77,14 +77,14 @@ class VideoFile:
 
     @property
     def seconds(self) -> float:
-        """How long the video plays so far, its last picture included."""
+        """How long the video plays so far, its last image included."""
         return float((self._ticks + self._duration) / self._second) if self.frames else 0.0
 
-    def add(self, picture: NDArray[np.uint8], ticks: int, duration: int = 0) -> None:
-        """Encode a picture and write it.
+    def add(self, image: NDArray[np.uint8], ticks: int, duration: int = 0) -> None:
+        """Encode an image and write it.
 
         Args:
-            picture: H×W×3 uint8, BGR. The first one's size, made even, is the video's.
+            image: H×W×3 uint8, BGR. The first one's size, made even, is the video's.
             ticks: When it is shown, on the video's clock; more than for the one before.
             duration: For how long, until the next one's time corrects it; 0: as the one before.
 
@@ -97,16 +97,16 @@ class VideoFile:
             self._duration = min(ticks - self._ticks, int(self._second * _LONGEST_LAST_SECONDS))
             self._bridge(ticks)
         else:
-            self._size = video_size(picture)
+            self._size = video_size(image)
         self._duration = duration or self._duration
-        frame = self._frame(picture, ticks)
+        frame = self._frame(image, ticks)
         packets = self._stream.encode(frame) if self._stream else self._open(frame)
         self._ticks = ticks
         self._mux(packets)
         self.frames += 1
 
     def copy(self, packets: Iterable[SoundPacket]) -> None:
-        """Write sound as it is, once there is a picture.
+        """Write sound as it is, once there is an image.
 
         Args:
             packets: Of the template's streams, each stream's in their order.
@@ -136,7 +136,7 @@ class VideoFile:
         self.kept = self.seconds
 
     def _open(self, frame: av.VideoFrame) -> list[Packet[VideoStream]]:
-        """Find the encoder that takes the first picture, write the header, return the packets."""
+        """Find the encoder that takes the first image, write the header, return the packets."""
         time_base, pixel_aspect, sound = self._template
         # MP4 says in its own ticks when a stream begins later than the others.
         options = {"movie_timescale": str(time_base.denominator)}
@@ -165,9 +165,9 @@ class VideoFile:
             "reinstall PyAV's wheel, which has one, with: pip install --force-reinstall av"
         )
 
-    def _frame(self, picture: NDArray[np.uint8], ticks: int) -> av.VideoFrame:
-        """The picture as the encoder takes it: fitted, in yuv420p, with its time."""
-        fitted = fit(picture, *self._size)
+    def _frame(self, image: NDArray[np.uint8], ticks: int) -> av.VideoFrame:
+        """The image as the encoder takes it: fitted, in yuv420p, with its time."""
+        fitted = fit(image, *self._size)
         frame = av.VideoFrame.from_numpy_buffer(fitted, "bgr24").reformat(
             format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
         )
@@ -179,7 +179,7 @@ class VideoFile:
         return frame
 
     def _bridge(self, ticks: int) -> None:
-        """Write empty packets where the next picture is further away than the container allows."""
+        """Write empty packets where the next image is further away than the container allows."""
         gap = self._format.longest_gap
         if gap and self._container and self._stream:
             for between in range(self._ticks + gap, ticks, gap):
@@ -190,7 +190,7 @@ class VideoFile:
                 self._container.mux(packet)
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
-        """Write pictures, each with a guess at its duration; the next one's time corrects it."""
+        """Write images, each with a guess at its duration; the next one's time corrects it."""
         for packet in packets:
             packet.duration = self._duration
             self._write(packet)
@@ -205,43 +205,43 @@ class VideoFile:
                 self.kept = float(self._ticks / self._second)
 
 
-def video_size(picture: NDArray[np.uint8]) -> tuple[int, int]:
-    """Width and height in pixels of a video that has room for a picture.
+def video_size(image: NDArray[np.uint8]) -> tuple[int, int]:
+    """Width and height in pixels of a video that has room for an image.
 
     yuv420p has one colour sample for 2×2 pixels, so that both sides are even.
 
     Args:
-        picture: H×W×3.
+        image: H×W×3.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     return max(width + width % 2, _LEAST_SIDE), max(height + height % 2, _LEAST_SIDE)
 
 
-def fit(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Fit a picture of any size into a video without losing any of it.
+def fit(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Fit an image of any size into a video without losing any of it.
 
     Args:
-        picture: H×W×3 uint8.
+        image: H×W×3 uint8.
         width: Width of the video in pixels.
         height: Height of the video in pixels.
 
     Returns:
-        height×width×3 uint8. A picture that the video was made for gets its last row and column
+        height×width×3 uint8. An image that the video was made for gets its last row and column
         repeated where needed; another is scaled and centred on black.
     """
-    if video_size(picture) == (width, height):
-        bottom, right = height - picture.shape[0], width - picture.shape[1]
+    if video_size(image) == (width, height):
+        bottom, right = height - image.shape[0], width - image.shape[1]
         if not bottom and not right:
-            return picture
-        padded = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+            return image
+        padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
         return np.asarray(padded, np.uint8)
-    scale = min(width / picture.shape[1], height / picture.shape[0])
-    inner_width = max(1, round(picture.shape[1] * scale))
-    inner_height = max(1, round(picture.shape[0] * scale))
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner_width = max(1, round(image.shape[1] * scale))
+    inner_height = max(1, round(image.shape[0] * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     left, top = (width - inner_width) // 2, (height - inner_height) // 2
     canvas = np.zeros((height, width, 3), np.uint8)
     canvas[top : top + inner_height, left : left + inner_width] = cv2.resize(
-        picture, (inner_width, inner_height), interpolation=method
+        image, (inner_width, inner_height), interpolation=method
     )
     return canvas

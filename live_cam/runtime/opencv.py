@@ -20,7 +20,7 @@ _ENVIRONMENT = {
     # Failures reach the user as one sentence of ours, not as a backend's log lines before it.
     "OPENCV_LOG_LEVEL": "SILENT",
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
-    # A file of 60 bytes may claim to be a picture of a billion pixels, and OpenCV's own limit lets
+    # A file of 60 bytes may claim to be an image of a billion pixels, and OpenCV's own limit lets
     # it. See `settings.MOST_PIXELS`.
     "OPENCV_IO_MAX_IMAGE_PIXELS": str(MOST_PIXELS),
     # The wheel's Qt has no fonts and warns about it on every window; we draw our own text.

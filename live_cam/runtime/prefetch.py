@@ -1,4 +1,4 @@
-"""Pictures taken in batches by a thread of its own, one batch ahead of whoever explains them."""
+"""Images taken in batches by a thread of its own, one batch ahead of whoever explains them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_BYTES: Final = 256 * 2**20
-"""Of decoded pictures in a batch: a large one is explained by itself."""
+"""Of decoded images in a batch: a large one is explained by itself."""
 
 
 def batches_ahead(

@@ -1,1 +1,1 @@
-"""Pictures from files, explained and written beside them: `live-cam image`."""
+"""Images from files, explained and written beside them: `live-cam image`."""

@@ -17,47 +17,47 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE: Final = 8
-"""Pictures per second."""
+"""Images per second."""
 _HOLD: Final = 2 * RATE
-"""For how many pictures' time the last one is shown."""
+"""For how many images' time the last one is shown."""
 
 
-def write_animation(path: Path, pictures: Iterator[NDArray[np.uint8]], count: int) -> None:
-    """Write pictures one after another, and hold the last one.
+def write_animation(path: Path, drawings: Iterator[NDArray[np.uint8]], count: int) -> None:
+    """Write images one after another, and hold the last one.
 
     Args:
         path: A `.gif` or a video.
-        pictures: H×W×3 uint8, BGR, all of one size; drawn when they are needed.
+        drawings: H×W×3 uint8, BGR, all of one size; drawn when they are needed.
         count: How many there are, at least 1.
 
     Raises:
         RecordingError: There is no encoder, or the file cannot be written.
     """
     if path.suffix.lower() == ".gif":
-        _write_gif(path, pictures, count)
+        _write_gif(path, drawings, count)
     else:
-        _write_video(path, pictures)
+        _write_video(path, drawings)
 
 
-def _write_gif(path: Path, pictures: Iterator[NDArray[np.uint8]], count: int) -> None:
+def _write_gif(path: Path, drawings: Iterator[NDArray[np.uint8]], count: int) -> None:
     # GIF counts in hundredths of a second: their rounding must not add up.
     shown_at = [round(100 * number / RATE) for number in range(count)]
     shown_at.append(shown_at[-1] + 100 * _HOLD // RATE)
     durations = [10 * (end - start) for start, end in pairwise(shown_at)]
-    frames = map(_dithered, pictures)
+    frames = map(_dithered, drawings)
     next(frames).save(path, save_all=True, append_images=frames, duration=durations, loop=0)
 
 
-def _dithered(picture: NDArray[np.uint8]) -> Image.Image:
-    """Reduce a picture to 256 colours of its own, mixed by dots: heatmaps would show bands."""
-    image = Image.fromarray(picture[..., ::-1])
+def _dithered(drawn: NDArray[np.uint8]) -> Image.Image:
+    """Reduce an image to 256 colours of its own, mixed by dots: heatmaps would show bands."""
+    image = Image.fromarray(drawn[..., ::-1])
     return image.quantize(palette=image.quantize(), dither=Image.Dither.FLOYDSTEINBERG)
 
 
-def _write_video(path: Path, pictures: Iterator[NDArray[np.uint8]]) -> None:
+def _write_video(path: Path, drawings: Iterator[NDArray[np.uint8]]) -> None:
     with Recorder(path, overwrite=True, wait=True) as recorder:
         number = 0
-        for number, picture in enumerate(pictures):
-            recorder.write(picture, number / RATE)
+        for number, drawn in enumerate(drawings):
+            recorder.write(drawn, number / RATE)
         for held in range(1, _HOLD):
-            recorder.write(picture, (number + held) / RATE)
+            recorder.write(drawn, (number + held) / RATE)

@@ -1,4 +1,4 @@
-"""Grad-CAM taken apart: each feature map, weighed, over the picture, and at last their sum."""
+"""Grad-CAM taken apart: each feature map, weighed, over the image, and at last their sum."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FeatureMaps:
         )
 
     def __len__(self) -> int:
-        """How many pictures are drawn: one for each map, and one for their sum."""
+        """How many images are drawn: one for each map, and one for their sum."""
         return len(self._maps) + 1
 
     def draw(self, overlay: Overlay, status: Status, form: str) -> Iterator[NDArray[np.uint8]]:

@@ -1,4 +1,4 @@
-"""Guided Grad-CAM as a picture: fine detail where the evidence for a class is."""
+"""Guided Grad-CAM as an image: fine detail where the evidence for a class is."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ are far above all others."""
 _EPSILON: Final = 1e-30
 
 
-def guided_picture(
+def guided_image(
     guided: NDArray[np.float32], width: int, height: int, region: Region
 ) -> NDArray[np.uint8]:
-    """Show Guided Grad-CAM in colours around grey, in the size of the picture.
+    """Show Guided Grad-CAM in colours around grey, in the size of the image.
 
     Args:
         guided: h×w×3 float32, of either sign, in the network's input's size; red, green and blue.
-        width: The picture's width in pixels.
+        width: The image's width in pixels.
         height: Its height in pixels.
-        region: Which part of the picture the network saw.
+        region: Which part of the image the network saw.
 
     Returns:
         height×width×3 uint8, BGR; grey stands for nothing.

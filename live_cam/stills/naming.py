@@ -1,4 +1,4 @@
-"""Where everything about a picture is written, without touching what is there already."""
+"""Where everything about an image is written, without touching what is there already."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LISTED: Final = 3
 
 
 class Still(NamedTuple):
-    """A picture, and what all that is written about it is called."""
+    """An image, and what all that is written about it is called."""
 
     source: Path
-    """The picture."""
+    """The image."""
     folder: Path
     """Where to write."""
     name: str
@@ -34,19 +34,19 @@ class Still(NamedTuple):
         return self.folder / f"{self.name}{'.' if part else ''}{part}{ending}"
 
 
-def name_stills(pictures: Sequence[Path], folder: Path | None) -> list[Still]:
-    """Give each picture a name of its own: the file's without its ending, numbered where needed.
+def name_stills(images: Sequence[Path], folder: Path | None) -> list[Still]:
+    """Give each image a name of its own: the file's without its ending, numbered where needed.
 
     Args:
-        pictures: What is explained.
-        folder: Where to write; None: beside each picture.
+        images: What is explained.
+        folder: Where to write; None: beside each image.
     """
-    wanted = [(folder or path.parent, path.stem) for path in pictures]
+    wanted = [(folder or path.parent, path.stem) for path in images]
     # File systems of macOS and Windows take A and a for the same.
     taken = {_key(*place) for place in wanted}
     given: set[tuple[Path, str]] = set()
     stills = []
-    for path, (where, stem) in zip(pictures, wanted, strict=True):
+    for path, (where, stem) in zip(images, wanted, strict=True):
         name = stem
         if _key(where, stem) in given:
             numbered = (f"{stem}-{number}" for number in count(2))

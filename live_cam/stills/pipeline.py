@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, Protocol
 
-from live_cam.capture.image_paths import find_pictures
+from live_cam.capture.image_paths import find_images
 from live_cam.capture.stills import unreadable
 from live_cam.errors import NonFiniteError, UsageError
 from live_cam.explain.batch import BatchExplainer
@@ -36,10 +36,10 @@ _PERTURBATION_STEPS: Final = 100
 
 
 class StillsPipeline:
-    """Explains pictures in batches, and writes about each of them.
+    """Explains images in batches, and writes about each of them.
 
     Attributes:
-        explained: How many pictures were explained so far.
+        explained: How many images were explained so far.
         failed: How many could not be explained.
         total: How many there are.
     """
@@ -59,7 +59,7 @@ class StillsPipeline:
         def explained(
             self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
         ) -> None:
-            """Take note of what was found of a picture, and of each class's overlay."""
+            """Take note of what was found of an image, and of each class's overlay."""
 
     def __init__(self, settings: StillsSettings, observer: Observer) -> None:
         """Take the settings; nothing is opened yet.
@@ -78,7 +78,7 @@ class StillsPipeline:
         self._perturbed = 0
 
     def run(self) -> None:
-        """Explain all pictures.
+        """Explain all images.
 
         Raises:
             UsageError: A wrong name or value, or a file that would be written over; nothing has
@@ -113,19 +113,19 @@ class StillsPipeline:
     # ---- before --------------------------------------------------------------------------------
 
     def _find_stills(self) -> list[Still]:
-        found = find_pictures(self._settings.paths)
-        pictures = [path for path in found if not is_output(path)]
-        if not pictures:
+        found = find_images(self._settings.paths)
+        paths = [path for path in found if not is_output(path)]
+        if not paths:
             raise UsageError(
-                f"there are only pictures that an earlier run wrote, such as {found[0]}; give "
+                f"there are only images that an earlier run wrote, such as {found[0]}; give "
                 "others, or rename them."
             )
-        passed = len(found) - len(pictures)
+        passed = len(found) - len(paths)
         if passed:
-            what = "one picture" if passed == 1 else f"{passed} pictures"
+            what = "one image" if passed == 1 else f"{passed} images"
             self._observer.say(f"Passed over {what} that an earlier run wrote.")
-        self.total = len(pictures)
-        return name_stills(pictures, self._settings.output)
+        self.total = len(paths)
+        return name_stills(paths, self._settings.output)
 
     def _check_outputs(self, stills: Sequence[Still]) -> None:
         settings = self._settings
@@ -136,7 +136,7 @@ class StillsPipeline:
         evidence = AGAINST if self._settings.counterfactual else FOR
         return Question(classes or (TOP_CLASS,), (self._settings.method,), evidence)
 
-    # ---- pictures ------------------------------------------------------------------------------
+    # ---- images ------------------------------------------------------------------------------
 
     def _explain(
         self,
@@ -183,13 +183,13 @@ class StillsPipeline:
 
     @property
     def _steps_each(self) -> int:
-        """Steps for a picture: one, more where it takes long, and its animations' pictures."""
+        """Steps for an image: one, more where it takes long, and its animations' images."""
         perturbed = 0 if self._settings.method in METHODS else _PERTURBATION_STEPS
         animated = self._settings.maps + 1 if self._settings.feature_maps else 0
         return 1 + perturbed + animated * len(self._parts)
 
     def _note_perturbed(self, share: float) -> None:
-        """Take note of what share of a picture's explanation is done."""
+        """Take note of what share of an image's explanation is done."""
         done = round(share * _PERTURBATION_STEPS)
         self._step(done - self._perturbed)
         self._perturbed = done
@@ -202,7 +202,7 @@ class StillsPipeline:
 def _each_said(
     explainer: BatchExplainer, images: Sequence[NDArray[np.uint8]], question: Question
 ) -> list[Explanation | NonFiniteError]:
-    """Explain pictures, of which some may drive the network out of the range of its numbers."""
+    """Explain images, of which some may drive the network out of the range of its numbers."""
     try:
         return [*explainer.explain(images, question)]
     except NonFiniteError as error:
@@ -213,7 +213,7 @@ def _each_said(
 
 
 def _problem(source: Path, image: NDArray[np.uint8] | None) -> str:
-    """Say why a picture cannot be explained."""
+    """Say why an image cannot be explained."""
     if image is None:
         return unreadable([source])
     height, width = image.shape[:2]

@@ -1,10 +1,10 @@
-"""Pictures read in batches, the next one while the last one is explained."""
+"""Images read in batches, the next one while the last one is explained."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from live_cam.capture.stills import read_picture
+from live_cam.capture.stills import read_image
 from live_cam.runtime.prefetch import batches_ahead
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Read(NamedTuple):
-    """A picture as it was found."""
+    """An image as it was found."""
 
     still: Still
     image: NDArray[np.uint8] | None
@@ -30,14 +30,14 @@ class Read(NamedTuple):
 
 
 def read_ahead(stills: Sequence[Still], size: int) -> Generator[list[Read], None, None]:
-    """Read pictures in a thread of its own, one batch ahead.
+    """Read images in a thread of its own, one batch ahead.
 
     Args:
-        stills: The pictures.
+        stills: The images.
         size: How many there are in a batch, at most.
 
     Yields:
         Batches, until all are read. Whoever stops earlier closes the generator.
     """
-    pictures = (Read(still, read_picture(still.source)) for still in stills)
-    return batches_ahead(pictures, size, lambda read: read.nbytes)
+    images = (Read(still, read_image(still.source)) for still in stills)
+    return batches_ahead(images, size, lambda read: read.nbytes)

@@ -1,4 +1,4 @@
-"""What the network says of a picture, in words and numbers: the JSON file beside it."""
+"""What the network says of an image, in words and numbers: the JSON file beside it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_record(
     It holds `file`, `size` ([width, height] in pixels), `network`, `layer`
     (several are joined by ` + `), `method`, `evidence`
     (`for`, or `against` where the heatmap is signed), `top` (as in the log of predictions),
-    `region` (which part of the picture the network saw: left, top, width and height, in shares),
+    `region` (which part of the image the network saw: left, top, width and height, in shares),
     and of the explained class `class_index`, `label`, `score` (in [0, 1]), `strength` (what the
     heatmap's largest value was before it was scaled to 1), `peak` ([x, y] in pixels) and `box`
     ([x, y, width, height] around where the evidence lies, or null where there is none). `others`
@@ -38,7 +38,7 @@ def write_record(
 
     Args:
         path: The file.
-        source: The picture.
+        source: The image.
         size: Its width and height in pixels.
         explanations: One for each class.
         network: Its name, and its target layers'.

@@ -1,4 +1,4 @@
-"""Everything that is written about a picture, each file wholly or not at all."""
+"""Everything that is written about an image, each file wholly or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from live_cam.record.destinations import whole_file
 from live_cam.runtime.opencv import cv2
 from live_cam.stills.animation import write_animation
 from live_cam.stills.feature_maps import FeatureMaps
-from live_cam.stills.guided import guided_picture
+from live_cam.stills.guided import guided_image
 from live_cam.stills.record import write_record
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Writer:
             settings: Which outputs, and how they look.
             explainer: The network; loaded.
             question: What it is asked.
-            step: Called for each picture of an animation.
+            step: Called for each image of an animation.
         """
         self._settings = settings
         self._explainer = explainer
@@ -72,10 +72,10 @@ class Writer:
         explanations: Sequence[Explanation],
         parts: Sequence[str],
     ) -> None:
-        """Write all about one picture.
+        """Write all about one image.
 
         Args:
-            still: The picture, and what its outputs are called.
+            still: The image, and what its outputs are called.
             image: H×W×3, BGR.
             explanations: One for each class.
             parts: What each class is called in the names of its outputs.
@@ -89,17 +89,17 @@ class Writer:
         for said, part in zip(explanations, parts, strict=True):
             if settings.guided:  # first, since a network without ReLUs is refused here
                 guided = self._explainer.guided(image, said)
-                shown = guided_picture(guided, width, height, said.region)
-                _write_picture(still.output(still_names.GUIDED, part), shown)
+                shown = guided_image(guided, width, height, said.region)
+                _write_image(still.output(still_names.GUIDED, part), shown)
             drawn = self._overlay.draw(Frame(image, 0, 0.0), said, self._status)
-            _write_picture(still.output(still_names.OVERLAY, part), drawn)
+            _write_image(still.output(still_names.OVERLAY, part), drawn)
             if settings.heatmap:
                 _write_heatmap(still, part, said, (width, height))
             if settings.feature_maps:
                 self._write_feature_maps(still, part, image, said.class_index)
         if settings.panel:
             panel = self._panel.draw(image, explanations, f"{name} · {' + '.join(layers)}")
-            _write_picture(still.output(still_names.PANEL), panel)
+            _write_image(still.output(still_names.PANEL), panel)
         if settings.json:
             with whole_file(still.output(still_names.RECORD)) as draft:
                 size = width, height
@@ -117,21 +117,21 @@ class Writer:
         )
         status = replace(self._status, bars=False, box=False)
         with whole_file(still.output(still_names.FEATURE_MAPS + form, part)) as draft:
-            pictures = self._counted(maps.draw(self._overlay, status, form))
-            write_animation(draft, pictures, len(maps))
+            images = self._counted(maps.draw(self._overlay, status, form))
+            write_animation(draft, images, len(maps))
 
-    def _counted(self, pictures: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-        for picture in pictures:
-            yield picture
+    def _counted(self, images: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+        for drawn in images:
+            yield drawn
             self._step()
 
 
 def outputs(settings: StillsSettings, still: Still, parts: Sequence[str]) -> list[Path]:
-    """Return every file that `Writer.write` would write about a picture.
+    """Return every file that `Writer.write` would write about an image.
 
     Args:
         settings: Which outputs there are.
-        still: The picture.
+        still: The image.
         parts: As `Writer.write` takes them.
     """
     each = [still_names.OVERLAY]
@@ -147,22 +147,22 @@ def outputs(settings: StillsSettings, still: Still, parts: Sequence[str]) -> lis
     ]
 
 
-def _write_picture(path: Path, picture: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+def _write_image(path: Path, drawn: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
     # Not `imwrite`: on Windows it does not find names outside of the system's code page.
-    _, encoded = cv2.imencode(path.suffix, picture, options)
+    _, encoded = cv2.imencode(path.suffix, drawn, options)
     with whole_file(path) as draft:
         draft.write_bytes(encoded.tobytes())
 
 
 def _write_heatmap(still: Still, part: str, said: Explanation, size: tuple[int, int]) -> None:
-    """Write a map in the picture's size, in grey, and as it is, in the layer's resolution.
+    """Write a map in the image's size, in grey, and as it is, in the layer's resolution.
 
     In grey black is 0 and white 1; of a signed one black is -1 and the middle 0.
     """
     laid = to_frame(said.heatmap, *size, signed=said.signed, region=said.region)
     share = (laid + 1) / 2 if said.signed else laid
     grey = np.rint(share * _DEEPEST_GREY).astype(np.uint16)
-    _write_picture(still.output(still_names.HEATMAP, part), grey)
+    _write_image(still.output(still_names.HEATMAP, part), grey)
     with whole_file(still.output(still_names.ARRAY, part)) as draft:
         np.save(draft, said.heatmap)

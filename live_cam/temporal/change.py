@@ -37,15 +37,15 @@ class Stillness:
     def unchanged(self, frame: Frame) -> bool:
         """Whether a frame shows the same as the one that was explained last, but for noise."""
         reference = self._reference
-        return reference is not None and same_picture(reference, frame.thumbnail)
+        return reference is not None and same_image(reference, frame.thumbnail)
 
 
-def same_picture(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
+def same_image(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
     """Whether two thumbnails differ by no more than a camera's noise.
 
     Args:
         first: h×w×3 uint8.
-        second: Another one; of another size it is another picture.
+        second: Another one; of another size it is another image.
     """
     if first.shape != second.shape:
         return False

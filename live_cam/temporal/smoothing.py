@@ -1,4 +1,4 @@
-"""Pictures that do not flicker: what does not really change stays as it is.
+"""Images that do not flicker: what does not really change stays as it is.
 
 Camera noise and the codec change every frame a little, and the map and the probabilities with it.
 Small changes are smoothed over time; a real change shows at once.
@@ -31,7 +31,7 @@ _SMALL: Final = 0.2
 """Relative change: up to it, what changes is taken for noise. Measured on photos with noise of 10
 grey levels a pixel through efficientnet_lite0: at most 0.12."""
 _LARGE: Final = 0.5
-"""Relative change: from it on, the picture has changed."""
+"""Relative change: from it on, the image has changed."""
 _FAINT: Final = 0.05
 """Of full colour, in the mean over a map: changes of fainter ones are compared with this."""
 _FAINTEST_SCORE: Final = 5e-4
@@ -52,7 +52,7 @@ class Calm:
 
         Args:
             seconds: The time constant of the smoothing, above 0.
-            tracker: Knows how the picture moved from one explained frame to the next; None: it
+            tracker: Knows how the image moved from one explained frame to the next; None: it
                 is taken to stand still.
         """
         self._seconds = seconds

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Stabiliser:
-    """Smooths explanations over time, and carries their maps along with the picture's motion."""
+    """Smooths explanations over time, and carries their maps along with the image's motion."""
 
     def __init__(self, smoothing: float, *, track: bool, carry: bool = True) -> None:
         """Say what is wanted.
 
         Args:
             smoothing: The time constant in seconds; 0: explanations stay as they are.
-            track: Whether maps follow the picture's motion.
+            track: Whether maps follow the image's motion.
             carry: Whether explanations come later than their frames, so that there is a way to
                 carry them.
         """

@@ -1,4 +1,4 @@
-"""The heatmap follows the picture's motion while the network thinks."""
+"""The heatmap follows the image's motion while the network thinks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from live_cam.geometry import WHOLE, Region
 from live_cam.resizing import enlarged
 from live_cam.runtime.opencv import cv2
-from live_cam.temporal.change import same_picture
+from live_cam.temporal.change import same_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ _LEAST_MOTION: Final = 0.3
 _SMALLEST_SIDE: Final = 16
 """Pixels: optical flow needs a few of its patches."""
 _CUT_RESIDUAL: Final = 14.0
-"""Grey levels by which a picture differs, in the mean, from the one before moved along the flow."""
+"""Grey levels by which an image differs, in the mean, from the one before moved along the flow."""
 _CUT_SHARE: Final = 0.5
 """Of the difference without the flow: motion leaves less."""
 
@@ -39,7 +39,7 @@ class _Step(NamedTuple):
 
 
 class Tracker:
-    """Carries the newest heatmap along with the picture's motion since the frame it explains.
+    """Carries the newest heatmap along with the image's motion since the frame it explains.
 
     Dense optical flow between the thumbnails of the frames that are shown (Kroeger et al., "Fast
     Optical Flow using Dense Inverse Search", ECCV 2016) is composed to a field that says of each
@@ -47,7 +47,7 @@ class Tracker:
     """
 
     def __init__(self) -> None:
-        """Start without a picture."""
+        """Start without an image."""
         # The preset's coarser flow misses objects of the size of a hand; at full resolution with
         # few, sparse patches it finds them in a quarter of the time of the next better preset.
         self._optical_flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
@@ -74,7 +74,7 @@ class Tracker:
 
         Returns:
             The same object where nothing moved since; else a copy whose heatmap covers the
-            whole frame, has the thumbnail's size, and is 0 where the picture came newly into view.
+            whole frame, has the thumbnail's size, and is 0 where the image came newly into view.
         """
         self.see(frame)
         if explanation is None:
@@ -96,7 +96,7 @@ class Tracker:
         return self._carried
 
     def motion(self, since: int, until: int) -> NDArray[np.float32] | None:
-        """Return how the picture moved from one frame to another.
+        """Return how the image moved from one frame to another.
 
         Args:
             since: `Frame.index` of the earlier one.
@@ -131,7 +131,7 @@ class Tracker:
         restarted = last is not None and frame.index <= last.index
         if self._key is None or self._key.shape != thumbnail.shape or restarted:
             self._start_over(frame.index, thumbnail)
-        elif not same_picture(self._key, thumbnail):
+        elif not same_image(self._key, thumbnail):
             self._step(frame.index, thumbnail)
 
     def _start_over(self, index: int, thumbnail: NDArray[np.uint8]) -> None:
@@ -211,7 +211,7 @@ def _carried_map(
 
 
 def _is_cut(grey: NDArray[np.uint8], before: NDArray[np.uint8], flow: NDArray[np.float32]) -> bool:
-    """Whether no motion explains the new picture."""
+    """Whether no motion explains the new image."""
     residual = np.abs(grey - moved(before, flow, cv2.BORDER_REPLICATE)).mean()
     return bool(
         residual > _CUT_RESIDUAL and residual > _CUT_SHARE * cv2.absdiff(grey, before).mean()

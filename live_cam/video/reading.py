@@ -1,4 +1,4 @@
-"""The pictures of a video file, each once and at its exact time."""
+"""The images of a video file, each once and at its exact time."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _WORTH_SEEKING: Final = 5
 """Seconds: what lies nearer is decoded and passed over."""
 _STEPS_BACK: Final = (1, 15, 120)
-"""Seconds before a time at which a picture is looked for that can be decoded by itself."""
+"""Seconds before a time at which an image is looked for that can be decoded by itself."""
 _TOLERANCE: Final = Fraction(1, 2)
 """Seconds by which a file may end earlier than it says."""
 
 
 class Shot(NamedTuple):
-    """A picture of the file, and when it is shown."""
+    """An image of the file, and when it is shown."""
 
     frame: Frame
     time: Fraction
@@ -39,7 +39,7 @@ class Shot(NamedTuple):
 
 
 class Reader(Closing):
-    """The pictures of a part of a video file, in their order.
+    """The images of a part of a video file, in their order.
 
     Attributes:
         first: The first one. It is what the iteration begins with, too.
@@ -47,7 +47,7 @@ class Reader(Closing):
     """
 
     def __init__(self, path: Path, start: Fraction | None, end: Fraction | None) -> None:
-        """Decode the first picture.
+        """Decode the first image.
 
         Args:
             path: An existing file.
@@ -55,7 +55,7 @@ class Reader(Closing):
             end: What is shown then or later is left out; None: nothing.
 
         Raises:
-            UsageError: It is no video, it cannot be read or decoded, or it has no picture there.
+            UsageError: It is no video, it cannot be read or decoded, or it has no image there.
         """
         self.pixel_aspect: Fraction | None = None
         self._path = path
@@ -78,7 +78,7 @@ class Reader(Closing):
 
     @property
     def time_base(self) -> Fraction:
-        """Seconds per tick of the pictures' times."""
+        """Seconds per tick of the images' times."""
         return self._decoder.time_base
 
     @property
@@ -88,19 +88,19 @@ class Reader(Closing):
 
     @property
     def length(self) -> Fraction | None:
-        """How long all of it plays from the first picture on, in seconds, as far as is known."""
+        """How long all of it plays from the first image on, in seconds, as far as is known."""
         said = self._decoder.end or self._decoder.whole_end
         ends = [self._end] if self._end is not None else []
         ends += [said - self.origin] if said is not None else []
         return max(min(ends) - self.first.time, Fraction(0)) if ends else None
 
     def __iter__(self) -> Iterator[Shot]:
-        """Yield each picture once, until there is none or no more can be read."""
+        """Yield each image once, until there is none or no more can be read."""
         yield self.first
         yield from self._shots
 
     def problem(self, sound_end: Fraction | None) -> str | None:
-        """Say what was wrong with the file, once its pictures have been read.
+        """Say what was wrong with the file, once its images have been read.
 
         Args:
             sound_end: When its sound ended, in seconds of its clock; None: that is not known.
@@ -120,7 +120,7 @@ class Reader(Closing):
             )
         broken = self._decoder.broken
         if broken:
-            what = "a picture" if broken == 1 else f"{broken} pictures"
+            what = "an image" if broken == 1 else f"{broken} images"
             return (
                 f"{self._path.name} is broken: {what} could not be decoded; all others were "
                 "explained."
@@ -145,7 +145,7 @@ class Reader(Closing):
             return self._failure
         if end == 0:
             return (
-                f"No picture in {name} can be decoded; the file is empty or broken: check whether "
+                f"No image in {name} can be decoded; the file is empty or broken: check whether "
                 "another program plays it."
             )
         if self._start is not None and self._start >= end:
@@ -153,7 +153,7 @@ class Reader(Closing):
                 f"{name} has ended after {float(end):.1f} seconds, before --start "
                 f"{float(self._start):g}; give an earlier one."
             )
-        return f"{name} shows no new picture between --start and --end; set them further apart."
+        return f"{name} shows no new image between --start and --end; set them further apart."
 
     def _read(self) -> Iterator[Shot]:
         step = 1 / Fraction(self._decoder.rate)
@@ -176,31 +176,31 @@ class Reader(Closing):
 
     def _decoded(self) -> Iterator[Decoded]:
         """Decode from somewhere before the start on."""
-        pictures = self._decoder.pictures()
-        first = next(pictures, None)
+        images = self._decoder.images()
+        first = next(images, None)
         if first is not None and first.time is not None and self._start is not None:
             wanted = self._start + self.origin
             if wanted > first.time + _WORTH_SEEKING:
-                first, pictures = self._enter(wanted)
+                first, images = self._enter(wanted)
         if first is not None:
             yield first
-            yield from pictures
+            yield from images
 
     def _enter(self, wanted: Fraction) -> tuple[Decoded | None, Iterator[Decoded]]:
-        """Go to a picture before a time; to the first one, where there is no other way."""
+        """Go to an image before a time; to the first one, where there is no other way."""
         for back in _STEPS_BACK:
             try:
                 self._decoder.seek(wanted - back)
-                pictures = self._decoder.pictures()
-                first = next(pictures, None)
+                images = self._decoder.images()
+                first = next(images, None)
             except av.error.FFmpegError:
                 break
             if first is not None and first.time is not None and first.time <= wanted:
-                return first, pictures
+                return first, images
         self._decoder.close()
         self._decoder = open_decoder(self._path)
-        pictures = self._decoder.pictures()
-        return next(pictures, None), pictures
+        images = self._decoder.images()
+        return next(images, None), images
 
 
 def _is_short_riff(path: Path) -> bool:

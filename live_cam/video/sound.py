@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 _CHUNK: Final = Fraction(10)
-"""Seconds of sound that are handed on at once where no picture sets the pace."""
+"""Seconds of sound that are handed on at once where no image sets the pace."""
 
 
 class Cut(NamedTuple):
@@ -40,7 +40,7 @@ class Cut(NamedTuple):
 class Sound(Closing):
     """The packets of all streams of sound, none of them decoded.
 
-    It reads the file for itself, so that sound and pictures need not lie close together in it.
+    It reads the file for itself, so that sound and images need not lie close together in it.
 
     Attributes:
         streams: Those that have sound in the part that is wanted.

@@ -10,7 +10,7 @@ _JUMP: Final = Fraction(1)
 
 
 class Timeline:
-    """Says when each picture or sound of a stream begins, by the file's clock, which starts at 0.
+    """Says when each image or sound of a stream begins, by the file's clock, which starts at 0.
 
     Times are kept as they are, but where nobody says any, where two are the same or in the wrong
     order, and where the clock starts over.

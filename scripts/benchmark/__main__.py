@@ -108,7 +108,7 @@ def benchmark(
     markdown: Path | None,
     plot: Path | None,
 ) -> None:
-    """Measure every way to explain a frame that is here, the machine itself, and the pictures."""
+    """Measure every way to explain a frame that is here, the machine itself, and the images."""
     parts = parts or _PARTS
     if plot and "engines" not in parts:
         raise click.UsageError("--plot draws the engines' times; add --part engines.")
@@ -128,7 +128,7 @@ def benchmark(
         if "tracking" in parts:
             sections.append(tracking_section())
         if "calm" in parts:
-            _say("Measuring how calm the pictures are …")
+            _say("Measuring how calm the images are …")
             sections.append(flicker_section())
         if "views" in parts:
             sections.append(views_section(settings, frames, _say))

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIZE: Final = (1280, 720)
-"""Width and height of its pictures, in pixels."""
+"""Width and height of its images, in pixels."""
 RATE: Final = 30.0
-"""Its pictures per second."""
+"""Its images per second."""
 _STEP: Final = 12
-"""Pixels by which the scene moves from one picture to the next: no two are alike."""
+"""Pixels by which the scene moves from one image to the next: no two are alike."""
 _COUNT: Final = 240
 
 
@@ -52,8 +52,8 @@ class Camera(Closing):
             self._process.stdout.close()
 
 
-def pictures(count: int = _COUNT) -> list[bytes]:
-    """Return the camera's pictures as JPEG: a flight at a steady speed along the demo's photos."""
+def images(count: int = _COUNT) -> list[bytes]:
+    """Return the camera's images as JPEG: a flight at a steady speed along the demo's photos."""
     width, height = SIZE
     photos = [cv2.resize(photo, SIZE) for photo in demo_photos()]
     strip = np.asarray(np.hstack([*photos, photos[0]]), np.uint8)
@@ -66,10 +66,10 @@ def pictures(count: int = _COUNT) -> list[bytes]:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    pictures: tuple[bytes, ...] = ()
+    images: tuple[bytes, ...] = ()
 
     def do_GET(self) -> None:  # http.server's name
-        """Send pictures until the other side has had enough."""
+        """Send images until the other side has had enough."""
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         self.end_headers()
@@ -77,9 +77,9 @@ class _Handler(BaseHTTPRequestHandler):
         index = 0
         try:
             while True:
-                picture = self.pictures[index % len(self.pictures)]
-                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n"
-                self.wfile.write(head.encode() + b"\r\n" + picture + b"\r\n")
+                image = self.images[index % len(self.images)]
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(image)}\r\n"
+                self.wfile.write(head.encode() + b"\r\n" + image + b"\r\n")
                 index += 1
                 time.sleep(max(0.0, start + index / RATE - time.monotonic()))
         except OSError:
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    _Handler.pictures = tuple(pictures())
+    _Handler.images = tuple(images())
     with HTTPServer(("127.0.0.1", 0), _Handler) as server:
         sys.stdout.write(f"{server.server_address[1]}\n")
         sys.stdout.flush()

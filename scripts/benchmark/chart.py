@@ -24,7 +24,7 @@ def draw(report: Report, path: Path) -> None:
 
     Args:
         report: Of `scripts/benchmark`.
-        path: The picture to write: `.svg`, `.png` or whatever else matplotlib writes.
+        path: The image to write: `.svg`, `.png` or whatever else matplotlib writes.
     """
     from matplotlib.figure import Figure
 

@@ -34,7 +34,7 @@ _FRAMES: Final = 20
 _CUT: Final = 12
 """How many explanations come before a cut, and after it."""
 _NEAR: Final = 0.1
-"""Of the picture's diagonal: so near to the new scene's peak the heatmap's is on the new object."""
+"""Of the image's diagonal: so near to the new scene's peak the heatmap's is on the new object."""
 
 
 class Seen(NamedTuple):
@@ -52,14 +52,14 @@ def watch(
     *,
     track: bool = True,
 ) -> list[Seen]:
-    """Explain every picture, and stabilise the explanations as the live loop does.
+    """Explain every image, and stabilise the explanations as the live loop does.
 
     Args:
         explain: Explains a frame.
-        images: The pictures, H×W×3 BGR.
+        images: The images, H×W×3 BGR.
         rate: How many of them make a second.
         smoothing: Seconds over which is smoothed; 0: not at all.
-        track: Whether heatmaps follow the picture's motion.
+        track: Whether heatmaps follow the image's motion.
     """
     stabiliser = Stabiliser(smoothing, track=track)
     seen = []
@@ -128,7 +128,7 @@ def _last(wrong: list[bool]) -> int:
 
 
 def noisy(image: NDArray[np.uint8], seed: int, sigma: float = SIGMA) -> NDArray[np.uint8]:
-    """Return a picture with a camera's noise, the same for the same seed.
+    """Return an image with a camera's noise, the same for the same seed.
 
     Args:
         image: H×W×3 uint8.
@@ -186,7 +186,7 @@ def flicker_section() -> Section:
         "one's for good, the slowest of four; the cut comes just behind an explained frame, and "
         "the time that an explanation takes comes on top."
     )
-    return Section("Calm pictures", columns, tuple(rows), (note,))
+    return Section("Calm images", columns, tuple(rows), (note,))
 
 
 def _row(

@@ -48,7 +48,7 @@ class _Watch:
     threads: int = 0
 
     def shown(self, shown: Shown) -> None:
-        """Note a picture that is out."""
+        """Note an image that is out."""
         now = time.monotonic()
         if self.counts_from is None and self.pipeline.settled:
             self.counts_from = now + _SETTLING
@@ -111,7 +111,7 @@ def loop_section(
     note = (
         f"An HTTP camera's MJPEG, 1280×720 at 30 fps, decoded, explained, drawn, recorded as "
         f"H.264, {window}. Bare: the explainer alone with the same threads, resizing included. "
-        "Age: from a picture's arrival to the moment it is out."
+        "Age: from an image's arrival to the moment it is out."
     )
     return Section("The whole loop", columns, tuple(rows), (note,))
 

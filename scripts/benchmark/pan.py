@@ -35,7 +35,7 @@ class Motion:
     name: str
     """In words."""
     object_speed: tuple[float, float] = (0.0, 0.0)
-    """Of the object in the picture, pixels per second to the right and down."""
+    """Of the object in the image, pixels per second to the right and down."""
     background_speed: tuple[float, float] = (0.0, 0.0)
     """Likewise, of what is behind it: another one than 0 where the camera pans."""
     start: tuple[float, float] = (300.0, 360.0)
@@ -59,7 +59,7 @@ class Pan:
     def __init__(
         self, subject: NDArray[np.uint8], background: NDArray[np.uint8], motion: Motion
     ) -> None:
-        """Take the pictures.
+        """Take the images.
 
         Args:
             subject: h×w×3 BGR, shown as it is.
@@ -89,10 +89,10 @@ class Pan:
         scale = self._motion.zoom**seconds
         across, down = self._motion.background_speed
         behind = (SIZE[0] / 2 + across * seconds, SIZE[1] / 2 + down * seconds)
-        picture = _placed(self._background, scale, behind)
+        drawn = _placed(self._background, scale, behind)
         opaque = np.full(self._subject.shape, 255, np.uint8)
         share = _placed(opaque, scale, self.place(index)) / 255.0
-        mixed = picture * (1 - share) + _placed(self._subject, scale, self.place(index)) * share
+        mixed = drawn * (1 - share) + _placed(self._subject, scale, self.place(index)) * share
         return Frame(np.asarray(mixed.round(), np.uint8), index, seconds)
 
     def explanation(self, index: int) -> Explanation:

@@ -187,5 +187,5 @@ def by_captum(module: nn.Module, layer: str, _stack: ExitStack) -> Explain:
 
 
 def _to_numpy(cam: Tensor) -> NDArray[np.float32]:
-    picture: NDArray[np.float32] = cam[0].detach().cpu().numpy()
-    return picture
+    one: NDArray[np.float32] = cam[0].detach().cpu().numpy()
+    return one

@@ -43,7 +43,7 @@ class _Look:
     track: bool = False
     explaining: list[float] = field(default_factory=list)
     drawing: list[float] = field(default_factory=list)
-    """Of the first picture with an explanation."""
+    """Of the first image with an explanation."""
     drawing_again: list[float] = field(default_factory=list)
     """Of the next frame's, with the same one."""
     overlay: Overlay = field(default_factory=Overlay)
@@ -209,7 +209,7 @@ def _section(looks: list[_Look], network: str) -> Section:
         f"{network}, {SIZE[0]}×{SIZE[1]}. ×: how many times as long as the plain overlay of the "
         "same frame, without bars, smoothing and tracking; medians. It takes, in this run: "
         f"{took}. Explaining: from the frame to the explanation; –: as for the overlay. Drawing: "
-        "the first picture with a new explanation; next frame: the one after it, whose colours "
+        "the first image with a new explanation; next frame: the one after it, whose colours "
         "are known. A check: of the explanation that carries it, one in "
         f"{CHECK_EVERY}. Shuffled weights: once all are, by the plain engine."
     )

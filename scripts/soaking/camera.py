@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from live_cam.capture.base import Picture, Trouble
+from live_cam.capture.base import RawFrame, Trouble
 from live_cam.capture.live import LiveSource
 from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_PICTURES: Final = 96
-"""How many different pictures it shows, over and over."""
+_IMAGES: Final = 96
+"""How many different images it shows, over and over."""
 _NOISE: Final = 4.0
 """Grey levels of a sensor's noise."""
 _LOOK: Final = 0.02
@@ -27,7 +27,7 @@ class SyntheticCamera(LiveSource):
 
     Attributes:
         fault: What is wrong with it now; None: nothing. One of `FAULTS`.
-        taken: How many pictures it has given.
+        taken: How many images it has given.
     """
 
     kind: ClassVar[str] = "camera"
@@ -39,8 +39,8 @@ class SyntheticCamera(LiveSource):
 
         Args:
             size: Width and height in pixels.
-            rate: Pictures per second.
-            seed: Of its pictures.
+            rate: Images per second.
+            seed: Of its images.
             reconnect: See `LiveSource`.
         """
         super().__init__("camera soak", reconnect=reconnect)
@@ -50,13 +50,13 @@ class SyntheticCamera(LiveSource):
         self._due = time.monotonic()
         self._open = True
         width, height = size
-        self._pictures = _wandering(width, height, seed)
+        self._images = _wandering(width, height, seed)
         self._small = _wandering(width // 2, height // 2, seed)
-        self._black = [np.asarray(picture // 32, np.uint8) for picture in self._pictures]
-        self.description = self._describe(self._pictures[0])
-        self._start(Picture(self._pictures[0], time.monotonic()))
+        self._black = [np.asarray(drawn // 32, np.uint8) for drawn in self._images]
+        self.description = self._describe(self._images[0])
+        self._start(RawFrame(self._images[0], time.monotonic()))
 
-    def _grab(self) -> Picture | None:
+    def _grab(self) -> RawFrame | None:
         fault = self.fault
         if not self._open or fault == "unplugged":
             self._open = False
@@ -69,12 +69,12 @@ class SyntheticCamera(LiveSource):
         if fault == "damaged" and self.taken % 2:
             self._watch.see_damaged()
             self._take()
-        pictures = {"black": self._black, "resized": self._small}.get(fault or "", self._pictures)
+        images = {"black": self._black, "resized": self._small}.get(fault or "", self._images)
         index = 0 if fault == "same" else self.taken
-        return Picture(pictures[index % _PICTURES], time.monotonic())
+        return RawFrame(images[index % _IMAGES], time.monotonic())
 
     def _take(self) -> None:
-        """Wait for the next picture, and count it."""
+        """Wait for the next image, and count it."""
         now = time.monotonic()
         self._due = max(self._due + self._interval, now - self._interval)
         if self._due > now:
@@ -96,19 +96,19 @@ class SyntheticCamera(LiveSource):
 
 
 def _wandering(width: int, height: int, seed: int) -> list[NDArray[np.uint8]]:
-    """Return pictures, each H×W×3 BGR, that follow one another without a leap."""
+    """Return images, each H×W×3 BGR, that follow one another without a leap."""
     random = np.random.default_rng(seed)
-    pictures = []
-    for number in range(_PICTURES):
-        turn = 2 * np.pi * number / _PICTURES
-        picture = np.full((height, width, 3), 110, np.uint8)
+    images = []
+    for number in range(_IMAGES):
+        turn = 2 * np.pi * number / _IMAGES
+        drawn = np.full((height, width, 3), 110, np.uint8)
         for index, colour in enumerate(((40, 60, 220), (60, 200, 60), (220, 90, 40))):
             angle = turn + 2 * np.pi * index / 3
             centre = (
                 round(width * (0.5 + 0.3 * np.cos(angle))),
                 round(height * (0.5 + 0.3 * np.sin(angle))),
             )
-            cv2.circle(picture, centre, height // 6, colour, -1, cv2.LINE_AA)
-        noisy = picture + random.normal(0, _NOISE, picture.shape)
-        pictures.append(np.asarray(noisy.clip(0, 255), np.uint8))
-    return pictures
+            cv2.circle(drawn, centre, height // 6, colour, -1, cv2.LINE_AA)
+        noisy = drawn + random.normal(0, _NOISE, drawn.shape)
+        images.append(np.asarray(noisy.clip(0, 255), np.uint8))
+    return images

@@ -30,7 +30,7 @@ _PATIENCE: Final = 30.0
 """Seconds in which the program must have got over a fault; it has pauses of its own."""
 _LOOK: Final = 0.01
 _HANDED_OVER: Final = 0.1
-"""Seconds in which a new explanation is surely on its way to the picture."""
+"""Seconds in which a new explanation is surely on its way to the image."""
 _BLOCK: Final = bytes(1 << 16)
 _TYPING: Final = 0.7
 """Share of the keys that are letters while a class is typed."""
@@ -40,7 +40,7 @@ _CALM_EVERY: Final = 20
 _RECORD_EVERY: Final = 7
 """Keys after which the one that starts and ends recordings is pressed, beside its turn."""
 _FREEZE: Final = 0.2
-"""Seconds for which a picture may be frozen, since nothing new is shown meanwhile."""
+"""Seconds for which an image may be frozen, since nothing new is shown meanwhile."""
 
 
 class Faults:
@@ -110,7 +110,7 @@ class Faults:
             self._await(explained=self._kind.startswith("network"))
 
     def _await(self, *, explained: bool) -> None:
-        """Wait until pictures come again and are explained."""
+        """Wait until images come again and are explained."""
         ended = time.monotonic()
         shown_at: float | None = None
         while not self._stop.wait(_LOOK):

@@ -50,7 +50,7 @@ class Outcome:
 
     seconds: float
     taken: int
-    """Pictures that the camera gave."""
+    """Images that the camera gave."""
     shown: int
     explained: int
     keys: int
@@ -58,11 +58,11 @@ class Outcome:
     recordings: int
     """How many were read again after they had been closed."""
     recorded: int
-    """Pictures in them."""
+    """Images in them."""
     usual_age: float
-    """Seconds: median age of the explanation on a picture, while nothing was broken."""
+    """Seconds: median age of the explanation on an image, while nothing was broken."""
     oldest: float
-    """The age that 999 of 1000 pictures' explanations did not exceed."""
+    """The age that 999 of 1000 images' explanations did not exceed."""
     returns: dict[str, Returns]
     trends: dict[str, Trend]
     problems: list[str]
@@ -83,13 +83,13 @@ class Outcome:
     def lines(self) -> list[str]:
         """Return what a person reads."""
         what = (
-            f"{self.seconds / 3600:.2f} hours: {self.taken} pictures taken, {self.shown} shown "
+            f"{self.seconds / 3600:.2f} hours: {self.taken} images taken, {self.shown} shown "
             f"({self.shown / self.seconds:.0f} per second), {self.explained} explained, "
-            f"{self.keys} keys; {self.recordings} recordings read again, {self.recorded} pictures."
+            f"{self.keys} keys; {self.recordings} recordings read again, {self.recorded} images."
         )
         how_old = (
             f"Age of explanations: {1000 * self.usual_age:.0f} ms, "
-            f"at most {1000 * self.oldest:.0f} ms in 999 of 1000 pictures."
+            f"at most {1000 * self.oldest:.0f} ms in 999 of 1000 images."
         )
         return [
             what,

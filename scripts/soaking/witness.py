@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from live_cam.frame import Frame
     from live_cam.live.schedule import Shown
 
-_RECORDED: Final = re.compile(r"recorded (?P<path>.+): (?P<pictures>\d+) pictures, ")
+_RECORDED: Final = re.compile(r"recorded (?P<path>.+): (?P<images>\d+) images, ")
 _BIN: Final = 0.005
 """Seconds: so finely ages are counted. A list of a million would look like a leak."""
 
@@ -27,18 +27,18 @@ class Witness:
     """The loop's observer, and the one to whom it speaks.
 
     Attributes:
-        pictures: How many pictures were shown.
+        images: How many images were shown.
         explanations: How many frames were explained.
-        shown_at: When the last picture was shown, on the clock of `time.monotonic`.
+        shown_at: When the last image was shown, on the clock of `time.monotonic`.
         explained_at: When the newest frame that was explained was taken, on the same clock.
         lost: What should be there and is not, a sentence each.
         recordings: How many recordings were read again.
-        recorded: How many pictures are in them.
+        recorded: How many images are in them.
         said: How often each sentence was said; numbers in it are left out.
     """
 
     def __init__(self) -> None:
-        self.pictures = 0
+        self.images = 0
         self.explanations = 0
         self.shown_at = 0.0
         self.explained_at = 0.0
@@ -63,7 +63,7 @@ class Witness:
 
     def shown(self, shown: Shown) -> None:
         """See `LivePipeline.Observer.shown`."""
-        self.pictures += 1
+        self.images += 1
         self.shown_at = time.monotonic()
         if shown.frame.index <= self._last:
             self.lost.append(f"frame {shown.frame.index} was shown after frame {self._last}")
@@ -104,7 +104,7 @@ class Witness:
     # ---- the outcome ---------------------------------------------------------------------------
 
     def age(self, share: float) -> float:
-        """Return the age in seconds that this share of the pictures' explanations did not exceed.
+        """Return the age in seconds that this share of the images' explanations did not exceed.
 
         Faults, and what the program needed to get over them, are left out.
         """
@@ -125,7 +125,7 @@ class Witness:
                     self.lost.append(f"{path.name} cannot be read: {error}")
                 continue
             if found != said:
-                self.lost.append(f"{path.name} has {found} of {said} pictures")
+                self.lost.append(f"{path.name} has {found} of {said} images")
             self.recordings += 1
             self.recorded += found
             path.unlink(missing_ok=True)

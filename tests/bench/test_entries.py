@@ -11,7 +11,7 @@ from live_cam.bench.inputs import benchmark_inputs, network, random_weights
 from live_cam.bench.short import verdict
 from live_cam.cam.gradcam import GradCAM
 from live_cam.errors import EngineError
-from tests.engines.classifiers import as_classifier, pictures
+from tests.engines.classifiers import as_classifier, images
 from tests.networks import tiny_network
 
 CPU = torch.device("cpu")
@@ -46,7 +46,7 @@ class TestEntries:
 class TestOpened:
     def test_what_opens_explains_and_the_others_are_listed(self) -> None:
         classifier = as_classifier(tiny_network(), "1")
-        x = pictures()
+        x = images()
         said: list[str] = []
         wanted = [Entry("hook", "fp32"), Entry("torch", "int8"), Entry("torch", "fp32")]
         with Opened(classifier, wanted, CPU, x, said.append) as opened:
@@ -62,7 +62,7 @@ class TestOpened:
 
     def test_an_answer_outlives_the_next_one(self) -> None:
         classifier = as_classifier(tiny_network(), "1")
-        batch = pictures(2)
+        batch = images(2)
         with Opened(classifier, [Entry("torch", "fp32")], CPU, batch[:1], print) as opened:
             (engine,) = opened.contestants
             first = engine.explain(batch[:1])
@@ -84,7 +84,7 @@ class TestOpened:
         monkeypatch.setattr(module, "open_engine", failing)
         wanted = [Entry("hook", "fp32"), Entry("torch", "fp32")]
         with pytest.raises(KeyboardInterrupt):
-            Opened(classifier, wanted, CPU, pictures(), print)
+            Opened(classifier, wanted, CPU, images(), print)
         assert not any(layer._forward_hooks for layer in classifier.module.modules())
 
     def test_without_the_truth_there_is_nothing_to_compare_with(
@@ -96,7 +96,7 @@ class TestOpened:
         monkeypatch.setattr(module, "open_engine", failing)
         classifier = as_classifier(tiny_network(), "1")
         with pytest.raises(EngineError, match="broken"):
-            Opened(classifier, [Entry("hook", "fp32")], CPU, pictures(), print)
+            Opened(classifier, [Entry("hook", "fp32")], CPU, images(), print)
 
 
 class TestInputs:

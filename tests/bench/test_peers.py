@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from live_cam.cam.gradcam import GradCAM
 from live_cam.network.classifier import Classifier
-from tests.engines.classifiers import as_classifier, pictures
+from tests.engines.classifiers import as_classifier, images
 from tests.networks import randomised, tiny_network
 
 NAMES = ["seed", "pytorch-grad-cam", "torchcam", "captum"]
@@ -51,7 +51,7 @@ def small_vgg() -> Classifier:
 
 @pytest.mark.filterwarnings("ignore:.*requires_grad:UserWarning")
 def test_all_give_our_map(stack: ExitStack, small_vgg: Classifier) -> None:
-    batch = pictures(3)
+    batch = images(3)
     found, missing = peers.open_peers(small_vgg, torch.device("cpu"), batch[:1], stack)
     assert missing == {}
     assert [peer.name for peer in found] == NAMES
@@ -73,7 +73,7 @@ def test_all_give_our_map(stack: ExitStack, small_vgg: Classifier) -> None:
 
 def test_the_network_is_left_as_it_was(stack: ExitStack, small_vgg: Classifier) -> None:
     before = {key: value.clone() for key, value in small_vgg.module.state_dict().items()}
-    x = pictures()
+    x = images()
     found, _ = peers.open_peers(small_vgg, torch.device("cpu"), x, stack)
     for peer in found:
         peer.explain(x)
@@ -95,7 +95,7 @@ def test_copies_share_the_weights_and_nothing_else(small_vgg: Classifier) -> Non
 
 def test_the_seed_knew_vgg_alone(stack: ExitStack) -> None:
     classifier = as_classifier(tiny_network(), "1")
-    found, missing = peers.open_peers(classifier, torch.device("cpu"), pictures(), stack)
+    found, missing = peers.open_peers(classifier, torch.device("cpu"), images(), stack)
     assert missing == {"seed": "the seed explained VGG alone, not Sequential."}
     assert [peer.name for peer in found] == NAMES[1:]
 
@@ -107,6 +107,6 @@ def test_a_peer_that_is_not_installed(
         raise ImportError(f"No module named {name!r}")
 
     monkeypatch.setattr(importlib, "import_module", import_module)
-    found, missing = peers.open_peers(small_vgg, torch.device("cpu"), pictures(), stack)
+    found, missing = peers.open_peers(small_vgg, torch.device("cpu"), images(), stack)
     assert [peer.name for peer in found] == ["seed"]
     assert missing["captum"] == "not installed (No module named 'captum.attr')"

@@ -71,8 +71,8 @@ def test_the_script(tmp_path: Path) -> None:
         assert 0 < float(row["age"] or 0) < 1
     assert [row["threads"] for row in loop.rows][1] == torch.get_num_threads()
     assert all(float(row["share"] or 9) < 1 / 3 for row in tracking.rows)
-    picture = (tmp_path / "found.svg").read_text(encoding="utf-8")
-    assert "<svg" in picture
+    image = (tmp_path / "found.svg").read_text(encoding="utf-8")
+    assert "<svg" in image
 
 
 def test_the_scripts_user_is_told_of_a_mistake(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_scripts_user_is_told_of_a_mistake(tmp_path: Path) -> None:
     assert "add --part engines" in result.stderr
 
 
-def test_how_calm_pictures_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_calm_images_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmark.flicker.RATES", (10.0,))
     monkeypatch.setattr("benchmark.flicker._FRAMES", 12)
     photos = demo_photos()[:2]

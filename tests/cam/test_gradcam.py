@@ -90,12 +90,12 @@ class TestAgreement:
     def test_map_equals_the_peer(
         self,
         network: tuple[nn.Module, str],
-        picture_batch: Tensor,
+        image_batch: Tensor,
         peer: Callable[[nn.Module, str, Tensor, int], Tensor],
         rank: int,
     ) -> None:
         module, layer = network
-        x = picture_batch[:1]
+        x = image_batch[:1]
         index = int(module(x)[0].topk(2).indices[rank])
         with GradCAM(module, layer) as cam:
             ours = cam(x, index if rank else None)
@@ -103,10 +103,10 @@ class TestAgreement:
         assert_same_map(ours.cam, peer(module, layer, x, index))
 
     def test_in_front_of_an_in_place_relu_it_is_the_true_activation(
-        self, random_vgg19: nn.Module, picture_batch: Tensor
+        self, random_vgg19: nn.Module, image_batch: Tensor
     ) -> None:
         """The libraries see what the ReLU made of it, or fail; plain autograd sees the truth."""
-        x = picture_batch[:1]
+        x = image_batch[:1]
         with GradCAM(random_vgg19, "features.34") as cam:
             ours = cam(x)
         index = int(ours.class_index[0])
@@ -115,21 +115,21 @@ class TestAgreement:
             behind = cam(x).cam
         assert not torch.allclose(ours.cam, behind, rtol=0.01), "34 and 35 are different layers"
 
-    def test_a_relu_behind_a_container_may_work_in_place(self, picture_batch: Tensor) -> None:
+    def test_a_relu_behind_a_container_may_work_in_place(self, image_batch: Tensor) -> None:
         module = randomised(models.densenet121(weights=None))
-        x = picture_batch[:1]
+        x = image_batch[:1]
         with GradCAM(module, "features") as cam:
             ours = cam(x)
         index = int(ours.class_index[0])
         assert_same_map(ours.cam, plain_autograd(module, "features", x, index))
 
     def test_bfloat16_correlates_with_float32(
-        self, random_vgg19: nn.Module, picture_batch: Tensor
+        self, random_vgg19: nn.Module, image_batch: Tensor
     ) -> None:
         with GradCAM(random_vgg19, "features.35") as cam:
-            exact = cam(picture_batch, 281).cam
+            exact = cam(image_batch, 281).cam
         with GradCAM(random_vgg19, "features.35", precision=Precision("bf16")) as cam:
-            rough = cam(picture_batch, 281)
+            rough = cam(image_batch, 281)
         assert rough.cam.dtype == torch.float32
         assert rough.logits.dtype == torch.float32
         for one, other in zip(exact, rough.cam, strict=True):
@@ -137,8 +137,8 @@ class TestAgreement:
 
 
 class TestResult:
-    def test_shapes_and_types(self, picture_batch: Tensor) -> None:
-        x = picture_batch[:, :, :32, :48]
+    def test_shapes_and_types(self, image_batch: Tensor) -> None:
+        x = image_batch[:, :, :32, :48]
         with GradCAM(tiny_network(), "1") as cam:
             result = cam(x)
         assert result.cam.shape == (2, 32, 48)
@@ -149,10 +149,10 @@ class TestResult:
         assert not result.cam.requires_grad
         assert not result.logits.requires_grad
 
-    def test_pictures_of_a_batch_are_independent(self, picture_batch: Tensor) -> None:
+    def test_images_of_a_batch_are_independent(self, image_batch: Tensor) -> None:
         with GradCAM(tiny_network(), "1") as cam:
-            together = cam(picture_batch, torch.tensor([2, 5]))
-            alone = [cam(picture_batch[:1], 2), cam(picture_batch[1:], 5)]
+            together = cam(image_batch, torch.tensor([2, 5]))
+            alone = [cam(image_batch[:1], 2), cam(image_batch[1:], 5)]
         assert together.class_index.tolist() == [2, 5]
         for index, one in enumerate(alone):
             assert_same_map(together.cam[index], one.cam[0])
@@ -170,7 +170,7 @@ class TestResult:
 
 class TestTape:
     def test_no_backward_kernel_runs_below_the_target_layer(
-        self, random_vgg19: nn.Module, picture_batch: Tensor
+        self, random_vgg19: nn.Module, image_batch: Tensor
     ) -> None:
         names: list[str] = []
 
@@ -180,7 +180,7 @@ class TestTape:
                 return func(*args, **(kwargs or {}))
 
         with GradCAM(random_vgg19, "features.35") as cam, Spy():  # type: ignore[no-untyped-call]
-            cam(picture_batch[:1])
+            cam(image_batch[:1])
         # Below features.35 there are 16 convolutions and 4 poolings, above it one pooling and the
         # classifier: a single backward pass through a pooling, and none through a convolution.
         assert sum("aten.convolution.default" in name for name in names) == 16

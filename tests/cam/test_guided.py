@@ -20,7 +20,7 @@ from live_cam.network.preprocess import Preprocessor
 from tests.networks import randomised, tiny_network
 
 
-def pictures(count: int = 2, side: int = 64) -> Tensor:
+def images(count: int = 2, side: int = 64) -> Tensor:
     return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(1))
 
 
@@ -35,7 +35,7 @@ def pictures(count: int = 2, side: int = 64) -> Tensor:
 def test_it_equals_pytorch_grad_cam(make: Callable[[], nn.Module]) -> None:
     peers = pytest.importorskip("pytorch_grad_cam")
     module = randomised(make())
-    x = pictures()
+    x = images()
     found = guided_backpropagation(module, x, torch.tensor([3, 7]))
     assert found.shape == x.shape
     assert found.dtype == torch.float32
@@ -48,11 +48,11 @@ def test_it_equals_pytorch_grad_cam(make: Callable[[], nn.Module]) -> None:
         assert np.abs(found[index].numpy() - expected).max() <= 1e-4 * largest
 
 
-def test_the_top_class_of_each_picture() -> None:
+def test_the_top_class_of_each_image() -> None:
     module = tiny_network()
-    top = module(pictures()).argmax(dim=1)
-    found = guided_backpropagation(module, pictures())
-    torch.testing.assert_close(found, guided_backpropagation(module, pictures(), top))
+    top = module(images()).argmax(dim=1)
+    found = guided_backpropagation(module, images())
+    torch.testing.assert_close(found, guided_backpropagation(module, images(), top))
 
 
 class Functions(nn.Module):
@@ -88,15 +88,15 @@ RELUS: dict[str, Callable[[Tensor], Tensor]] = {
 @pytest.mark.parametrize("kind", RELUS)
 def test_however_a_relu_is_called(kind: str) -> None:
     module = Functions(RELUS[kind]).eval().requires_grad_(False)
-    expected = guided_backpropagation(tiny_network(), pictures(), 2)
-    torch.testing.assert_close(guided_backpropagation(module, pictures(), 2), expected)
+    expected = guided_backpropagation(tiny_network(), images(), 2)
+    torch.testing.assert_close(guided_backpropagation(module, images(), 2), expected)
 
 
 @pytest.mark.parametrize("relu", [nn.ReLU6(), nn.ReLU6(inplace=True), functional.relu6])
 def test_relu6_also_stops_what_it_cuts_off(relu: Callable[[Tensor], Tensor]) -> None:
     """By the definition, layer by layer."""
     module = Functions(relu).eval().requires_grad_(False)
-    x = 3 * pictures()
+    x = 3 * images()
     convolution, pooling, flatten, first, second = module.layers
     assert isinstance(second, nn.Linear)
     assert isinstance(first, nn.Linear)
@@ -133,8 +133,8 @@ def test_the_network_is_the_one_that_it_is() -> None:
 
     module = Reused()
     randomised(module)
-    guided_backpropagation(module, pictures())
-    module(pictures())
+    guided_backpropagation(module, images())
+    module(images())
     torch.testing.assert_close(*module.seen)
 
 
@@ -144,7 +144,7 @@ def test_the_network_is_left_as_it_was() -> None:
     layers = list(module.modules())
     training = [layer.training for layer in layers]
     before = {key: value.clone() for key, value in module.state_dict().items()}
-    x = pictures()
+    x = images()
     given = x.clone()
     guided_backpropagation(module, x)
     assert all(one is other for one, other in zip(module.modules(), layers, strict=True))
@@ -158,21 +158,21 @@ def test_the_network_is_left_as_it_was() -> None:
 
 def test_works_while_the_caller_has_switched_gradients_off() -> None:
     module = tiny_network()
-    expected = guided_backpropagation(module, pictures(), 1)
+    expected = guided_backpropagation(module, images(), 1)
     with torch.no_grad():
-        assert torch.equal(guided_backpropagation(module, pictures(), 1), expected)
+        assert torch.equal(guided_backpropagation(module, images(), 1), expected)
 
 
 def test_mistakes() -> None:
     with pytest.raises(UsageError, match=r"ReLUs, and this ConvNeXt has none; choose"):
-        guided_backpropagation(models.convnext_tiny(weights=None), pictures(1, 32))
+        guided_backpropagation(models.convnext_tiny(weights=None), images(1, 32))
     with pytest.raises(UsageError, match="0 to 6"):
-        guided_backpropagation(tiny_network(), pictures(), 7)
+        guided_backpropagation(tiny_network(), images(), 7)
     module = tiny_network()
     with torch.no_grad():
         dict(module.named_parameters())["6.bias"].fill_(float("nan"))
     with pytest.raises(NonFiniteError):
-        guided_backpropagation(module, pictures(), 2)
+        guided_backpropagation(module, images(), 2)
 
 
 def test_guided_gradcam_is_fine_and_lies_where_the_evidence_is(

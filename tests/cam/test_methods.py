@@ -131,7 +131,7 @@ def test_the_evidence_is_what_pytorch_grad_cam_gathers_with_a_reshape_transform(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_batch_is_explained_as_its_pictures_are(method: str) -> None:
+def test_a_batch_is_explained_as_its_images_are(method: str) -> None:
     generator = torch.Generator().manual_seed(0)
     activations = torch.randn(3, 5, 4, 6, generator=generator)
     gradients = torch.randn(3, 5, 4, 6, generator=generator)

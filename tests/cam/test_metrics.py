@@ -26,7 +26,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_a_map_is_scaled_from_0_to_1_and_laid_over_the_picture() -> None:
+def test_a_map_is_scaled_from_0_to_1_and_laid_over_the_image() -> None:
     maps = torch.tensor([[[3.0, 3.0], [3.0, 7.0]], [[0.0, 0.0], [0.0, 0.0]]])
     laid = laid_over(maps, 8, 6)
     assert laid.shape == (2, 8, 6)
@@ -78,7 +78,7 @@ def test_the_hottest_places_are_changed_first() -> None:
     assert torch.equal(found[:, 0], found[:, 2]), "all channels of a place together"
 
 
-def test_a_blurred_picture_keeps_its_brightness_and_loses_what_it_shows() -> None:
+def test_a_blurred_image_keeps_its_brightness_and_loses_what_it_shows() -> None:
     x = torch.zeros(1, 3, 64, 64)
     x[..., 16:48, 16:48] = 1.0
     x[..., ::2] *= -1.0
@@ -148,8 +148,8 @@ def test_drop_and_increase_equal_torch_cams() -> None:
     peer.update(x, classes.tolist())
     with torch.no_grad():
         before, kept = (
-            softmax(module(pictures))[torch.arange(9), classes]
-            for pictures in (x, masked(x, laid_over(maps, 32, 32)))
+            softmax(module(images))[torch.arange(9), classes]
+            for images in (x, masked(x, laid_over(maps, 32, 32)))
         )
     expected = peer.summary()
     assert drop(before, kept).mean().item() == pytest.approx(expected["avg_drop"], abs=1e-5)
@@ -179,8 +179,8 @@ def test_curves_equal_torch_cams(steps: int) -> None:
         for name, first, last in (("deletion_auc", x, canvas), ("insertion_auc", canvas, x)):
             curves = []
             for number, rank in enumerate(ranks(maps)):
-                pictures = changed(first[number], last[number], rank, counts)
+                images = changed(first[number], last[number], rank, counts)
                 with torch.no_grad():
-                    curves.append(softmax(module(pictures))[:, classes[number]])
+                    curves.append(softmax(module(images))[:, classes[number]])
             found[name] = area(torch.stack(curves), counts).mean().item()
         assert found == pytest.approx(peer.summary(), abs=1e-5)

@@ -22,7 +22,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], list[str]]] = {
 }
 
 
-def pictures(count: int = 2) -> Tensor:
+def images(count: int = 2) -> Tensor:
     return torch.randn(count, 3, 96, 96, generator=torch.Generator().manual_seed(1))
 
 
@@ -33,7 +33,7 @@ def test_it_equals_pytorch_grad_cams_aggregation(network: str, method: str) -> N
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
     make, layers = NETWORKS[network]
     module = randomised(make())
-    x = pictures()
+    x = images()
     with MultiLayerCAM(module, layers, method) as cam:
         found = cam(x, 3).cam
     assert found.shape == (2, 96, 96)
@@ -54,9 +54,9 @@ def test_each_layer_has_the_map_that_it_has_alone() -> None:
     alone = []
     for layer in layers:
         with GradCAM(module, layer) as cam:
-            alone.append(cam(pictures(), 7).cam)
+            alone.append(cam(images(), 7).cam)
     with MultiLayerCAM(module, layers) as cams:
-        together = cams(pictures(), 7)
+        together = cams(images(), 7)
     assert together.class_index.tolist() == [7, 7]
     torch.testing.assert_close(together.cam, averaged(alone, 96, 96), rtol=1e-4, atol=1e-5)
 
@@ -73,7 +73,7 @@ def test_it_takes_one_forward_pass_and_one_gradient() -> None:
 
     hook = module.register_forward_hook(count)
     with MultiLayerCAM(module, ["0", "1"]) as cam:
-        cam(pictures(1))
+        cam(images(1))
     hook.remove()
     assert passes == ["forward", "backward"]
 
@@ -83,9 +83,9 @@ def test_a_layer_before_an_in_place_relu_keeps_its_own_features() -> None:
     maps = []
     for layer in ("0", "1"):
         with GradCAM(module, layer) as cam:
-            maps.append(cam(pictures(), 2).cam)
+            maps.append(cam(images(), 2).cam)
     with MultiLayerCAM(module, ["0", "1"]) as cams:
-        torch.testing.assert_close(cams(pictures(), 2).cam, averaged(maps, 96, 96))
+        torch.testing.assert_close(cams(images(), 2).cam, averaged(maps, 96, 96))
 
 
 def test_layers_beside_each_other() -> None:
@@ -105,9 +105,9 @@ def test_layers_beside_each_other() -> None:
     maps = []
     for layer in ("left", "right"):
         with GradCAM(module, layer) as cam:
-            maps.append(cam(pictures(), 1).cam)
+            maps.append(cam(images(), 1).cam)
     with MultiLayerCAM(module, ["left", "right"]) as cams:
-        torch.testing.assert_close(cams(pictures(), 1).cam, averaged(maps, 96, 96))
+        torch.testing.assert_close(cams(images(), 1).cam, averaged(maps, 96, 96))
 
 
 def test_an_empty_map_adds_nothing() -> None:
@@ -120,7 +120,7 @@ def test_the_network_is_left_as_it_was() -> None:
     module = tiny_network()
     module.train()
     with MultiLayerCAM(module, ["0", "1"]) as cam:
-        cam(pictures(1))
+        cam(images(1))
     cam.close()
     assert module.training
     assert not any(layer._forward_hooks for layer in module.modules())
@@ -133,4 +133,4 @@ def test_mistakes() -> None:
     with pytest.raises(UsageError, match="no method 'gradcan'"):
         MultiLayerCAM(tiny_network(), ["1"], "gradcan")
     with pytest.raises(RuntimeError, match="with"):
-        MultiLayerCAM(tiny_network(), ["1"])(pictures(1))
+        MultiLayerCAM(tiny_network(), ["1"])(images(1))

@@ -28,7 +28,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, tuple[int, int]]] = {
 }
 
 
-def pictures(count: int = 2, side: int = 48) -> Tensor:
+def images(count: int = 2, side: int = 48) -> Tensor:
     return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(1))
 
 
@@ -59,7 +59,7 @@ def raw_map_of_peer(
 def test_it_equals_pytorch_grad_cam(method: str, network: str) -> None:
     make, layer, size = NETWORKS[network]
     module = randomised(make())
-    x = pictures(*size)
+    x = images(*size)
     with open_cam(module, [layer], method) as cam:
         result = cam(x, 3)
     name = {"scorecam": "ScoreCAM", "ablationcam": "AblationCAM"}[method]
@@ -72,7 +72,7 @@ def test_it_equals_pytorch_grad_cam(method: str, network: str) -> None:
 
 def test_scorecam_of_a_transformer_equals_pytorch_grad_cam() -> None:
     module = randomised(models.swin_t(weights=None))
-    x = pictures(1, 64)
+    x = images(1, 64)
     with ScoreCAM(module, "features.3.0.norm1") as cam:
         found = cam(x, 3).cam.numpy()
     expected = raw_map_of_peer("ScoreCAM", module, "features.3.0.norm1", x, channels_first)
@@ -117,7 +117,7 @@ def test_ablation_is_the_papers_where_features_are_below_zero(
     module = randomised(make())
     [*_, last] = [each for each in module.modules() if isinstance(each, nn.Linear)]
     last.weight.data.abs_()  # so that the score is above 0
-    x = pictures(2)
+    x = images(2)
     with GradCAM(module, layer) as gradient:
         maps = gradient.evidence(x, torch.tensor([2])).activations
     with AblationCAM(module, layer, batch=7) as cam:
@@ -150,7 +150,7 @@ def test_where_the_network_can_be_cut_only_its_head_is_asked() -> None:
     seen: list[int] = []
     hook = module[0].register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
     with AblationCAM(module, "1", batch=3) as cam:
-        cam(pictures(2), 1)
+        cam(images(2), 1)
     hook.remove()
     assert max(seen) == 2
 
@@ -161,10 +161,10 @@ def test_batches_do_not_matter(kind: type[PerturbationCAM], batch: int) -> None:
     module = tiny_network()
     told: list[tuple[int, int]] = []
     with kind(module, "1") as cam:
-        expected = cam(pictures(2)).cam
+        expected = cam(images(2)).cam
     with kind(module, "1", batch=batch, progress=lambda *each: told.append(each)) as cam:
-        torch.testing.assert_close(cam(pictures(2)).cam, expected, rtol=1e-4, atol=1e-5)
-        alone = cam(pictures(2)[1:]).cam
+        torch.testing.assert_close(cam(images(2)).cam, expected, rtol=1e-4, atol=1e-5)
+        alone = cam(images(2)[1:]).cam
     torch.testing.assert_close(alone, expected[1:], rtol=1e-4, atol=1e-5)
     assert told[0] == (min(batch, 8), 16)
     assert (16, 16) in told
@@ -177,9 +177,9 @@ def test_several_layers_are_averaged(method: str) -> None:
     alone = []
     for layer in ("0", "2"):
         with open_cam(module, [layer], method) as cam:
-            alone.append(cam(pictures(), 2).cam)
+            alone.append(cam(images(), 2).cam)
     with open_cam(module, ["0", "2"], method) as cams:
-        result = cams(pictures(), 2)
+        result = cams(images(), 2)
     torch.testing.assert_close(result.cam, averaged(alone, 48, 48), rtol=1e-4, atol=1e-5)
     assert result.class_index.tolist() == [2, 2]
 
@@ -191,23 +191,23 @@ def test_the_network_is_left_as_it_was(method: str) -> None:
     before = {key: value.clone() for key, value in module.state_dict().items()}
     with open_cam(module, ["1"], method) as cam:
         assert not module[1].training
-        result = cam(pictures())
+        result = cam(images())
     assert not result.cam.requires_grad
     assert module.training
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
     assert all(each.requires_grad and each.grad is None for each in module.parameters())
     assert not any(each._forward_hooks or each._forward_pre_hooks for each in module.modules())
     with pytest.raises(RuntimeError, match="with"):
-        cam(pictures())
+        cam(images())
 
 
 def test_half_precision_says_the_same() -> None:
     module = tiny_network()
     for kind in (ScoreCAM, AblationCAM):
         with kind(module, "1") as cam:
-            exact = cam(pictures(), 2).cam
+            exact = cam(images(), 2).cam
         with kind(module, "1", Precision("bf16")) as cam:
-            rough = cam(pictures(), 2).cam
+            rough = cam(images(), 2).cam
         both = torch.stack([exact.flatten(), rough.flatten()])
         assert float(torch.corrcoef(both)[0, 1]) > 0.97
 
@@ -219,10 +219,10 @@ def test_mistakes() -> None:
     with pytest.raises(UsageError, match="no layer '9'"):
         open_cam(tiny_network(), ["9"], "scorecam")
     with open_cam(tiny_network(), ["1"], "scorecam") as cam, pytest.raises(UsageError, match="0 t"):
-        cam(pictures(), 7)
+        cam(images(), 7)
     module = tiny_network()
     with torch.no_grad():
         dict(module.named_parameters())["6.bias"][2] = float("nan")
     for method in ("scorecam", "ablationcam"):
         with open_cam(module, ["1"], method) as cam, pytest.raises(NonFiniteError):
-            cam(pictures(), 2)
+            cam(images(), 2)

@@ -1,4 +1,4 @@
-"""What the capture tests read: pictures, videos and a camera that does as it is told."""
+"""What the capture tests read: images, videos and a camera that does as it is told."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WIDTH, HEIGHT = 64, 48
 
 
 def marked(colour: tuple[int, int, int], width: int = WIDTH, height: int = HEIGHT) -> Any:
-    """Return a black picture whose upper left quarter has the colour (BGR)."""
+    """Return a black image whose upper left quarter has the colour (BGR)."""
     image = np.zeros((height, width, 3), np.uint8)
     image[: height // 2, : width // 2] = colour
     return image
@@ -55,7 +55,7 @@ def write_video(
     rotation: int | None = None,
     key_every: int | None = None,
 ) -> Path:
-    """Encode a video. `times` are the pictures' times in milliseconds."""
+    """Encode a video. `times` are the images' times in milliseconds."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         height, width = images[0].shape[:2]
@@ -77,7 +77,7 @@ def write_video(
 
 
 def _rotate(path: Path, rotation: int) -> None:
-    """Ask in an MP4's track header for a turn of the picture, counterclockwise in degrees.
+    """Ask in an MP4's track header for a turn of the image, counterclockwise in degrees.
 
     Written there as phones do it, since PyAV can do so only in its newest versions.
     """
@@ -96,8 +96,8 @@ class FakeCamera:
         image: What it shows, in whatever form a driver may give it.
         compresses: Whether it offers MJPG.
         frozen: Plugged in, but sends nothing: each read blocks for 20 ms, then fails.
-        damaged: So many of the next pictures the driver says are damaged.
-        cut: So many of the next pictures, where they are JPEGs, lack their second half.
+        damaged: So many of the next images the driver says are damaged.
+        cut: So many of the next images, where they are JPEGs, lack their second half.
         blocked: While set, whoever calls the driver does not come back.
         asked: The properties that were set on it, in their order.
     """

@@ -23,13 +23,13 @@ class Server:
 
     Attributes:
         image: What the camera shows.
-        pause: Seconds between two pictures.
+        pause: Seconds between two images.
         paused: While set, the camera says nothing.
         silent: While set, a request is taken and never answered.
-        garbage: While set, it sends bytes without meaning in place of pictures.
-        cut: So many of the next pictures lack their second half, and say so.
-        short: So many of the next pictures are shorter than they say they are.
-        sent: How many pictures it has sent.
+        garbage: While set, it sends bytes without meaning in place of images.
+        cut: So many of the next images lack their second half, and say so.
+        short: So many of the next images are shorter than they say they are.
+        sent: How many images it has sent.
         asked: The requests' headers "Authorization".
         login: The name and password, with a colon between them, without which it says nothing.
         files: What else there is, by its path.
@@ -109,7 +109,7 @@ class Server:
 
     def _stream(self, request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
-        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
+        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=image")
         request.end_headers()
         while not self._stopped.wait(self.pause):
             if self.paused.is_set():

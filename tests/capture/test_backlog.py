@@ -24,7 +24,7 @@ def _filled(count: int, keys: set[int], *, independent: bool = False) -> Backlog
     return backlog
 
 
-def test_of_pictures_that_stand_by_themselves_only_the_newest_waits() -> None:
+def test_of_images_that_stand_by_themselves_only_the_newest_waits() -> None:
     assert _taken(_filled(50, set(range(50)), independent=True)) == [49]
 
 
@@ -37,19 +37,19 @@ def test_a_decoder_that_keeps_up_gets_everything_in_its_order() -> None:
     assert taken == list(range(100))
 
 
-def test_a_few_that_wait_are_kept_over_a_key_picture() -> None:
+def test_a_few_that_wait_are_kept_over_a_key_image() -> None:
     assert _taken(_filled(12, {0, 10})) == list(range(12))
 
 
-def test_a_decoder_that_is_behind_goes_on_at_the_newest_key_picture() -> None:
+def test_a_decoder_that_is_behind_goes_on_at_the_newest_key_image() -> None:
     assert _taken(_filled(105, {0, 50, 100})) == [100, 101, 102, 103, 104]
 
 
-def test_between_two_key_pictures_nothing_is_left_out() -> None:
+def test_between_two_key_images_nothing_is_left_out() -> None:
     assert _taken(_filled(300, {0})) == list(range(300))
 
 
-def test_without_key_pictures_it_does_not_grow_for_ever() -> None:
+def test_without_key_images_it_does_not_grow_for_ever() -> None:
     backlog = _filled(10_000, {0})
     assert len(backlog) == 0
     backlog.put(_arrival(10_000, key=True))

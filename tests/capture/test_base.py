@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from live_cam.capture import base
-from live_cam.capture.base import PacedSource, Picture
+from live_cam.capture.base import PacedSource, RawFrame
 from live_cam.frame import Frame
 
 
@@ -20,11 +20,11 @@ class _Slow(PacedSource):
         self.released_while_inside = False
         self.releases = 0
 
-    def _next(self) -> Picture:
+    def _next(self) -> RawFrame:
         self.inside.set()
         assert self.go.wait(30)
         self.inside.clear()
-        return Picture(np.zeros((4, 6, 3), np.uint8), 0.0)
+        return RawFrame(np.zeros((4, 6, 3), np.uint8), 0.0)
 
     def _release(self) -> None:
         self.releases += 1

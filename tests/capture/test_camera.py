@@ -32,7 +32,7 @@ from tests.capture.media import (
 def device(monkeypatch: pytest.MonkeyPatch) -> FakeCamera:
     fake = FakeCamera()
     install(fake, monkeypatch)
-    monkeypatch.setattr(driver, "FIRST_PICTURE_WAIT", 0.2)
+    monkeypatch.setattr(driver, "FIRST_IMAGE_WAIT", 0.2)
     monkeypatch.setattr(driver, "camera_problem", _problem)
     return fake
 
@@ -50,7 +50,7 @@ def _until(source: Source, wanted: Callable[[Frame], bool]) -> list[Frame]:
         frames.append(frame)
         if wanted(frame):
             return frames
-    return pytest.fail("the wanted picture did not come")
+    return pytest.fail("the wanted image did not come")
 
 
 def _wait_until_released(device: FakeCamera) -> None:
@@ -122,7 +122,7 @@ def test_whatever_the_driver_gives_becomes_bgr(device: FakeCamera, given: NDArra
     assert np.all(np.abs(frame.image.astype(int) - 200) <= 1)
 
 
-def test_damaged_pictures_are_passed_over(device: FakeCamera) -> None:
+def test_damaged_images_are_passed_over(device: FakeCamera) -> None:
     with open_source("0") as source:
         source.read()
         device.image = marked(BLUE)
@@ -137,7 +137,7 @@ def test_jpegs_that_are_cut_off_are_left_out_and_named(device: FakeCamera) -> No
         _until(source, lambda frame: frame.index == 3)
         device.image = marked(BLUE)
         device.cut = 40
-        while source.trouble != "camera sends damaged pictures":
+        while source.trouble != "camera sends damaged images":
             assert device.cut
         _until(source, _shows("blue"))
     assert not device.cut
@@ -159,7 +159,7 @@ def test_a_camera_that_never_ends_its_jpegs_is_none_the_worse(
         assert source.trouble is None
 
 
-def test_a_header_that_claims_any_size_is_a_damaged_picture(
+def test_a_header_that_claims_any_size_is_a_damaged_image(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jpeg = bytearray(cv2.imencode(".jpg", marked(BLUE))[1].tobytes())
@@ -170,7 +170,7 @@ def test_a_header_that_claims_any_size_is_a_damaged_picture(
     with open_source("0") as source:
         _until(source, lambda frame: frame.index == 3)
         monkeypatch.setattr(cv2, "imencode", lambda *_: (True, claims))
-        while source.trouble != "camera sends damaged pictures":
+        while source.trouble != "camera sends damaged images":
             time.sleep(0.01)
         device.image = marked(BLUE)
         monkeypatch.setattr(cv2, "imencode", encode)
@@ -197,14 +197,14 @@ def test_a_process_that_cannot_be_started_is_said_and_tried_again(
         open_source("0")
 
 
-def test_nothing_but_damaged_pictures_is_a_loss_that_says_so(
+def test_nothing_but_damaged_images_is_a_loss_that_says_so(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Camera, "patience", 0.3)
     with Camera(0, reconnect=1) as source:
         _until(source, lambda frame: frame.index == 3)
         device.cut = 100_000
-        with pytest.raises(CaptureError, match="sends only damaged pictures; try another cable"):
+        with pytest.raises(CaptureError, match="sends only damaged images; try another cable"):
             _until(source, lambda _: False)
 
 

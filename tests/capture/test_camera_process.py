@@ -55,7 +55,7 @@ def _runs(pid: int) -> bool:
 
 
 @pytest.mark.usefixtures("plugged_in")
-def test_pictures_come_out_of_it() -> None:
+def test_images_come_out_of_it() -> None:
     with Camera(0) as source:
         frames = [source.read() for _ in range(5)]
         assert source.description == "64×48 MJPG at 30 fps"
@@ -90,7 +90,7 @@ def test_a_driver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
         source.read()
         hung = _pid(source)
         os.kill(hung, signal.SIGSTOP)
-        _wait(lambda: (source.trouble or "").startswith("camera sends no pictures…"))
+        _wait(lambda: (source.trouble or "").startswith("camera sends no images…"))
         _wait(lambda: source.trouble is None)
         assert _pid(source) != hung
         assert not _runs(hung)

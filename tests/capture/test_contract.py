@@ -39,16 +39,16 @@ def case(
     device = FakeCamera()
     with Server() as server:
         server.files["/clip.mp4"] = video.read_bytes()
-        pictures = tmp_path / "pictures"
-        pictures.mkdir()
+        images = tmp_path / "pictures"
+        images.mkdir()
         for number, colour in enumerate((RED, GREEN)):
-            cv2.imwrite(str(pictures / f"{number}.png"), marked(colour))
+            cv2.imwrite(str(images / f"{number}.png"), marked(colour))
         install(device, monkeypatch)
 
         cases = {
             "video": (str(video), False, _nothing),
             "url of a video": (f"http://{server.address}/clip.mp4", False, _nothing),
-            "stills": (str(pictures), False, _nothing),
+            "stills": (str(images), False, _nothing),
             "demo": ("demo", False, _nothing),
             "stream": (f"http://{server.address}/video", True, server.paused.set),
             "camera": ("0", True, lambda: setattr(device, "frozen", True)),
@@ -63,7 +63,7 @@ def _read(source: Source, count: int) -> list[Frame]:
     return [frame for frame in frames if frame is not None]
 
 
-def test_frames_are_bgr_pictures_in_the_described_size(case: Case) -> None:
+def test_frames_are_bgr_images_in_the_described_size(case: Case) -> None:
     with case.open() as source:
         for frame in _read(source, 3):
             height, width, channels = frame.image.shape

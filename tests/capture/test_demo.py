@@ -51,7 +51,7 @@ def test_each_photo_has_its_time(scene: DemoScene) -> None:
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (640, 480), (160, 90), (1920, 1080)])
-def test_the_subject_is_always_in_the_picture(size: tuple[int, int]) -> None:
+def test_the_subject_is_always_in_the_image(size: tuple[int, int]) -> None:
     scene = DemoScene(size)
     for index in range(LOOP):
         _, (left, top, right, bottom) = scene.subject(index)

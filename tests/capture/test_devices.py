@@ -93,17 +93,17 @@ def test_a_camera_without_permission(nodes: FakeNodes, monkeypatch: pytest.Monke
     assert [name for name, _ in list_cameras()] == ["0"]
 
 
-def test_a_node_without_pictures(nodes: FakeNodes) -> None:
+def test_a_node_without_images(nodes: FakeNodes) -> None:
     nodes.add("video0", "Webcam")
     nodes.add("video1", "metadata")
     problem = camera_problem(1, "camera 1", answered=True).sentence
-    assert "is no camera that gives pictures" in problem
+    assert "is no camera that gives images" in problem
     assert "0: Webcam" in problem
 
 
 def test_a_camera_that_sends_nothing(nodes: FakeNodes) -> None:
     nodes.add("video0", "Webcam")
-    assert "sends no picture" in camera_problem(0, "camera 0", answered=True).sentence
+    assert "sends no image" in camera_problem(0, "camera 0", answered=True).sentence
     assert "could not be opened" in camera_problem(0, "camera 0", answered=False).sentence
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from live_cam.capture import live
-from live_cam.capture.base import Picture, Trouble
+from live_cam.capture.base import RawFrame, Trouble
 from live_cam.capture.live import LiveSource
 from live_cam.errors import CaptureError
 from tests.capture.media import GREEN, RED, marked
@@ -50,13 +50,13 @@ class _Device(LiveSource):
         assert first is not None
         self._start(first)
 
-    def _grab(self) -> Picture | None:
+    def _grab(self) -> RawFrame | None:
         time.sleep(0.01)
         while self.silent.is_set():
             time.sleep(0.01)
         if self.there:
             self.image = self.image ^ np.uint8(1)  # no two are the same
-            return Picture(self.image, time.monotonic())
+            return RawFrame(self.image, time.monotonic())
         self._reason = self.reason
         return None
 
@@ -106,7 +106,7 @@ def test_it_is_released_before_it_is_opened_again() -> None:
         assert source.released >= source.opened - 1
 
 
-def test_the_picture_says_for_how_long_it_has_been_lost() -> None:
+def test_the_image_says_for_how_long_it_has_been_lost() -> None:
     with _Device(reconnect=60) as source:
         assert source.trouble is None
         source.there = False

@@ -88,7 +88,7 @@ def _until(source: Source, wanted: Callable[[Frame], bool]) -> Frame:
         assert frame is not None
         if wanted(frame):
             return frame
-    return pytest.fail("the wanted picture did not come")
+    return pytest.fail("the wanted image did not come")
 
 
 @pytest.mark.usefixtures("camera")
@@ -143,7 +143,7 @@ def test_one_that_stands_still_is_named_and_taken_up_again(
         while not any(words.startswith("stream lost") for words in said):
             said.add(source.trouble or "")
             time.sleep(0.05)
-        assert any(words.startswith("stream sends no pictures…") for words in said)
+        assert any(words.startswith("stream sends no images…") for words in said)
         resumed = time.monotonic()
         camera.process.send_signal(signal.SIGCONT)
         after = _until(source, lambda frame: frame.timestamp > resumed + 1)

@@ -39,7 +39,7 @@ def _first(path: Path) -> Frame:
     return frame
 
 
-def test_each_picture_is_held_for_two_seconds(tmp_path: Path) -> None:
+def test_each_image_is_held_for_two_seconds(tmp_path: Path) -> None:
     _write(tmp_path / "a.png", RED)
     _write(tmp_path / "b.png", BLUE)
 
@@ -50,10 +50,10 @@ def test_each_picture_is_held_for_two_seconds(tmp_path: Path) -> None:
     assert _colours(frames) == ["red"] * 60 + ["blue"] * 60
     assert [frame.index for frame in frames] == list(range(120))
     assert [frame.timestamp for frame in frames] == pytest.approx([n / 30 for n in range(120)])
-    assert source.description == "2 pictures, the first 64×48"
+    assert source.description == "2 images, the first 64×48"
 
 
-def test_without_hold_each_picture_is_one_frame(tmp_path: Path) -> None:
+def test_without_hold_each_image_is_one_frame(tmp_path: Path) -> None:
     for name, colour in (("1.png", RED), ("2.png", GREEN), ("3.png", BLUE)):
         _write(tmp_path / name, colour)
 
@@ -78,7 +78,7 @@ def test_a_loop_begins_anew(tmp_path: Path, count: int) -> None:
 def test_numbers_in_names_are_sorted_by_value(tmp_path: Path) -> None:
     for name, colour in (("pic10.png", BLUE), ("pic2.PNG", GREEN), ("Pic1.jpg", RED)):
         _write(tmp_path / name, colour)
-    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "notes.txt").write_text("not an image")
     (tmp_path / "._pic0.png").write_bytes(b"what macOS leaves")
     (tmp_path / "folder.png").mkdir()
 
@@ -86,7 +86,7 @@ def test_numbers_in_names_are_sorted_by_value(tmp_path: Path) -> None:
         assert _colours(_all(source)) == ["red", "green", "blue"]
 
 
-def test_a_single_picture(tmp_path: Path) -> None:
+def test_a_single_image(tmp_path: Path) -> None:
     path = _write(tmp_path / "ein Bild — ü.png", GREEN)
 
     with open_source(str(path)) as source:
@@ -124,7 +124,7 @@ _FLOAT = np.full((48, 64, 3), 200 / 255, np.float32)
     ],
 )
 def test_depths_and_channels(tmp_path: Path, image: NDArray[np.uint8], ending: str) -> None:
-    path = tmp_path / f"picture.{ending}"
+    path = tmp_path / f"image.{ending}"
     assert cv2.imwrite(str(path), image)
 
     read = _first(path).image
@@ -149,12 +149,12 @@ def test_what_is_transparent_lies_on_white(
     assert read[10, 50].tolist() == [255, 255, 255]
 
 
-def test_a_transparent_picture_is_upright_too(tmp_path: Path) -> None:
+def test_a_transparent_image_is_upright_too(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture = Image.new("RGBA", (64, 48), (0, 0, 0, 0))
-    picture.putpixel((0, 0), (255, 0, 0, 255))
-    picture.save(tmp_path / "phone.png", exif=exif)
+    phone = Image.new("RGBA", (64, 48), (0, 0, 0, 0))
+    phone.putpixel((0, 0), (255, 0, 0, 255))
+    phone.save(tmp_path / "phone.png", exif=exif)
 
     image = _first(tmp_path / "phone.png").image
 
@@ -163,18 +163,18 @@ def test_a_transparent_picture_is_upright_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "bmp", "webp"])
-def test_a_picture_that_is_cut_off_is_refused(tmp_path: Path, ending: str) -> None:
+def test_a_image_that_is_cut_off_is_refused(tmp_path: Path, ending: str) -> None:
     path = _write(tmp_path / f"cut.{ending}")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 3 // 4])
 
-    with pytest.raises(UsageError, match="no picture that can be read") as caught:
+    with pytest.raises(UsageError, match="no image that can be read") as caught:
         open_source(str(path))
 
     assert str(path) in str(caught.value)
 
 
-def test_a_broken_picture_among_others_is_passed_over(
+def test_a_broken_image_among_others_is_passed_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _write(tmp_path / "1.png", RED)
@@ -194,15 +194,15 @@ def test_a_broken_picture_among_others_is_passed_over(
     ]
 
 
-def test_broken_pictures_alone_are_refused(tmp_path: Path) -> None:
+def test_broken_images_alone_are_refused(tmp_path: Path) -> None:
     for name in ("1.png", "2.jpg"):
         (tmp_path / name).write_text("broken")
 
-    with pytest.raises(UsageError, match="None of the 2 pictures"):
+    with pytest.raises(UsageError, match="None of the 2 images"):
         open_source(str(tmp_path))
 
 
-def test_a_broken_last_picture_ends_it(tmp_path: Path) -> None:
+def test_a_broken_last_image_ends_it(tmp_path: Path) -> None:
     _write(tmp_path / "1.png")
     (tmp_path / "2.png").write_text("broken")
 
@@ -210,10 +210,10 @@ def test_a_broken_last_picture_ends_it(tmp_path: Path) -> None:
         assert len(_all(source)) == 1
 
 
-def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
 
-    with pytest.raises(UsageError, match="no picture in the folder") as caught:
+    with pytest.raises(UsageError, match="no image in the folder") as caught:
         open_source(str(tmp_path))
 
     assert str(tmp_path) in str(caught.value)

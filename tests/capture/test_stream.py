@@ -42,7 +42,7 @@ def test_what_was_not_read_is_lost() -> None:
     with Server() as server, _open(server) as source:
         assert source.read() is not None
         server.image = marked(BLUE)
-        time.sleep(0.5)  # more pictures than are under way between the two
+        time.sleep(0.5)  # more images than are under way between the two
         frame = source.read()
         assert frame is not None
         assert colour_of(frame.image, 0.25, 0.25) == "blue"
@@ -133,7 +133,7 @@ def test_an_unknown_scheme_is_wrong_usage() -> None:
         open_source("htp://example.org/video")
 
 
-def test_the_first_picture_is_the_newest_one_after_a_pause() -> None:
+def test_the_first_image_is_the_newest_one_after_a_pause() -> None:
     with Server() as server, _open(server) as source:
         server.image = marked(RED)
         opened = time.monotonic()

@@ -33,7 +33,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (feed, stream):
         monkeypatch.setattr(module, "TIMEOUT", PATIENCE)
     monkeypatch.setattr(Stream, "patience", PATIENCE)
-    monkeypatch.setattr(stream, "_FIRST_PICTURE_WAIT", 2 * PATIENCE)
+    monkeypatch.setattr(stream, "_FIRST_IMAGE_WAIT", 2 * PATIENCE)
 
 
 def _open(server: Server, *, reconnect: float = 60) -> Stream:
@@ -49,7 +49,7 @@ def _until(source: Stream, wanted: Callable[[Frame], bool]) -> Frame:
         assert frame is not None
         if wanted(frame):
             return frame
-    return pytest.fail("the wanted picture did not come")
+    return pytest.fail("the wanted image did not come")
 
 
 def _shows(colour: str) -> Callable[[Frame], bool]:
@@ -57,7 +57,7 @@ def _shows(colour: str) -> Callable[[Frame], bool]:
 
 
 def _until_trouble(source: Stream, beginning: str) -> str:
-    """Wait until the picture would say so."""
+    """Wait until the image would say so."""
     seen = set()
     limit = time.monotonic() + 30
     while time.monotonic() < limit:
@@ -113,7 +113,7 @@ def test_a_server_that_stalls_is_asked_anew(server: Server) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_garbage_is_no_picture(server: Server) -> None:
+def test_garbage_is_no_image(server: Server) -> None:
     with _open(server) as source:
         server.garbage.set()
         _until_trouble(source, "stream lost (")
@@ -152,17 +152,17 @@ def test_close_does_not_wait_for_a_server_that_never_answers(server: Server) -> 
     assert waiting, "somebody waited for the server"
 
 
-def test_pictures_that_are_cut_off_are_left_out_and_named(server: Server) -> None:
+def test_images_that_are_cut_off_are_left_out_and_named(server: Server) -> None:
     with _open(server) as source:
         _until(source, lambda frame: frame.index == 3)
         server.image = marked(BLUE)
         server.cut = 30
-        _until_trouble(source, "stream sends damaged pictures")
+        _until_trouble(source, "stream sends damaged images")
         _until(source, _shows("blue"))
     assert server.cut == 0
 
 
-def test_a_cut_off_picture_is_never_shown(server: Server) -> None:
+def test_a_cut_off_image_is_never_shown(server: Server) -> None:
     server.image = np.full((480, 640, 3), 255, np.uint8)
     with _open(server) as source:
         for round_number in range(20):
@@ -191,7 +191,7 @@ def test_another_size_is_taken_and_named(server: Server) -> None:
         assert source.trouble == "stream now sends 96×80"
 
 
-def test_the_same_picture_again_and_again_is_named_and_no_end(
+def test_the_same_image_again_and_again_is_named_and_no_end(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(watch, "_LASTING", 0.3)
@@ -205,11 +205,11 @@ def test_the_same_picture_again_and_again_is_named_and_no_end(
     assert len(caplog.records) == 1
 
 
-def test_black_pictures_are_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_black_images_are_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "_LASTING", 0.3)
     server.image = np.zeros((48, 64, 3), np.uint8)
     with _open(server) as source:
-        _until_trouble(source, "stream sends only black pictures")
+        _until_trouble(source, "stream sends only black images")
 
 
 # ---- latency -----------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ _SIDE = 16
 
 
 def _numbered(number: int) -> NDArray[np.uint8]:
-    """A picture that says its number: a row of bright and dark squares."""
+    """An image that says its number: a row of bright and dark squares."""
     bits = [255 * (number >> bit & 1) for bit in range(_BITS)]
     row = np.kron(np.array(bits, np.uint8)[None], np.ones((_SIDE, _SIDE), np.uint8))
     return np.dstack([row] * 3)
@@ -231,7 +231,7 @@ def _number(image: NDArray[np.uint8]) -> int:
 
 
 class _Counting(Server):
-    """Sends a hundred pictures a second, each with its number."""
+    """Sends a hundred images a second, each with its number."""
 
     def _part(self) -> bytes:
         self.image = _numbered(self.sent)
@@ -249,7 +249,7 @@ def test_a_reader_slower_than_the_stream_gets_the_present() -> None:
                 assert frame is not None
                 behind.append(server.sent - _number(frame.image))
     assert server.sent > 2 * len(behind)
-    assert max(behind) < 20, f"pictures behind the server: {behind}"
+    assert max(behind) < 20, f"images behind the server: {behind}"
 
 
 def test_a_decoder_slower_than_the_stream_skips_instead_of_falling_behind(
@@ -271,4 +271,4 @@ def test_a_decoder_slower_than_the_stream_skips_instead_of_falling_behind(
                 assert frame is not None
                 behind.append(server.sent - _number(frame.image))
     assert server.sent > 2 * len(behind)
-    assert max(behind[-5:]) < 40, f"pictures behind the server: {behind}"
+    assert max(behind[-5:]) < 40, f"images behind the server: {behind}"

@@ -26,7 +26,7 @@ def _all(source: Source) -> list[Frame]:
     return frames
 
 
-def test_every_picture_is_read_once_and_in_order(tmp_path: Path) -> None:
+def test_every_image_is_read_once_and_in_order(tmp_path: Path) -> None:
     colours = [RED, GREEN, BLUE, GREEN, RED, BLUE, BLUE, RED] * 4
     path = write_video(tmp_path / "clip.mp4", [marked(colour) for colour in colours])
     names = {RED: "red", GREEN: "green", BLUE: "blue"}
@@ -59,7 +59,7 @@ def test_timestamps_are_the_files_own(tmp_path: Path, ending: str, offset: int) 
     ("rotation", "corner"),
     [(90, (0.25, 0.75)), (180, (0.75, 0.75)), (-90, (0.75, 0.25)), (0, (0.25, 0.25))],
 )
-def test_pictures_are_turned_as_the_file_asks(
+def test_images_are_turned_as_the_file_asks(
     tmp_path: Path, rotation: int, corner: tuple[float, float]
 ) -> None:
     path = write_video(tmp_path / "phone.mp4", [marked(RED)] * 3, rotation=rotation)
@@ -99,7 +99,7 @@ def test_a_file_without_times_and_duration(tmp_path: Path) -> None:
     assert times == pytest.approx([number * times[1] for number in range(15)])
 
 
-def test_broken_pictures_in_the_middle_are_passed_over(tmp_path: Path) -> None:
+def test_broken_images_in_the_middle_are_passed_over(tmp_path: Path) -> None:
     path = write_video(
         tmp_path / "scratched.mkv", [marked(c) for c in (RED, GREEN, BLUE) * 5], codec="mjpeg"
     )
@@ -176,7 +176,7 @@ def test_a_name_with_a_colon_is_no_protocol(
 
 
 class _Scripted:
-    """A decoder that gives pictures at the times it was told."""
+    """A decoder that gives images at the times it was told."""
 
     codec = "scripted"
     rate = Fraction(10)
@@ -188,7 +188,7 @@ class _Scripted:
     def packets(self) -> Iterator[object]:
         return iter(())
 
-    def pictures(self, _: object) -> Iterator[Decoded]:
+    def images(self, _: object) -> Iterator[Decoded]:
         for time in self._times:
             yield Decoded(np.zeros((4, 6, 3), np.uint8), time)
 
@@ -217,10 +217,10 @@ def test_missing_and_jumping_times(times: list[Fraction | None], expected: list[
     assert decoder.closed
 
 
-def test_a_video_without_a_picture_is_refused_and_closed() -> None:
+def test_a_video_without_a_image_is_refused_and_closed() -> None:
     decoder = _Scripted([])
 
-    with pytest.raises(UsageError, match="No picture in scripted"):
+    with pytest.raises(UsageError, match="No image in scripted"):
         Video(cast("Decoder", decoder), "scripted")
 
     assert decoder.closed

@@ -17,7 +17,7 @@ def watch() -> Watch:
 
 
 def _show(watch: Watch, paint: Any, seconds: float, *, start: float = 0.0, fps: int = 30) -> float:
-    """Show pictures and return when the last one came."""
+    """Show images and return when the last one came."""
     count = round(seconds * fps)
     for number in range(count):
         watch.see(paint(number), start + number / fps)
@@ -44,7 +44,7 @@ def test_noise_in_a_single_pixel_is_life(watch: Watch) -> None:
     assert _brief(watch) is None
 
 
-def test_pictures_that_do_not_come_are_not_the_same(watch: Watch) -> None:
+def test_images_that_do_not_come_are_not_the_same(watch: Watch) -> None:
     now = _show(watch, lambda _: GREY.copy(), 2)
     now = _show(watch, lambda _: GREY.copy(), 2, start=now + 8)
     assert _brief(watch) is None
@@ -52,13 +52,13 @@ def test_pictures_that_do_not_come_are_not_the_same(watch: Watch) -> None:
     assert _brief(watch) is not None
 
 
-def test_the_very_same_picture_for_seconds_is_frozen(watch: Watch) -> None:
+def test_the_very_same_image_for_seconds_is_frozen(watch: Watch) -> None:
     now = _show(watch, lambda _: GREY.copy(), 2.5)
     assert _brief(watch) is None
     now = _show(watch, lambda _: GREY.copy(), 1, start=now)
     trouble = watch.trouble
     assert trouble is not None
-    assert trouble.brief == "camera seems frozen: always the same picture"
+    assert trouble.brief == "camera seems frozen: always the same image"
     assert trouble.sentence.startswith("camera 0: ")
     _show(watch, lambda number: noisy(GREY, number, 2), 0.1, start=now)
     assert _brief(watch) is None
@@ -67,12 +67,12 @@ def test_the_very_same_picture_for_seconds_is_frozen(watch: Watch) -> None:
 def test_a_covered_camera_is_black_in_spite_of_its_noise(watch: Watch) -> None:
     dark = np.full((96, 128, 3), 4, np.uint8)
     now = _show(watch, lambda number: noisy(dark, number, 3), 4)
-    assert _brief(watch) == "camera sends only black pictures: is it covered?"
+    assert _brief(watch) == "camera sends only black images: is it covered?"
     _show(watch, lambda number: noisy(GREY, number, 2), 0.1, start=now)
     assert _brief(watch) is None
 
 
-def test_a_lamp_in_a_dark_room_is_a_picture(watch: Watch) -> None:
+def test_a_lamp_in_a_dark_room_is_a_image(watch: Watch) -> None:
     dark = np.full((96, 128, 3), 4, np.uint8)
     dark[40:56, 60:76] = 200
     _show(watch, lambda number: noisy(dark, number, 3), 6)
@@ -94,7 +94,7 @@ def test_another_size_is_named_for_a_while(watch: Watch) -> None:
 
 
 @pytest.mark.parametrize(("every", "named"), [(2, True), (20, False)])
-def test_many_damaged_pictures_are_named_and_a_few_are_not(
+def test_many_damaged_images_are_named_and_a_few_are_not(
     watch: Watch, every: int, named: bool
 ) -> None:
     for number in range(300):
@@ -103,11 +103,11 @@ def test_many_damaged_pictures_are_named_and_a_few_are_not(
         else:
             watch.see(noisy(GREY[:48, :64], number, 2), number / 30)
     assert watch.damaged is named
-    assert (_brief(watch) == "camera sends damaged pictures") is named
+    assert (_brief(watch) == "camera sends damaged images") is named
 
 
 @pytest.mark.parametrize("every", [2, 3])
-def test_many_damaged_pictures_are_named_once_until_they_are_few(watch: Watch, every: int) -> None:
+def test_many_damaged_images_are_named_once_until_they_are_few(watch: Watch, every: int) -> None:
     named = []
     for number in range(600):
         if number % every == 0 and number < 300:
@@ -120,6 +120,6 @@ def test_many_damaged_pictures_are_named_once_until_they_are_few(watch: Watch, e
     assert not named[-1]
 
 
-def test_before_the_first_picture_there_is_nothing_to_say(watch: Watch) -> None:
+def test_before_the_first_image_there_is_nothing_to_say(watch: Watch) -> None:
     watch.see_damaged()
     assert _brief(watch) is None

@@ -103,7 +103,7 @@ class Session:
         """Take snapshots until one is as it should be."""
         limit = time.monotonic() + seconds
         while not reached(self.snapshot()):
-            assert time.monotonic() < limit, "the picture did not become what it should be"
+            assert time.monotonic() < limit, "the image did not become what it should be"
 
     def close_window(self) -> None:
         """Ask the window to close, as the cross in its title bar does."""

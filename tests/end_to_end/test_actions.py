@@ -18,7 +18,7 @@ from tests.program import read_video
 
 pytestmark = needs_a_desktop
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 Check = Callable[[Session], None]
 ALPHA = 0.45
 DARK = THEMES["dark"]
@@ -26,7 +26,7 @@ RED_PATCH, GREEN_PATCH, GREY = (170, 240), (480, 240), (340, 380)
 _CHECKS: dict[str, Check] = {}
 
 
-def two_colours() -> Picture:
+def two_colours() -> Image:
     """A large red patch on the left, a smaller green one on the right."""
     image = np.full((480, 640, 3), 128, np.uint8)
     image[150:330, 80:260] = (0, 0, 255)
@@ -40,39 +40,39 @@ def session(colour_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     cv2.imwrite(str(folder / "colours.png"), two_colours())
     arguments = ("--source", "colours.png", "--weights", colour_weights, "--no-bars")
     with desktop(folder, *arguments, "--engine", "hook", "--alpha", str(ALPHA)) as running:
-        running.until(lambda picture: hot(picture, RED_PATCH))
+        running.until(lambda drawn: hot(drawn, RED_PATCH))
         yield running
 
 
-def laid_over(picture: Picture, place: tuple[int, int]) -> tuple[int, int]:
+def laid_over(drawn: Image, place: tuple[int, int]) -> tuple[int, int]:
     """How much blue and how much red the heatmap adds at a place."""
     x, y = place
-    colours = picture[y, x].astype(int) - (1 - ALPHA) * two_colours()[y, x]
+    colours = drawn[y, x].astype(int) - (1 - ALPHA) * two_colours()[y, x]
     return round(colours[0]), round(colours[2])
 
 
-def hot(picture: Picture, place: tuple[int, int]) -> bool:
-    blue, red = laid_over(picture, place)
+def hot(drawn: Image, place: tuple[int, int]) -> bool:
+    blue, red = laid_over(drawn, place)
     return red > blue + 20
 
 
-def count(picture: Picture, colour: tuple[int, int, int], top: int = 110) -> int:
+def count(drawn: Image, colour: tuple[int, int, int], top: int = 110) -> int:
     """How many pixels below the label's card and above the status bar have exactly this colour."""
-    return int((picture[top:400] == colour).all(axis=-1).sum())
+    return int((drawn[top:400] == colour).all(axis=-1).sum())
 
 
-def changed(before: Picture, rows: slice, columns: slice) -> Callable[[Picture], bool]:
-    def differs(picture: Picture) -> bool:
-        return bool(cv2.absdiff(picture[rows, columns], before[rows, columns]).max() > 40)
+def changed(before: Image, rows: slice, columns: slice) -> Callable[[Image], bool]:
+    def differs(drawn: Image) -> bool:
+        return bool(cv2.absdiff(drawn[rows, columns], before[rows, columns]).max() > 40)
 
     return differs
 
 
-def unchanged(before: Picture) -> Callable[[Picture], bool]:
-    """The picture is as it was, but for the rates at the bottom and what a key confirms there."""
+def unchanged(before: Image) -> Callable[[Image], bool]:
+    """The image is as it was, but for the rates at the bottom and what a key confirms there."""
 
-    def same(picture: Picture) -> bool:
-        return bool(cv2.absdiff(picture[:380], before[:380]).max() < 12)
+    def same(drawn: Image) -> bool:
+        return bool(cv2.absdiff(drawn[:380], before[:380]).max() < 12)
 
     return same
 
@@ -90,7 +90,7 @@ def shows(*names: str) -> Callable[[Check], Check]:
     return note
 
 
-def toggled(session: Session, key: str, reached: Callable[[Picture], bool]) -> None:
+def toggled(session: Session, key: str, reached: Callable[[Image], bool]) -> None:
     """A key brings something about, and takes it back."""
     before = session.snapshot()
     assert not reached(before)
@@ -123,23 +123,23 @@ def record(session: Session) -> None:
 
 @shows("mirror")
 def mirror(session: Session) -> None:
-    def mirrored(picture: Picture) -> bool:
+    def mirrored(drawn: Image) -> bool:
         x, y = RED_PATCH
-        return int(picture[y, 639 - x, 2]) > 150 and int(picture[y, x, 1]) < 150
+        return int(drawn[y, 639 - x, 2]) > 150 and int(drawn[y, x, 1]) < 150
 
-    toggled(session, "m", lambda picture: hot(picture[:, ::-1], RED_PATCH) and mirrored(picture))
+    toggled(session, "m", lambda drawn: hot(drawn[:, ::-1], RED_PATCH) and mirrored(drawn))
 
 
 @shows("stronger", "weaker")
 def strength(session: Session) -> None:
-    def blue(picture: Picture) -> int:
-        return int(picture[GREY[1], GREY[0], 0]) - int(picture[GREY[1], GREY[0], 2])
+    def blue(drawn: Image) -> int:
+        return int(drawn[GREY[1], GREY[0], 0]) - int(drawn[GREY[1], GREY[0], 2])
 
     before = session.snapshot()
     session.press("plus", "plus")
-    session.until(lambda picture: blue(picture) > blue(before) + 5)
+    session.until(lambda drawn: blue(drawn) > blue(before) + 5)
     session.press("minus", "minus", "minus", "minus")
-    session.until(lambda picture: blue(picture) < blue(before) - 5)
+    session.until(lambda drawn: blue(drawn) < blue(before) - 5)
     session.press("plus", "plus")
     session.until(unchanged(before))
 
@@ -156,23 +156,23 @@ def method(session: Session) -> None:
 @shows("grid", "classes", "maps")
 def mosaics(session: Session) -> None:
     for key in "gxk":
-        toggled(session, key, lambda picture: count(picture, DARK.glass) > 2000)
+        toggled(session, key, lambda drawn: count(drawn, DARK.glass) > 2000)
 
 
 @shows("next-map", "last-map", "point")
 def single_maps(session: Session) -> None:
     before = session.snapshot()
     session.press("k")
-    session.until(lambda picture: count(picture, DARK.glass) > 25000)  # between so many panes
+    session.until(lambda drawn: count(drawn, DARK.glass) > 25000)  # between so many panes
     assert not count(session.snapshot(), DARK.accent, top=0)
     session.press("Right", "Right")
-    session.until(lambda picture: count(picture, DARK.accent, top=0) > 50)
+    session.until(lambda drawn: count(drawn, DARK.accent, top=0) > 50)
     session.press("Left", "Left")
-    session.until(lambda picture: not count(picture, DARK.accent, top=0))
+    session.until(lambda drawn: not count(drawn, DARK.accent, top=0))
     session.move(480, 200)
-    session.until(lambda picture: count(picture, DARK.accent, top=0) > 50)
+    session.until(lambda drawn: count(drawn, DARK.accent, top=0) > 50)
     session.move(100, 440)
-    session.until(lambda picture: not count(picture, DARK.accent, top=0))
+    session.until(lambda drawn: not count(drawn, DARK.accent, top=0))
     session.press("k")
     session.until(unchanged(before))
 
@@ -181,11 +181,11 @@ def single_maps(session: Session) -> None:
 def layout(session: Session) -> None:
     before = session.snapshot()
     session.press("l")
-    session.until(lambda picture: int(picture[GREY[1], GREY[0], 1]) < 20)  # the colours alone
+    session.until(lambda drawn: int(drawn[GREY[1], GREY[0], 1]) < 20)  # the colours alone
     session.press("l")
-    session.until(lambda picture: bool((picture[140:340] == two_colours()[140:340]).all()))
+    session.until(lambda drawn: bool((drawn[140:340] == two_colours()[140:340]).all()))
     session.press("l")
-    session.until(lambda picture: count(picture, DARK.glass) > 2000)
+    session.until(lambda drawn: count(drawn, DARK.glass) > 2000)
     session.press("l")
     session.until(unchanged(before))
 
@@ -194,12 +194,12 @@ def layout(session: Session) -> None:
 def locks(session: Session) -> None:
     before = session.snapshot()
     session.press("2")
-    session.until(lambda picture: hot(picture, GREEN_PATCH) and not hot(picture, RED_PATCH))
+    session.until(lambda drawn: hot(drawn, GREEN_PATCH) and not hot(drawn, RED_PATCH))
     session.press("1")
-    session.until(lambda picture: hot(picture, RED_PATCH) and not hot(picture, GREEN_PATCH))
+    session.until(lambda drawn: hot(drawn, RED_PATCH) and not hot(drawn, GREEN_PATCH))
     for key in "345":
         session.press(key)
-        session.until(lambda picture: not hot(picture, RED_PATCH) and not hot(picture, GREEN_PATCH))
+        session.until(lambda drawn: not hot(drawn, RED_PATCH) and not hot(drawn, GREEN_PATCH))
     session.press("0")
     session.until(unchanged(before))
 
@@ -208,22 +208,22 @@ def locks(session: Session) -> None:
 def type_a_class(session: Session) -> None:
     before = session.snapshot()
     session.press("slash", *"grannq", "BackSpace", "y", "Return")
-    session.until(lambda picture: hot(picture, GREEN_PATCH) and not hot(picture, RED_PATCH))
+    session.until(lambda drawn: hot(drawn, GREEN_PATCH) and not hot(drawn, RED_PATCH))
     session.press("0")
     session.until(unchanged(before))
 
 
 @shows("against", "versus")
 def counterfactual(session: Session) -> None:
-    def neutral(picture: Picture) -> bool:
-        blue, red = laid_over(picture, GREY)
+    def neutral(drawn: Image) -> bool:
+        blue, red = laid_over(drawn, GREY)
         return abs(red - blue) < 25
 
-    toggled(session, "n", lambda picture: neutral(picture) and hot(picture, RED_PATCH))
+    toggled(session, "n", lambda drawn: neutral(drawn) and hot(drawn, RED_PATCH))
 
-    def rival_is_blue(picture: Picture) -> bool:
-        blue, red = laid_over(picture, GREEN_PATCH)
-        return neutral(picture) and hot(picture, RED_PATCH) and blue > red + 15
+    def rival_is_blue(drawn: Image) -> bool:
+        blue, red = laid_over(drawn, GREEN_PATCH)
+        return neutral(drawn) and hot(drawn, RED_PATCH) and blue > red + 15
 
     toggled(session, "v", rival_is_blue)
 
@@ -235,12 +235,12 @@ def check(session: Session) -> None:
 
 @shows("shuffle")
 def shuffle(session: Session) -> None:
-    toggled(session, "w", lambda picture: not hot(picture, RED_PATCH))
+    toggled(session, "w", lambda drawn: not hot(drawn, RED_PATCH))
 
 
 @shows("box")
 def box(session: Session) -> None:
-    toggled(session, "b", lambda picture: count(picture, DARK.accent) > 100)
+    toggled(session, "b", lambda drawn: count(drawn, DARK.accent) > 100)
 
 
 @shows("aim", "forget")
@@ -251,9 +251,7 @@ def aim(session: Session) -> None:
     session.move(150, 200)
     session.move(280, 350)
     session.xdotool("mouseup", "1")
-    session.until(
-        lambda picture: count(picture, DARK.ink) > 300 and count(picture, DARK.accent) > 3
-    )
+    session.until(lambda drawn: count(drawn, DARK.ink) > 300 and count(drawn, DARK.accent) > 3)
     session.move(400, 400)
     session.xdotool("click", "1")
     session.until(unchanged(before))
@@ -263,14 +261,14 @@ def aim(session: Session) -> None:
 def theme(session: Session) -> None:
     """Darker or lighter glass under the label, and then none."""
 
-    def glass(picture: Picture) -> int:
-        return int(picture[12:60, 20:240].min(axis=-1).mean())
+    def glass(drawn: Image) -> int:
+        return int(drawn[12:60, 20:240].min(axis=-1).mean())
 
     before = session.snapshot()
     session.press("t")
-    session.until(lambda picture: glass(picture) > 150)
+    session.until(lambda drawn: glass(drawn) > 150)
     session.press("t")
-    session.until(lambda picture: glass(before) < glass(picture) < 150)
+    session.until(lambda drawn: glass(before) < glass(drawn) < 150)
     session.press("t")
     session.until(unchanged(before))
 

@@ -26,7 +26,7 @@ def patch_box(width: int, height: int, place: tuple[float, float]) -> tuple[int,
     return left, top, left + side, top + side
 
 
-def picture(width: int, height: int, colour: str, place: tuple[float, float]) -> NDArray[np.uint8]:
+def patch(width: int, height: int, colour: str, place: tuple[float, float]) -> NDArray[np.uint8]:
     image = np.full((height, width, 3), 128, np.uint8)
     left, top, right, bottom = patch_box(width, height, place)
     image[top:bottom, left:right] = COLOURS[colour]
@@ -48,7 +48,7 @@ def test_every_colour_is_named_and_located(
 ) -> None:
     width, height = size
     cases = list(product(COLOURS, PLACES))
-    clip = write_video(tmp_path / "clip.mp4", [picture(*size, *case) for case in cases])
+    clip = write_video(tmp_path / "clip.mp4", [patch(*size, *case) for case in cases])
     done = live_cam(
         *("run", "--source", clip, "--weights", colour_weights, "--headless", "--every-frame"),
         *("--no-bars", "--engine", engine),

@@ -59,7 +59,7 @@ def test_the_recording_plays_at_real_speed(outputs: Path) -> None:
     assert video[-1][0] == pytest.approx(SECONDS, abs=0.2)
     stamps = [stamp for stamp, _ in video]
     assert stamps == sorted(set(stamps))
-    assert len(stamps) > SECONDS * 5, "even a busy machine shows several pictures a second"
+    assert len(stamps) > SECONDS * 5, "even a busy machine shows several images a second"
 
 
 def test_the_log_is_complete(outputs: Path) -> None:

@@ -24,11 +24,11 @@ def test_real_photos_in_folders_named_by_what_they_show(photo_folder: Path, tmp_
     for label, name in {"espresso": "coffee.png", "665": "motorcycle_left.png"}.items():
         (tmp_path / "photos" / label).mkdir(parents=True)
         shutil.copy(photo_folder / name, tmp_path / "photos" / label)
-    (tmp_path / "photos" / "espresso" / "notes.jpg").write_text("no picture")
+    (tmp_path / "photos" / "espresso" / "notes.jpg").write_text("no image")
     figures = tmp_path / "figures.json"
     done = live_cam("evaluate", tmp_path / "photos", *QUICK, "--json", figures)
     assert done.returncode == 1, done.stderr
-    assert "notes.jpg is no picture" in done.stderr
+    assert "notes.jpg is no image" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Accuracy:   100.0 % (2 of 2)" in done.stdout
     assert "1 could not be measured" in done.stdout
@@ -48,7 +48,7 @@ def test_real_photos_in_folders_named_by_what_they_show(photo_folder: Path, tmp_
     ("arguments", "parts"),
     [
         (["nowhere"], ["there is no folder 'nowhere'"]),
-        (["empty"], ["no picture in the folder"]),
+        (["empty"], ["no image in the folder"]),
         (["photos", "--json", "taken.json"], ["taken.json", "--overwrite"]),
         (["photos", "--json", "nowhere/out.json"], ["there is no folder nowhere"]),
         (["photos", "--method", "magic"], ["'magic'", "gradcam"]),
@@ -89,7 +89,7 @@ def test_ctrl_c_prints_what_was_measured(photo_folder: Path, tmp_path: Path) -> 
         os.close(its)
         shown = ""
         deadline = time.monotonic() + TIME_LIMIT
-        while not re.search(r"\b[3-9]/40\b", shown):  # the second picture is begun
+        while not re.search(r"\b[3-9]/40\b", shown):  # the second image is begun
             assert time.monotonic() < deadline, shown
             shown += os.read(ours, 4096).decode()
         process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Engines that fail in the middle of a run, in a real window: the picture goes on."""
+"""Engines that fail in the middle of a run, in a real window: the image goes on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ KEPT = ("--class", str(LOCKED), "--record", "out.mp4", "--no-bars")
     ],
 )
 @needs_a_desktop
-def test_the_picture_goes_on_with_the_next_engine(
+def test_the_image_goes_on_with_the_next_engine(
     tmp_path: Path, fault: str, arguments: tuple[str, ...], sentence: str
 ) -> None:
     with desktop(tmp_path, *DEMO, *KEPT, *arguments, program=(PROGRAM, fault)) as session:
@@ -54,14 +54,14 @@ def test_the_picture_goes_on_with_the_next_engine(
     assert errors.count(sentence) == 1, errors
     assert "Traceback" not in errors
     assert {line["class_index"] for line in read_log(tmp_path / "p.jsonl")} == {LOCKED}
-    pictures = read_video(tmp_path / "out.mp4")
-    assert f"{len(pictures)} pictures" in errors
-    gaps = np.diff([seconds for seconds, _ in pictures])
+    images = read_video(tmp_path / "out.mp4")
+    assert f"{len(images)} images" in errors
+    gaps = np.diff([seconds for seconds, _ in images])
     assert gaps.min() > 0, "one recording, from before the fault to after it"
 
 
 @needs_a_desktop
-def test_without_any_engine_the_picture_goes_on_alone(tmp_path: Path) -> None:
+def test_without_any_engine_the_image_goes_on_alone(tmp_path: Path) -> None:
     arguments = (*DEMO, *KEPT, "--engine", "hook")
     with desktop(tmp_path, *arguments, program=(PROGRAM, "all")) as session:
         session.wait((tmp_path / failing.FAILED).exists)
@@ -70,14 +70,14 @@ def test_without_any_engine_the_picture_goes_on_alone(tmp_path: Path) -> None:
         before = session.snapshot()
         time.sleep(1.0)
         after = session.snapshot()
-        assert np.abs(middle(after) - middle(before)).mean() > 0.5, "the picture still moves"
+        assert np.abs(middle(after) - middle(before)).mean() > 0.5, "the image still moves"
         assert session.explained() == explained == failing.FRAMES
         errors = session.end("q")
         assert session.process.returncode == 0, errors
-    assert errors.count("Showing the picture alone: no engine is left that can explain: ") == 1
+    assert errors.count("Showing the image alone: no engine is left that can explain: ") == 1
     assert "can't allocate memory" in errors
     assert "Traceback" not in errors
-    assert f"{len(read_video(tmp_path / 'out.mp4'))} pictures" in errors
+    assert f"{len(read_video(tmp_path / 'out.mp4'))} images" in errors
 
 
 def middle(image: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -28,8 +28,8 @@ def folder(tmp_path: Path, photos: dict[str, NDArray[np.uint8]]) -> Path:
     return folder
 
 
-def test_a_folder_with_a_broken_picture(folder: Path) -> None:
-    (folder / "text.jpg").write_text("no picture")
+def test_a_folder_with_a_broken_image(folder: Path) -> None:
+    (folder / "text.jpg").write_text("no image")
     done = live_cam("image", folder, *MODEL, "--json", "--output", "out", cwd=folder.parent)
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
@@ -38,12 +38,12 @@ def test_a_folder_with_a_broken_picture(folder: Path) -> None:
     assert lines[1].endswith(f"→ {Path('out') / 'coffee.cam.jpg'}")
     first, last = done.stderr.splitlines()
     assert str(folder / "text.jpg") in first
-    assert last == "Explained 4 of 5 pictures; 1 could not be explained."
+    assert last == "Explained 4 of 5 images; 1 could not be explained."
     assert len(names(folder.parent / "out")) == 8
     assert record(folder.parent / "out" / "coffee.json")["label"] == "espresso"
 
 
-def test_one_picture_is_one_line(folder: Path) -> None:
+def test_one_image_is_one_line(folder: Path) -> None:
     done = live_cam("image", "coffee.png", *MODEL, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("coffee.png: espresso")
@@ -57,7 +57,7 @@ def test_one_picture_is_one_line(folder: Path) -> None:
         ([], ["PATH"]),
         (["nowhere.png"], ["'nowhere.png'"]),
         (["*.tif"], ["'*.tif'"]),
-        (["empty"], ["no picture in the folder empty"]),
+        (["empty"], ["no image in the folder empty"]),
         (["coffee.png", "--class", "cat"], ["'cat'", "Egyptian cat"]),
         (["coffee.png", "--output", "coffee.png"], ["coffee.png"]),
         (["coffee.png", "--output", "coffee.png/x"], ["coffee.png"]),
@@ -102,6 +102,6 @@ def test_ctrl_c_leaves_whole_files_and_no_others(folder: Path, number: signal.Si
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
-    assert "Stopped after 1 of 4 pictures." in errors
+    assert "Stopped after 1 of 4 images." in errors
     assert names(folder / "out") == ["chelsea.cam.jpg", "chelsea.maps.mp4", "coffee.cam.jpg"]
     assert len(read_video(folder / "out" / "chelsea.maps.mp4")) == 100 + 16

@@ -159,7 +159,7 @@ def test_twice_while_it_works(folder: Path, name: str) -> None:
     assert process.returncode in (0, -signal.SIGINT), errors
     assert "Traceback" not in errors
     for path in (folder / "out").glob("*.jpg"):
-        assert cv2.imread(str(path)) is not None, "no picture is written by half"
+        assert cv2.imread(str(path)) is not None, "no image is written by half"
     if name == "video":
         assert read_what_plays(folder / "out.mkv")
 

@@ -28,7 +28,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 def middle(image: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """The part of the picture between the cards."""
+    """The part of the image between the cards."""
     return image[80:280, 60:-60].astype(np.int32)
 
 

@@ -24,7 +24,7 @@ NETWORK = ("--model", "efficientnet_lite0", "--engine", "hook")
 
 
 class _Moving(Server):
-    """Its picture moves, so that each is worth an explanation.
+    """Its image moves, so that each is worth an explanation.
 
     Attributes:
         size: Width and height in pixels.
@@ -112,15 +112,15 @@ def test_a_stream_that_comes_back_in_another_size_goes_on_in_the_same_files(
     gaps = [after["timestamp"] - before["timestamp"] for before, after in pairwise(lines)]
     assert max(gaps) > 2
 
-    pictures = read_video(tmp_path / "out.mp4")
-    times = [at for at, _ in pictures]
+    images = read_video(tmp_path / "out.mp4")
+    times = [at for at, _ in images]
     steps = [after - before for before, after in pairwise(times)]
     assert max(steps) > 2, "the gap is missing in the recording"
     assert sum(step > 1.5 for step in steps) == 1
     gap = steps.index(max(steps))
-    assert pictures[gap][1].shape == pictures[gap + 1][1].shape == (240, 320, 3)
+    assert images[gap][1].shape == images[gap + 1][1].shape == (240, 320, 3)
     # What is upright now is fitted into what was lying, with black beside it.
-    black = [(picture[:, :60].max() < 20) for _, picture in pictures]
+    black = [(drawn[:, :60].max() < 20) for _, drawn in images]
     assert not any(black[: gap + 1])
     assert all(black[gap + 1 :])
 
@@ -173,7 +173,7 @@ def test_ctrl_c_is_heard_while_a_server_does_not_answer(tmp_path: Path, server: 
 
 
 @needs_a_desktop
-def test_the_picture_says_that_its_source_is_lost_and_q_works(
+def test_the_image_says_that_its_source_is_lost_and_q_works(
     tmp_path: Path, server: _Moving
 ) -> None:
     server.size = 640, 480
@@ -181,11 +181,11 @@ def test_the_picture_says_that_its_source_is_lost_and_q_works(
     with desktop(tmp_path, *arguments) as session:
         calm = session.snapshot()
         server.stop()
-        session.until(lambda picture: _notice(picture, calm))
+        session.until(lambda drawn: _notice(drawn, calm))
         with _Moving(server.port) as again:
             again.size = 640, 480
-            session.until(lambda picture: not _notice(picture, calm))
-        session.until(lambda picture: _notice(picture, calm))
+            session.until(lambda drawn: not _notice(drawn, calm))
+        session.until(lambda drawn: _notice(drawn, calm))
         errors = session.end("q")
     assert session.process.returncode == 0
     assert "Traceback" not in errors
@@ -193,9 +193,9 @@ def test_the_picture_says_that_its_source_is_lost_and_q_works(
         assert secret.decode() not in errors
 
 
-def _notice(picture: np.ndarray, calm: np.ndarray) -> bool:
+def _notice(drawn: np.ndarray, calm: np.ndarray) -> bool:
     """Whether there is a pill of text in the middle, of which there was none before."""
     height, width = calm.shape[:2]
     middle = slice(height * 7 // 10, height * 8 // 10), slice(width // 3, width * 2 // 3)
-    bright = (picture[middle].min(axis=-1) > 200).sum() - (calm[middle].min(axis=-1) > 200).sum()
+    bright = (drawn[middle].min(axis=-1) > 200).sum() - (calm[middle].min(axis=-1) > 200).sum()
     return bool(bright > 40)

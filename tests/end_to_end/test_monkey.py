@@ -116,7 +116,7 @@ def test_ten_thousand_keys_and_a_mouse_do_no_harm(
     assert "Traceback" not in said
     assert alive > 0
     assert read_log(tmp_path / "p.jsonl")
-    recorded = re.findall(r"recorded (\S+): (\d+) picture", said)
+    recorded = re.findall(r"recorded (\S+): (\d+) image", said)
     for name, count in recorded:
         assert len(read_video(tmp_path / name)) == int(count), name
     kept = {path.name for path in tmp_path.glob("*.mp4")}

@@ -185,8 +185,8 @@ def wait_for_lines(path: Path, count: int) -> None:
 
 def test_every_frame_keeps_the_times_of_the_file(tmp_path: Path) -> None:
     stamps = [0.0, 0.04, 0.3, 0.32, 1.0, 1.5, 1.52, 3.0]
-    pictures = [np.full((121, 161, 3), 20 * index, np.uint8) for index in range(len(stamps))]
-    clip = write_video(tmp_path / "clip.mkv", pictures, stamps)
+    images = [np.full((121, 161, 3), 20 * index, np.uint8) for index in range(len(stamps))]
+    clip = write_video(tmp_path / "clip.mkv", images, stamps)
     done = live_cam(
         *("run", "--source", clip, "--every-frame", *EMBEDDED),
         *("--record", tmp_path / "out.mp4", "--predictions", tmp_path / "p.jsonl"),
@@ -199,7 +199,7 @@ def test_every_frame_keeps_the_times_of_the_file(tmp_path: Path) -> None:
     )
 
 
-def test_a_folder_of_pictures_once_each(
+def test_a_folder_of_images_once_each(
     tmp_path: Path, photos: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]
 ) -> None:
     folder = tmp_path / "photos"

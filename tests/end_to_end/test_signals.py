@@ -84,10 +84,10 @@ def test_a_thread_within_cpp_does_not_abort_the_end(tmp_path: Path) -> None:
         """
 import numpy as np
 from live_cam.runtime.opencv import cv2
-picture = np.zeros((2000, 2000, 3), np.uint8)
+image = np.zeros((2000, 2000, 3), np.uint8)
 def work():
     while True:
-        cv2.imencode(".png", picture)
+        cv2.imencode(".png", image)
 threading.Thread(target=work, daemon=True).start()
 time.sleep(0.5)
 print("recorded", flush=False)

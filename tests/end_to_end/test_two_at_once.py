@@ -39,12 +39,12 @@ def test_one_name_for_two_recordings_is_the_first_ones(folder: Path) -> None:
     (_, won), (refused, why) = both(folder, *LIVE, *ENOUGH, *files)
     assert refused == 2
     assert "already exists" in why or "File exists" in why
-    told = f"recorded out.mp4: {len(read_video(folder / 'out.mp4'))} pictures"
+    told = f"recorded out.mp4: {len(read_video(folder / 'out.mp4'))} images"
     assert told in won
     assert len(read_log(folder / "p.jsonl")) > 0
 
 
-def test_two_write_the_same_pictures(folder: Path) -> None:
+def test_two_write_the_same_images(folder: Path) -> None:
     from live_cam.runtime.opencv import cv2
 
     (folder / "pictures").mkdir()
@@ -68,7 +68,7 @@ from live_cam.network.cut import cut
 from live_cam.engines import int8
 from tests.hostile import tiny
 
-int8._PICTURES = 4  # as many as it takes to make all the files
+int8._IMAGES = 4  # as many as it takes to make all the files
 with tiny.registered():
     classifier = load_classifier(tiny.NAME, weights=Path("tiny.pth"))
 halves = cut(classifier.module, classifier.layer)

@@ -32,8 +32,8 @@ needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has 
 @pytest.fixture
 def clip(tmp_path: Path, photos: dict[str, NDArray[np.uint8]]) -> Path:
     small = [cv2.resize(photos[name], (300, 200)) for name in ("coffee", "motorcycle_left")]
-    pictures = [np.asarray(picture, np.uint8) for picture in small for _ in range(6)]
-    return write_clip(tmp_path / "clip.mp4", pictures, sound=["aac"])
+    images = [np.asarray(image, np.uint8) for image in small for _ in range(6)]
+    return write_clip(tmp_path / "clip.mp4", images, sound=["aac"])
 
 
 def test_a_video_becomes_a_video(clip: Path) -> None:
@@ -54,26 +54,26 @@ def test_a_video_becomes_a_video(clip: Path) -> None:
 
 def test_each_frame_names_its_colour(tmp_path: Path, colour_weights: Path) -> None:
     names = ["red", "blue", "green", "green", "red", "blue"]
-    pictures = []
+    images = []
     for name in names:
-        picture = np.full((240, 320, 3), 128, np.uint8)
-        picture[100:200, 150:300] = COLOURS[name]
-        pictures.append(picture)
-    write_clip(tmp_path / "clip.mkv", pictures)
+        image = np.full((240, 320, 3), 128, np.uint8)
+        image[100:200, 150:300] = COLOURS[name]
+        images.append(image)
+    write_clip(tmp_path / "clip.mkv", images)
     options = ("--weights", colour_weights, "--no-bars", "--batch", "4")
 
     done = live_cam("video", "clip.mkv", "out.mp4", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
-    found = [picture for _, picture in frames(tmp_path / "out.mp4")]
+    found = [image for _, image in frames(tmp_path / "out.mp4")]
     assert len(found) == len(names)
     # The label's card of frames of one colour is the same, and differs from the other colours'.
-    cards = [picture[:60, :190].astype(float) for picture in found]
+    cards = [image[:60, :190].astype(float) for image in found]
     for first, one in zip(names, cards, strict=True):
         for second, other in zip(names, cards, strict=True):
             assert (np.abs(one - other).mean() < 2) == (first == second)
-    for picture, before in zip(found, pictures, strict=True):
-        heat = picture.astype(float) - 0.55 * before
+    for image, before in zip(found, images, strict=True):
+        heat = image.astype(float) - 0.55 * before
         patch, corner = heat[150, 225], heat[200, 60]
         assert patch[2] > patch[0] + 40, "red lies on the patch"
         assert corner[0] > corner[2] + 40, "and blue elsewhere"
@@ -123,8 +123,8 @@ def test_a_video_that_is_cut_off_ends_with_1_and_what_was_there(tmp_path: Path) 
 def long_clip(tmp_path: Path) -> Path:
     """More than even the tiny network gets through before it is stopped; its weights beside it."""
     torch.save(randomised(tiny.tiny()).state_dict(), tmp_path / "tiny.pth")
-    pictures = [shade(number // 25, 64, 48) for number in range(4000)]
-    return write_clip(tmp_path / "long.mkv", pictures, sound=["aac"], codec="mpeg4")
+    images = [shade(number // 25, 64, 48) for number in range(4000)]
+    return write_clip(tmp_path / "long.mkv", images, sound=["aac"], codec="mpeg4")
 
 
 def _written(path: Path) -> int:

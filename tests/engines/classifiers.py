@@ -17,7 +17,7 @@ SIZE = (96, 96)
 
 
 def as_classifier(module: nn.Module, layer: str | None = None, name: str = "net") -> Classifier:
-    """Any network of 96×96 pictures and `classes` outputs."""
+    """Any network of 96×96 images and `classes` outputs."""
     module.eval().requires_grad_(False)
     example = torch.zeros(1, 3, *SIZE)
     target = find_target_layer(module, example, layer)
@@ -38,16 +38,16 @@ _SIZED: dict[str, dict[str, Any]] = {
     "timm/vit_tiny_patch16_224": {"img_size": SIZE[0]},
     "timm/swin_tiny_patch4_window7_224": {"img_size": SIZE[0]},
 }
-"""The networks that must know the size of their pictures."""
+"""The networks that must know the size of their images."""
 
 
 def network(name: str) -> Classifier:
-    """One of torchvision's or timm's, with small pictures."""
+    """One of torchvision's or timm's, with small images."""
     library, _, rest = name.rpartition("/")
     make = timm.create_model if library else models.get_model
     module = make(rest, **_SIZED.get(name, {}))
     return as_classifier(randomised(module), name=name)
 
 
-def pictures(count: int = 1, seed: int = 3) -> torch.Tensor:
+def images(count: int = 1, seed: int = 3) -> torch.Tensor:
     return torch.randn(count, 3, *SIZE, generator=torch.Generator().manual_seed(seed))

@@ -21,7 +21,7 @@ def halves_of(
 
 
 def check_against_autograd(form: ClosedForm, head: nn.Module, activation: torch.Tensor) -> None:
-    """The top class's gradient and that of another one, picture by picture."""
+    """The top class's gradient and that of another one, image by image."""
     with torch.no_grad():
         logits, *hidden = form.scores(activation)
     for classes in (logits.argmax(1), torch.tensor([1, 3])):

@@ -17,7 +17,7 @@ from live_cam.engines.openvino import OpenVINOEngine
 from live_cam.errors import EngineError
 from live_cam.network.cut import TRACING, cut
 from live_cam.runtime.worker import Worker
-from tests.engines.classifiers import as_classifier, network, pictures
+from tests.engines.classifiers import as_classifier, images, network
 from tests.networks import tiny_network
 
 PATIENCE = 240.0
@@ -42,7 +42,7 @@ def test_a_process_of_its_own_converts_the_same_network_while_others_hold_the_lo
             assert time.monotonic() < deadline
             time.sleep(0.05)
     worker.check()
-    expected, found = here(pictures(2)), opened[0](pictures(2))
+    expected, found = here(images(2)), opened[0](images(2))
     assert torch.allclose(found.cam, expected.cam, atol=1e-6 * float(expected.cam.max()))
     assert torch.allclose(found.logits, expected.logits, atol=1e-5)
 

@@ -21,7 +21,7 @@ from live_cam.explain.explainer import Explainer
 from live_cam.frame import Frame
 from live_cam.question import Question
 from live_cam.settings import Settings
-from tests.engines.classifiers import as_classifier, network, pictures
+from tests.engines.classifiers import as_classifier, images, network
 from tests.program import TIME_LIMIT
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -70,7 +70,7 @@ def test_the_cuda_graph_says_what_the_plain_engine_says(
     else:
         classifier = network(architecture)
     classifier.module.to(GPU)
-    x = pictures(1).to(GPU)
+    x = images(1).to(GPU)
     with (
         open_engine("hook", classifier, precision="fp32", device=GPU) as plain,
         open_engine("torch", classifier, precision=precision, device=GPU) as engine,

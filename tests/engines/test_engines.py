@@ -18,7 +18,7 @@ from live_cam.engines.split import TorchEngine
 from live_cam.errors import EngineError, NonFiniteError, UsageError
 from live_cam.network.classifier import Classifier, load_classifier
 from live_cam.network.preprocess import Preprocessor
-from tests.engines.classifiers import as_classifier, network, pictures
+from tests.engines.classifiers import as_classifier, images, network
 from tests.networks import tiny_network
 
 FAST = ("torch", "openvino")
@@ -86,13 +86,13 @@ def test_vgg19_at_full_size(engines: Engines, name: str, index: int | None) -> N
 def test_other_architectures(architecture: str, name: str) -> None:
     classifier = network(architecture)
     with open_engine(name, classifier) as engine:
-        assert_same(classifier, engine, pictures(2), None)
+        assert_same(classifier, engine, images(2), None)
 
 
 @pytest.mark.parametrize("name", FAST)
 def test_densenet(engines: Engines, name: str) -> None:
     assert_same(
-        engines.classifiers["densenet121"], engines.get("densenet121", name), pictures(2), None
+        engines.classifiers["densenet121"], engines.get("densenet121", name), images(2), None
     )
 
 
@@ -109,13 +109,13 @@ def test_real_photos(photos: dict[str, NDArray[np.uint8]], name: str) -> None:
 def test_a_layer_below_an_in_place_relu(name: str) -> None:
     classifier = as_classifier(tiny_network(), "0")
     with open_engine(name, classifier) as engine:
-        assert_same(classifier, engine, pictures(2), None)
+        assert_same(classifier, engine, images(2), None)
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_each_picture_of_a_batch_may_ask_for_its_own_class(engines: Engines, name: str) -> None:
+def test_each_image_of_a_batch_may_ask_for_its_own_class(engines: Engines, name: str) -> None:
     asked = torch.tensor([7, 0, 999])
-    x = pictures(3)
+    x = images(3)
     engine = engines.get("vgg19", name)
     with open_engine("hook", engines.classifiers["vgg19"]) as plain:
         torch.testing.assert_close(engine(x, asked).cam, plain(x, asked).cam, rtol=1e-3, atol=1e-5)
@@ -151,7 +151,7 @@ def test_the_network_is_left_as_it_was(name: str) -> None:
     module = tiny_network()
     before = {key: value.clone() for key, value in module.state_dict().items()}
     with open_engine(name, as_classifier(module, "1")) as engine:
-        engine(pictures())
+        engine(images())
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
     assert all(p.is_contiguous() and p.grad is None for p in module.parameters())
     assert not any(layer._forward_hooks for layer in module.modules())
@@ -171,8 +171,8 @@ def test_the_plain_engines_scores_alone(layer: str) -> None:
 
 
 def assert_scores_alone(engine: Engine, classifier: Classifier) -> None:
-    expected = classifier.module(pictures(2))
-    scores = engine.scores(pictures(2))
+    expected = classifier.module(images(2))
+    scores = engine.scores(images(2))
     assert not scores.requires_grad
     torch.testing.assert_close(scores, expected.detach(), rtol=1e-4, atol=1e-5)
 
@@ -181,7 +181,7 @@ def assert_scores_alone(engine: Engine, classifier: Classifier) -> None:
 @pytest.mark.parametrize("index", [-1, 7])
 def test_a_class_that_does_not_exist(engines: Engines, name: str, index: int) -> None:
     with pytest.raises(UsageError, match=rf"class {index} does not exist.*0 to 6"):
-        engines.get("tiny", name)(pictures(), index)
+        engines.get("tiny", name)(images(), index)
 
 
 @pytest.mark.parametrize("index", [-1, 7])
@@ -190,7 +190,7 @@ def test_a_class_that_does_not_exist_for_the_plain_engine(index: int) -> None:
         open_engine("hook", as_classifier(tiny_network(), "1")) as engine,
         pytest.raises(UsageError, match=rf"class {index} does not exist.*0 to 6"),
     ):
-        engine(pictures(), index)
+        engine(images(), index)
 
 
 @pytest.mark.parametrize("layer", [0, 6])
@@ -203,17 +203,17 @@ def test_weights_that_are_not_finite_are_named(name: str, layer: int) -> None:
         pytest.raises(NonFiniteError, match="not finite"),
         open_engine(name, as_classifier(module, "1")) as engine,
     ):
-        engine(pictures(), 0)
+        engine(images(), 0)
 
 
 def test_an_overflow_that_the_maps_relu_would_hide_lowers_the_scale() -> None:
     module = tiny_network()
     with open_engine("hook", as_classifier(module, "1")) as plain:
-        expected = plain(pictures(), 2).cam
+        expected = plain(images(), 2).cam
     engine = open_engine("torch", as_classifier(module, "1"), precision="fp16")
     assert isinstance(engine, TorchEngine)
     engine._precision.scale = 2.0**40
-    found = engine(pictures(), 2).cam
+    found = engine(images(), 2).cam
     assert 1 <= engine._precision.scale < 2.0**40
     correlation = torch.corrcoef(torch.stack([expected.flatten(), found.flatten()]))[0, 1]
     assert correlation > 0.99
@@ -236,7 +236,7 @@ def test_bfloat16_says_the_same_of_photos(photos: dict[str, NDArray[np.uint8]], 
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_what_is_written_on_the_picture(engines: Engines, name: str) -> None:
+def test_what_is_written_on_the_image(engines: Engines, name: str) -> None:
     assert engines.get("tiny", name).description == f"{name} cpu fp32"
 
 

@@ -202,7 +202,7 @@ def test_memory_is_spared_before_an_engine_is_given_up() -> None:
     assert evidence.gradients[:, :, 0, 0, 0].tolist() == [[4.0, 5.0]] * 3
     assert evidence.classes.tolist() == [[4, 5]] * 3
     (sentence,) = warned
-    assert sentence.startswith("Going on with one picture and class at a time: hook cpu fp32 has")
+    assert sentence.startswith("Going on with one image and class at a time: hook cpu fp32 has")
     assert plain.calls == 1 + 3 + 6, "and it is not tried again"
 
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from live_cam.engines import calibration, int8, open_engine
-from live_cam.engines.calibration import calibration_pictures
+from live_cam.engines.calibration import calibration_images
 from live_cam.engines.int8 import Int8Linear, cache_folder
 from live_cam.errors import EngineError, UsageError
 from live_cam.network.classifier import Classifier, load_classifier
 from live_cam.network.preprocess import Preprocessor
-from tests.engines.classifiers import as_classifier, pictures
+from tests.engines.classifiers import as_classifier, images
 from tests.networks import tiny_network
 
 
@@ -105,9 +105,9 @@ def test_the_trunk_computes_in_int8_and_the_head_reads_int8_weights(lite0: Class
 @pytest.mark.usefixtures("hub")
 def test_a_network_is_quantised_once(quantisations: list[list[str]]) -> None:
     with open_engine("openvino", small(), precision="int8") as first:
-        expected = first(pictures(), 3)
+        expected = first(images(), 3)
     with open_engine("openvino", small(), precision="int8") as second:
-        torch.testing.assert_close(second(pictures(), 3).cam, expected.cam)
+        torch.testing.assert_close(second(images(), 3).cam, expected.cam)
     assert len(quantisations) == 1
 
 
@@ -152,7 +152,7 @@ def test_a_broken_cache_is_rebuilt(quantisations: list[list[str]]) -> None:
     quantisations.clear()
     (cache_folder(small()) / "trunk.bin").write_bytes(b"x")
     with open_engine("openvino", small(), precision="int8") as engine:
-        assert bool(torch.isfinite(engine(pictures()).cam).all())
+        assert bool(torch.isfinite(engine(images()).cam).all())
     assert len(quantisations) == 1
 
 
@@ -216,18 +216,18 @@ class TestCalibration:
     def test_frames_and_photos_take_turns(self, monkeypatch: pytest.MonkeyPatch) -> None:
         dark, bright = np.full((8, 8, 3), 40, np.uint8), np.full((8, 8, 3), 200, np.uint8)
         monkeypatch.setattr(calibration, "demo_photos", lambda: [bright])
-        levels = [float(view.mean()) for view in calibration_pictures([dark], 10)]
+        levels = [float(view.mean()) for view in calibration_images([dark], 10)]
         assert all(level > 90 for level in levels[::2])
         assert all(level < 90 for level in levels[1::2])
 
-    def test_the_same_seed_gives_the_same_pictures(self, photos: dict[str, Any]) -> None:
+    def test_the_same_seed_gives_the_same_images(self, photos: dict[str, Any]) -> None:
         frames = list(photos.values())
-        first, again = (list(calibration_pictures(frames, 6)) for _ in range(2))
+        first, again = (list(calibration_images(frames, 6)) for _ in range(2))
         assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
         assert len({view.shape for view in first}) > 1
 
-    def test_a_picture_of_one_pixel(self) -> None:
-        assert len(list(calibration_pictures([np.zeros((1, 1, 3), np.uint8)], 4))) == 4
+    def test_a_image_of_one_pixel(self) -> None:
+        assert len(list(calibration_images([np.zeros((1, 1, 3), np.uint8)], 4))) == 4
 
     def test_without_frames_or_photos(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def missing() -> list[Any]:
@@ -235,7 +235,7 @@ class TestCalibration:
 
         monkeypatch.setattr(calibration, "demo_photos", missing)
         with pytest.raises(EngineError, match=r"pip install 'live-cam\[demo\]'"):
-            next(calibration_pictures([], 1))
+            next(calibration_images([], 1))
 
 
 def put_by_another(folder: Path, text: str) -> None:

@@ -149,7 +149,7 @@ def test_without_any_engine_a_window_goes_on_and_tries_again(
         assert len(driver.asked) == 2, "tried once, again after freeing memory, and then left alone"
         assert str(explainer.activity) == "no explanation: hook cpu fp32 has run out of memory"
         (sentence,) = said
-        assert sentence.startswith("Showing the picture alone: no engine is left that can explain:")
+        assert sentence.startswith("Showing the image alone: no engine is left that can explain:")
         clock.append(clock[-1] + 60.0)
         assert not explained(explainer, frame)
         assert (len(driver.asked), len(said)) == (4, 1)

@@ -79,7 +79,7 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchExplainer]:
         yield explainer
 
 
-def picture(seed: int) -> NDArray[np.uint8]:
+def blocks(seed: int) -> NDArray[np.uint8]:
     """A few coloured rectangles."""
     random = np.random.default_rng(seed)
     image = np.full((80, 100, 3), 128, np.uint8)
@@ -91,14 +91,14 @@ def picture(seed: int) -> NDArray[np.uint8]:
 
 
 @pytest.fixture
-def write_pictures(tmp_path: Path) -> Callable[..., Path]:
-    """Write `picture`s into a folder, by their names."""
+def write_images(tmp_path: Path) -> Callable[..., Path]:
+    """Write `image`s into a folder, by their names."""
 
     def write(*names: str) -> Path:
         folder = tmp_path / "pictures"
         for seed, name in enumerate(names):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            assert cv2.imwrite(str(folder / name), picture(seed))
+            assert cv2.imwrite(str(folder / name), blocks(seed))
         return folder
 
     return write

@@ -18,7 +18,7 @@ from live_cam.evaluation.measuring import RANDOM, Measured, Measuring
 from live_cam.explain.batch import BatchExplainer
 from live_cam.settings import METHODS, NetworkSettings
 from tests.engines.classifiers import SIZE, network
-from tests.evaluation.conftest import CLASSES, load_instead, picture
+from tests.evaluation.conftest import CLASSES, blocks, load_instead
 from tests.networks import COLOUR_LABELS, COLOURS
 
 PEERS = {"gradcam": "GradCAM", "xgradcam": "XGradCAM", "layercam": "LayerCAM"}
@@ -74,13 +74,13 @@ def test_a_map_that_shows_nothing_is_neither_good_nor_bad(colours: BatchExplaine
     """What is equally hot goes as one reads, so that the middle goes when half is gone."""
     x = colours.prepare([dot("red", SIDE // 2 - 1, SIDE // 2 - 1, 3, SIDE)])
     counts = torch.tensor(step_counts(SIDE * SIDE, 20))
-    curves = Curves(x, lambda pictures: colours.scores(pictures).softmax(dim=1)[:, 0], counts)
+    curves = Curves(x, lambda batch: colours.scores(batch).softmax(dim=1)[:, 0], counts)
     rank = ranks(torch.full((1, SIDE, SIDE), 0.3))[0]
     for curve in (curves.deletion(rank), curves.insertion(rank)):
         assert float(area(curve[None], counts)) == pytest.approx(0.5, abs=0.1)
 
 
-def test_one_step_has_no_picture_between(colours: BatchExplainer) -> None:
+def test_one_step_has_no_image_between(colours: BatchExplainer) -> None:
     with Measuring(colours, ("gradcam",), 1) as measuring:
         figures = measuring.measure(dots()[0], None, 0, nothing).figures["gradcam"]
         assert measuring.fractions == [0.0, 1.0]
@@ -132,7 +132,7 @@ def test_the_maps_of_several_layers_are_measured_as_one() -> None:
         with BatchExplainer(NetworkSettings(), print, more_layers=more) as explainer:
             explainer.load()
             with Measuring(explainer, ("gradcam", "layercam"), 4) as measuring:
-                found[more] = measuring.measure(picture(0), None, 0, nothing).figures
+                found[more] = measuring.measure(blocks(0), None, 0, nothing).figures
     one, two = found.values()
     for method in ("gradcam", "layercam"):
         assert one[method].kept != two[method].kept
@@ -145,7 +145,7 @@ def test_a_transformer_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     with BatchExplainer(NetworkSettings(), print) as explainer:
         explainer.load()
         with Measuring(explainer, ("gradcam", "eigencam"), 2) as measuring:
-            figures = measuring.measure(picture(0), None, 0, nothing).figures
+            figures = measuring.measure(blocks(0), None, 0, nothing).figures
     assert figures["eigencam"].last_layer == pytest.approx(1)
     for method in ("gradcam", "eigencam"):
         assert figures[method].all_layers != pytest.approx(1, abs=0.1), method
@@ -225,7 +225,7 @@ def assert_equal_to_torch_cam(
 def test_drop_and_increase_are_torch_cams_on_a_small_vgg() -> None:
     with BatchExplainer(NetworkSettings(), print) as explainer:
         explainer.load()
-        drops = assert_equal_to_torch_cam(explainer, [picture(seed) for seed in range(8)])
+        drops = assert_equal_to_torch_cam(explainer, [blocks(seed) for seed in range(8)])
     assert min(drops) > 0.01, "there is something to compare"
     assert np.ptp(drops) > 0.01, "the methods differ"
 

@@ -48,10 +48,10 @@ def text(pipeline: EvaluationPipeline) -> str:
     return pipeline.evaluation.text()
 
 
-def test_the_file_has_every_picture_and_the_table_their_means(
-    write_pictures: Write, tmp_path: Path
+def test_the_file_has_every_image_and_the_table_their_means(
+    write_images: Write, tmp_path: Path
 ) -> None:
-    folder = write_pictures("b.png", "a.jpg", "c.png")
+    folder = write_images("b.png", "a.jpg", "c.png")
     pipeline, observer = run(folder, json=tmp_path / "figures.json", steps=4)
     written = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert [each["file"] for each in written["evaluated"]] == ["a.jpg", "b.png", "c.png"]
@@ -67,7 +67,7 @@ def test_the_file_has_every_picture_and_the_table_their_means(
     assert written["network"]["precision"] == "fp32"
     assert list(written["methods"]) == ["gradcam", "layercam", RANDOM]
     for method, means in written["methods"].items():
-        each = [picture["methods"][method] for picture in written["evaluated"]]
+        each = [entry["methods"][method] for entry in written["evaluated"]]
         expected = {
             "average_drop": [one["drop"] for one in each],
             "increase_in_confidence": [one["increase"] for one in each],
@@ -82,9 +82,9 @@ def test_the_file_has_every_picture_and_the_table_their_means(
                 expected[name] = values
         for name, values in expected.items():
             assert means[name] == pytest.approx(np.mean(values)), name
-        for picture, one in zip(written["evaluated"], each, strict=True):
-            assert picture["explained"] == picture["top"]
-            assert one["deletion"]["scores"][0] == pytest.approx(picture["top"]["score"], abs=1e-5)
+        for entry, one in zip(written["evaluated"], each, strict=True):
+            assert entry["explained"] == entry["top"]
+            assert one["deletion"]["scores"][0] == pytest.approx(entry["top"]["score"], abs=1e-5)
             assert len(one["insertion"]["scores"]) == 5
     assert observer.done == observer.steps == 9
     lines = text(pipeline).splitlines()
@@ -97,11 +97,11 @@ def test_the_file_has_every_picture_and_the_table_their_means(
     )
 
 
-def test_the_table_is_legible_on_80_columns(write_pictures: Write) -> None:
-    pipeline, _ = run(write_pictures("a.png"), methods=())
+def test_the_table_is_legible_on_80_columns(write_images: Write) -> None:
+    pipeline, _ = run(write_images("a.png"), methods=())
     lines = text(pipeline).splitlines()
-    assert max(len(line) for line in lines if not line.startswith("Pictures:")) <= 80
-    first = lines.index("One picture") + 2
+    assert max(len(line) for line in lines if not line.startswith("Images:")) <= 80
+    first = lines.index("One image") + 2
     rows = lines[first : first + len(METHODS) + 2]
     assert [row.split()[0] for row in rows] == ["method", *METHODS, RANDOM]
     assert len({len(row) for row in rows}) == 1, "aligned"
@@ -109,10 +109,10 @@ def test_the_table_is_legible_on_80_columns(write_pictures: Write) -> None:
 
 
 def test_with_folders_for_classes_these_are_explained_and_accuracy_is_told(
-    write_pictures: Write, tmp_path: Path
+    write_images: Write, tmp_path: Path
 ) -> None:
     names = ("class_2/a.png", "3/b.png", "class 2/c.png", "loose.png")
-    _, _ = run(write_pictures(*names), json=tmp_path / "once.json")
+    _, _ = run(write_images(*names), json=tmp_path / "once.json")
     once = json.loads((tmp_path / "once.json").read_text(encoding="utf-8"))
     explained = {
         each["file"]: (each["explained"]["class_index"], each["shows"])
@@ -137,8 +137,8 @@ def test_with_folders_for_classes_these_are_explained_and_accuracy_is_told(
     assert "the class that is shown (3), or else the top class (1)" in text(pipeline)
 
 
-def test_figures_do_not_depend_on_the_batch(write_pictures: Write, tmp_path: Path) -> None:
-    folder = write_pictures("a.png", "b.png")
+def test_figures_do_not_depend_on_the_batch(write_images: Write, tmp_path: Path) -> None:
+    folder = write_images("a.png", "b.png")
     for batch in (1, 5):
         run(folder, steps=7, batch=batch, json=tmp_path / f"{batch}.json")
     one, five = (
@@ -149,15 +149,15 @@ def test_figures_do_not_depend_on_the_batch(write_pictures: Write, tmp_path: Pat
         assert five[method] == pytest.approx(means, abs=1e-4)
 
 
-def test_a_broken_picture_is_told_counted_and_passed_over(
-    write_pictures: Write, tmp_path: Path
+def test_a_broken_image_is_told_counted_and_passed_over(
+    write_images: Write, tmp_path: Path
 ) -> None:
-    folder = write_pictures("a.png", "b.png")
-    (folder / "broken.jpg").write_text("no picture")
+    folder = write_images("a.png", "b.png")
+    (folder / "broken.jpg").write_text("no image")
     pipeline, observer = run(folder, json=tmp_path / "figures.json")
     assert pipeline.evaluation is not None
     assert pipeline.evaluation.failed == [folder / "broken.jpg"]
-    assert "broken.jpg is no picture" in observer.said[0]
+    assert "broken.jpg is no image" in observer.said[0]
     assert "2 of 3 in" in text(pipeline)
     assert "1 could not be measured" in text(pipeline)
     assert json.loads((tmp_path / "figures.json").read_text())["failed"] == ["broken.jpg"]
@@ -181,12 +181,12 @@ def fail_after(count: int, error: BaseException, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), EngineError("no memory")])
 def test_what_was_measured_is_kept_whatever_ends_it(
-    write_pictures: Write,
+    write_images: Write,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     error: BaseException,
 ) -> None:
-    folder = write_pictures("a.png", "b.png", "c.png")
+    folder = write_images("a.png", "b.png", "c.png")
     fail_after(2, error, monkeypatch)
     settings = EvaluationSettings(
         folder=folder, methods=("gradcam",), steps=1, json=tmp_path / "figures.json"
@@ -200,17 +200,17 @@ def test_what_was_measured_is_kept_whatever_ends_it(
 
 
 def test_without_a_single_figure_nothing_is_written(
-    write_pictures: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write_images: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = write_pictures("a.png")
+    folder = write_images("a.png")
     fail_after(0, KeyboardInterrupt(), monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run(folder, json=tmp_path / "figures.json")
     assert not (tmp_path / "figures.json").exists()
 
 
-def test_a_file_is_not_written_over_unasked(write_pictures: Write, tmp_path: Path) -> None:
-    folder = write_pictures("a.png")
+def test_a_file_is_not_written_over_unasked(write_images: Write, tmp_path: Path) -> None:
+    folder = write_images("a.png")
     (tmp_path / "figures.json").write_text("precious")
     with pytest.raises(UsageError, match="already exists"):
         run(folder, json=tmp_path / "figures.json")
@@ -219,6 +219,6 @@ def test_a_file_is_not_written_over_unasked(write_pictures: Write, tmp_path: Pat
     assert json.loads((tmp_path / "figures.json").read_text())["pictures"]["evaluated"] == 1
 
 
-def test_a_method_is_measured_once(write_pictures: Write) -> None:
-    pipeline, _ = run(write_pictures("a.png"), methods=("gradcam", "gradcam"))
+def test_a_method_is_measured_once(write_images: Write) -> None:
+    pipeline, _ = run(write_images("a.png"), methods=("gradcam", "gradcam"))
     assert text(pipeline).count("\ngradcam ") == 1

@@ -62,7 +62,7 @@ def objects() -> Iterator[BatchExplainer]:
         yield explainer
 
 
-def test_each_picture_of_a_batch_is_explained_by_itself(colours: BatchExplainer) -> None:
+def test_each_image_of_a_batch_is_explained_by_itself(colours: BatchExplainer) -> None:
     said = colours.explain([patch(name) for name in COLOURS], Question())
     for name, each in zip(COLOURS, said, strict=True):
         assert each.label == COLOUR_LABELS[name]
@@ -76,7 +76,7 @@ def test_each_picture_of_a_batch_is_explained_by_itself(colours: BatchExplainer)
 
 
 @pytest.mark.parametrize("evidence", [FOR, AGAINST, VERSUS])
-def test_a_batch_says_what_single_pictures_say(
+def test_a_batch_says_what_single_images_say(
     objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], evidence: str
 ) -> None:
     images = list(photos.values())
@@ -120,7 +120,7 @@ def test_real_photos_get_their_names(
         assert set(likeliest) & set(OBJECTS[name])
 
 
-def test_the_fit_says_which_part_of_each_picture_was_seen(
+def test_the_fit_says_which_part_of_each_image_was_seen(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
     settings = NetworkSettings(model="efficientnet_lite0", fit="crop")
@@ -156,7 +156,7 @@ Explain = Callable[..., CAMResult]
 
 
 def starve(monkeypatch: pytest.MonkeyPatch, room: int, message: str) -> list[int]:
-    """Let the engine run out of memory where there are more pictures than `room`."""
+    """Let the engine run out of memory where there are more images than `room`."""
     explain: Explain = HookEngine.__call__
     asked: list[int] = []
 
@@ -181,11 +181,11 @@ def test_without_memory_for_all_there_is_some_for_half(
     assert asked[6:] == [1, 1], "it has learnt how much room there is"
 
 
-def test_without_memory_for_one_picture_a_sentence_says_so(
+def test_without_memory_for_one_image_a_sentence_says_so(
     objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     starve(monkeypatch, 0, "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
-    with pytest.raises(EngineError, match="no memory for even one picture"):
+    with pytest.raises(EngineError, match="no memory for even one image"):
         objects.explain([photos["coffee"]], Question())
 
 
@@ -282,7 +282,7 @@ def test_methods_and_layers_that_no_engine_knows(
             assert each.title == method
     assert [answer.title[0] for answer in plain.others] == ["#"] * 3, "of its gradient"
     if method == "scorecam":
-        assert shares == sorted(shares[: len(shares) // 2]) * 2, "from 0 to 1 for each picture"
+        assert shares == sorted(shares[: len(shares) // 2]) * 2, "from 0 to 1 for each image"
         assert shares[-1] == 1
 
 

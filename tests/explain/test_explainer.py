@@ -23,7 +23,7 @@ PAUSE = 0.03
 def explained(
     settings: Settings, image: NDArray[np.uint8]
 ) -> tuple[list[str], list[str], list[str]]:
-    """Explain one picture until it is settled which engine does; return engines, labels, says."""
+    """Explain one image until it is settled which engine does; return engines, labels, says."""
     said: list[str] = []
     engines: list[str] = []
     labels: list[str] = []

@@ -59,7 +59,7 @@ def ask(explainer: Explainer, image: NDArray[np.uint8], question: Question) -> E
 
 
 def half(heatmap: NDArray[np.float32]) -> str:
-    """On which side of the picture a map is hottest."""
+    """On which side of the image a map is hottest."""
     x, _ = peak(heatmap, WIDTH, HEIGHT)
     return "left" if x < WIDTH // 2 else "right"
 
@@ -183,7 +183,7 @@ def test_two_photos_side_by_side(
         assert half(said.heatmap) == side
 
 
-def test_the_label_follows_a_cut_to_a_picture_that_stands_still(
+def test_the_label_follows_a_cut_to_a_image_that_stands_still(
     objects: Explainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What stands still is not explained again, but for the label to change."""
@@ -216,7 +216,7 @@ def test_the_label_follows_a_cut_to_a_picture_that_stands_still(
 def test_another_network_is_believed_at_once(
     objects: Explainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a frozen picture no time passes in which its top class could lead."""
+    """On a frozen image no time passes in which its top class could lead."""
     monkeypatch.setattr("live_cam.explain.inquiry._SHUFFLE_INTERVAL", 0.0)
     frame = Frame(np.asarray(cv2.resize(photos["coffee"], (WIDTH, HEIGHT)), np.uint8), 0, 5.0)
     for shuffled in (False, True, False):

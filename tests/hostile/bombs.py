@@ -74,7 +74,7 @@ def tensor(shape: Sequence[int], begin: int, end: int, dtype: str = "F32") -> di
     return {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
 
 
-# ---- pictures and videos ---------------------------------------------------------------------
+# ---- images and videos ---------------------------------------------------------------------
 
 
 def chunk(kind: bytes, data: bytes, length: int | None = None) -> bytes:
@@ -139,7 +139,7 @@ def jpeg(image: NDArray[np.uint8], width: int | None = None, height: int | None 
 
 
 def scanned(side: int, times: int) -> bytes:
-    """A progressive JPEG whose last scan goes over the picture many times."""
+    """A progressive JPEG whose last scan goes over the image many times."""
     whole = io.BytesIO()
     Image.new("L", (side, side), 7).save(whole, "JPEG", progressive=True, quality=5)
     data = whole.getvalue()

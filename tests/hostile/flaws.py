@@ -1,4 +1,4 @@
-"""Networks with a flaw in their numbers, and pictures of sizes that nobody would think of."""
+"""Networks with a flaw in their numbers, and images of sizes that nobody would think of."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plain(level: int, height: int = 40, width: int = 60) -> NDArray[np.uint8]:
     return np.full((height, width, 3), level, np.uint8)
 
 
-def odd_pictures(path: Path, count: int) -> Path:
+def odd_images(path: Path, count: int) -> Path:
     """Noise and single colours, of one pixel and more."""
     chance = np.random.default_rng(0)
     images = []

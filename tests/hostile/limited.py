@@ -40,7 +40,7 @@ def opened(kind: str, paths: Iterable[Path], *, megabytes: int) -> dict[str, Out
     """Open files, and fail for the first one that is neither read nor refused in one sentence.
 
     Args:
-        kind: `weights`, `labels` or `pictures` (of pictures and videos).
+        kind: `weights`, `labels` or `images` (of images and videos).
         paths: The files.
         megabytes: How much more address space than before the first file there is.
 
@@ -66,7 +66,7 @@ def opened(kind: str, paths: Iterable[Path], *, megabytes: int) -> dict[str, Out
 
 
 def main(kind: str, megabytes: int) -> None:
-    read = {"weights": weights_reader, "labels": labels_reader, "pictures": pictures_reader}[kind]()
+    read = {"weights": weights_reader, "labels": labels_reader, "pictures": images_reader}[kind]()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = memory("VmSize") + megabytes * MEGABYTE
     resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
@@ -98,7 +98,7 @@ def labels_reader() -> Callable[[Path], str]:
     return lambda path: f"{len(load_labels(path))} labels"
 
 
-def pictures_reader() -> Callable[[Path], str]:
+def images_reader() -> Callable[[Path], str]:
     import numpy as np
 
     from live_cam.capture import open_source
@@ -115,9 +115,9 @@ def pictures_reader() -> Callable[[Path], str]:
                 assert last < frame.timestamp < last + 7 * 24 * 3600
                 last = frame.timestamp
                 sizes.append(frame.image.shape)
-        return f"{len(sizes)} pictures"
+        return f"{len(sizes)} images"
 
-    # Before the memory is measured, what else is imported when the first picture is opened.
+    # Before the memory is measured, what else is imported when the first image is opened.
     for module in ("stills", "video"):
         importlib.import_module(f"live_cam.capture.{module}")
     return read

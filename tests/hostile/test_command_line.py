@@ -97,7 +97,7 @@ def test_any_network_that_is_not_there_is_one_sentence(name: str) -> None:
     drawn=st.tuples(st.integers(1, 2000), st.integers(1, 2000)),
 )
 @example("crop", (1, 500), (1, 160))
-def test_what_the_network_sees_covers_a_pixel_of_any_picture(
+def test_what_the_network_sees_covers_a_pixel_of_any_image(
     fit: str, size: tuple[int, int], drawn: tuple[int, int]
 ) -> None:
     width, height = size

@@ -1,4 +1,4 @@
-"""Pictures and videos from strangers: read, or refused in one sentence, in bounded memory."""
+"""Images and videos from strangers: read, or refused in one sentence, in bounded memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MEGABYTES = 2000
 """Of addresses for the process that reads them."""
 MUTATIONS = round(50 * EFFORT)
 """Of each format."""
-UNREADABLE = "no picture that can be read|No picture in|not a video|no video in"
+UNREADABLE = "no image that can be read|No image in|not a video|no video in"
 SMALL = marked(RED)
 FLOATS = np.float32(SMALL / 255)
 
@@ -50,13 +50,13 @@ def encoded(image: NDArray[Any], ending: str) -> bytes:
 
 
 def transparent(kind: str) -> bytes:
-    """Half a picture, turned by its EXIF data."""
+    """Half an image, turned by its EXIF data."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture = Image.fromarray(SMALL[..., ::-1])
-    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    drawn = Image.fromarray(SMALL[..., ::-1])
+    drawn.putalpha(Image.linear_gradient("L").resize(drawn.size))
     data = io.BytesIO()
-    picture.save(data, kind, exif=exif)
+    drawn.save(data, kind, exif=exif)
     return data.getvalue()
 
 
@@ -65,7 +65,7 @@ def film() -> list[Image.Image]:
 
 
 def commented(kind: bytes) -> bytes:
-    """A small picture with a hundred megabytes of remarks."""
+    """A small image with a hundred megabytes of remarks."""
     zeros = zlib.compress(bytes(100 << 20), 1)
     rows = zlib.compress(16 * bytes(1 + 3 * 16))
     return bombs.png(16, 16, rows, extra=bombs.chunk(kind, b"a\0\0" + zeros))
@@ -108,10 +108,10 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "a-megabyte-of-nothing.mkv": lambda: bytes(1 << 20),
 }
 SOUND: dict[str, tuple[Callable[[], bytes], str]] = {
-    "endless.gif": (lambda: bombs.gif(1, 1, 100_000), "40 pictures"),
-    "6000x4000.jpg": (lambda: bombs.jpeg(marked(RED, 6000, 4000)), "1 pictures"),
+    "endless.gif": (lambda: bombs.gif(1, 1, 100_000), "40 images"),
+    "6000x4000.jpg": (lambda: bombs.jpeg(marked(RED, 6000, 4000)), "1 images"),
 }
-PICTURES: dict[str, Callable[[], bytes]] = {
+IMAGES: dict[str, Callable[[], bytes]] = {
     "baseline.jpg": lambda: saved("JPEG", quality=60),
     "progressive.jpg": lambda: saved("JPEG", quality=60, progressive=True),
     "a.png": lambda: saved("PNG"),
@@ -149,13 +149,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_bytes(make())
     with (folder / "3-GB-of-nothing.png").open("wb") as file:
         file.truncate(3 << 30)
-    for name, make in PICTURES.items():
+    for name, make in IMAGES.items():
         (folder / name).write_bytes(make())
     for name, codec in VIDEOS.items():
         write_video(
             folder / name, [marked(colour) for colour in 3 * (RED, GREEN, BLUE)], codec=codec
         )
-    for name in (*PICTURES, *VIDEOS):
+    for name in (*IMAGES, *VIDEOS):
         data = (folder / name).read_bytes()
         for seed in range(MUTATIONS):
             changed = mutated(data, seed)
@@ -186,7 +186,7 @@ def test_what_is_only_large_or_long_is_read(outcomes: dict[str, Outcome], name: 
     assert outcomes[name].megabytes < 400
 
 
-@pytest.mark.parametrize("name", [*PICTURES, *VIDEOS])
+@pytest.mark.parametrize("name", [*IMAGES, *VIDEOS])
 def test_mutilated_files_are_read_or_refused(outcomes: dict[str, Outcome], name: str) -> None:
     assert outcomes[name].read
     found = [outcomes[f"{seed}-{name}"] for seed in range(MUTATIONS)]
@@ -215,9 +215,9 @@ def test_nothing_is_fetched_that_a_file_points_to(tmp_path: Path, ending: str) -
         assert server.asked == []
 
 
-def test_a_pipe_named_like_a_picture_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_named_like_a_image_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "pipe.png"
     os.mkfifo(path)
 
-    with pytest.raises(UsageError, match="no picture that can be read"):
+    with pytest.raises(UsageError, match="no image that can be read"):
         open_source(str(path))

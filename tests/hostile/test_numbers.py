@@ -26,7 +26,7 @@ from live_cam.live.pipeline import LivePipeline
 from live_cam.live.schedule import Shown
 from live_cam.question import AGAINST, FOR, VERSUS, Question
 from live_cam.settings import FITS, VIEWS, Settings
-from tests.engines.classifiers import as_classifier, pictures
+from tests.engines.classifiers import as_classifier, images
 from tests.hostile import tiny
 from tests.hostile.flaws import (
     BLACK,
@@ -34,7 +34,7 @@ from tests.hostile.flaws import (
     Change,
     checkpoint,
     folder,
-    odd_pictures,
+    odd_images,
     overflowing_always,
     overflowing_on_white,
     plain,
@@ -65,13 +65,13 @@ class Watcher:
     def __init__(
         self, pipeline: LivePipeline, scripts: Sequence[Mapping[str, object]] = ()
     ) -> None:
-        self.pictures = 0
+        self.images = 0
         self.explanations: list[Explanation] = []
         self._pipeline = pipeline
         self._scripts = iter(scripts)
 
     def shown(self, shown: Shown) -> None:
-        self.pictures += not shown.waiting
+        self.images += not shown.waiting
         for name, value in next(self._scripts, {}).items():
             setattr(self._pipeline.controls, name, value)
 
@@ -112,12 +112,12 @@ def everything() -> list[dict[str, object]]:
 @pytest.mark.parametrize(("classes", "fit"), list(zip((1, 2, 4), FITS, strict=True)))
 def test_few_classes_and_odd_frames_in_every_view(tmp_path: Path, classes: int, fit: str) -> None:
     asked = everything()
-    source = odd_pictures(tmp_path / "pictures", len(asked))
+    source = odd_images(tmp_path / "pictures", len(asked))
     weights = checkpoint(tmp_path / "few.pth", classes)
 
     watcher, said = run(source, weights, asked, fit=fit, track=False)
 
-    assert watcher.pictures == len(watcher.explanations) == len(asked)
+    assert watcher.images == len(watcher.explanations) == len(asked)
     assert len(said) == 1
     for explanation in watcher.explanations:
         assert len(explanation.top) == classes
@@ -127,7 +127,7 @@ def test_few_classes_and_odd_frames_in_every_view(tmp_path: Path, classes: int, 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 def test_one_class_in_every_view_by_other_engines(tmp_path: Path, engine: str) -> None:
     asked = everything()[::3]
-    source = odd_pictures(tmp_path / "pictures", len(asked))
+    source = odd_images(tmp_path / "pictures", len(asked))
     weights = checkpoint(tmp_path / "one.pth", 1)
 
     watcher, _ = run(source, weights, asked, engine=engine)
@@ -176,7 +176,7 @@ def test_frames_that_overflow_are_shown_and_recorded_without_a_heatmap(
         predictions=tmp_path / "log.jsonl",
     )
 
-    assert watcher.pictures == 6
+    assert watcher.images == 6
     assert len(read_video(tmp_path / "out.mkv")) == 6
     assert [entry["frame"] for entry in read_log(tmp_path / "log.jsonl")] == [0, 2, 5]
     told = [sentence for sentence in said if "without an explanation" in sentence]
@@ -198,21 +198,21 @@ def test_a_video_whose_first_frame_overflows_plays_on(tmp_path: Path) -> None:
 
 
 def overflowing_where_hidden(module: Any) -> None:
-    """Infinity where the input is 0, as a masked picture is; nothing where the frame is white."""
+    """Infinity where the input is 0, as a masked image is; nothing where the frame is white."""
     module[0].weight[0] = 0
     module[0].weight[0, :, 1, 1] = -1e20
     module[0].bias[0] = 1e20
     module[2].weight[:, 0] = 1e20
 
 
-def test_a_masked_picture_that_overflows_does_not_stop_the_explanations(tmp_path: Path) -> None:
+def test_a_masked_image_that_overflows_does_not_stop_the_explanations(tmp_path: Path) -> None:
     source = folder(tmp_path / "pictures", [plain(WHITE)] * 8)
     weights = checkpoint(tmp_path / "hidden.pth", 3, overflowing_where_hidden)
 
     watcher, _ = run(source, weights, check=1)
 
-    assert watcher.pictures == 8
-    assert len(watcher.explanations) == 4  # the others travelled with masked pictures
+    assert watcher.images == 8
+    assert len(watcher.explanations) == 4  # the others travelled with masked images
     assert not any(explanation.check for explanation in watcher.explanations)
 
 
@@ -294,13 +294,13 @@ def test_one_class_and_a_gradient_of_0_in_int8(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
-    monkeypatch.setattr(int8, "_PICTURES", 8)
+    monkeypatch.setattr(int8, "_IMAGES", 8)
     module = tiny.tiny(num_classes=1)
     randomised(module)
     unresponsive(module)
 
     with open_engine("openvino", as_classifier(module), precision="int8") as engine:
-        for x in (pictures(), torch.zeros(1, 3, 96, 96)):
+        for x in (images(), torch.zeros(1, 3, 96, 96)):
             result = engine(x)
             evidence = engine.evidence(x, torch.tensor([-1, -1, -2]))
             assert result.logits.shape == (1, 1)

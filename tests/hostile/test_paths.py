@@ -90,8 +90,8 @@ def test_any_name_names_a_file(folder: Path, name: str) -> None:
     found = {path.name for path in folder.iterdir()}
     endings = (".d", ".mkv", ".2.mkv", ".mp4", ".png", ".jsonl", ".json", ".pth", ".txt")
     assert found == {f"{name}{ending}" for ending in endings}, "nothing under any other name"
-    pictures = {path.name for path in Path(f"{name}.d").iterdir()}
-    assert pictures == {f"{name}.png", f"{name}.cam.jpg", f"{name}.json"}
+    images = {path.name for path in Path(f"{name}.d").iterdir()}
+    assert images == {f"{name}.png", f"{name}.cam.jpg", f"{name}.json"}
     told = json.loads((Path(f"{name}.d") / f"{name}.json").read_text(encoding="utf-8"))
     assert Path(told["file"]).name == f"{name}.png"
     for ending in (".mp4", ".2.mkv"):

@@ -15,12 +15,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from live_cam import settings
-from live_cam.capture.image_paths import find_pictures
+from live_cam.capture.image_paths import find_images
 from live_cam.cli.evaluate import evaluate
 from live_cam.cli.image import image
 from live_cam.errors import UsageError
+from live_cam.evaluation.images import read_truth
 from live_cam.evaluation.measuring import RANDOM
-from live_cam.evaluation.pictures import read_truth
 from live_cam.evaluation.pipeline import EvaluationPipeline
 from live_cam.settings import METHODS, STILL_METHODS, EvaluationSettings
 from tests.hostile import tiny
@@ -30,7 +30,7 @@ from tests.hostile.flaws import (
     Change,
     checkpoint,
     folder,
-    odd_pictures,
+    odd_images,
     overflowing_always,
     overflowing_on_white,
     plain,
@@ -52,11 +52,11 @@ def setting() -> Iterator[None]:
     np.seterr(**before)
 
 
-def measure(pictures: Path, weights: Path, **chosen: Any) -> tuple[EvaluationPipeline, Observer]:
+def measure(images: Path, weights: Path, **chosen: Any) -> tuple[EvaluationPipeline, Observer]:
     usual: dict[str, Any] = {"model": tiny.NAME, "methods": STILL_METHODS, "steps": 2}
     observer = Observer()
     pipeline = EvaluationPipeline(
-        EvaluationSettings(folder=pictures, weights=weights, **usual | chosen), observer
+        EvaluationSettings(folder=images, weights=weights, **usual | chosen), observer
     )
     pipeline.run()
     assert observer.done == observer.steps, "the progress bar ends where everything is done"
@@ -67,10 +67,10 @@ def measure(pictures: Path, weights: Path, **chosen: Any) -> tuple[EvaluationPip
 @pytest.mark.parametrize("classes", [1, 2])
 @pytest.mark.parametrize("method", ["gradcam", "eigencam", *STILL_METHODS[len(METHODS) :]])
 @pytest.mark.parametrize("layers", [("2",), ("0", "3")])
-def test_few_classes_and_odd_pictures_in_every_output(
+def test_few_classes_and_odd_images_in_every_output(
     tmp_path: Path, change: Change, classes: int, method: str, layers: tuple[str, ...]
 ) -> None:
-    source = odd_pictures(tmp_path / "pictures", 6)
+    source = odd_images(tmp_path / "pictures", 6)
     weights = checkpoint(tmp_path / "few.pth", classes, change)
     signed = method in METHODS and len(layers) == 1
 
@@ -103,7 +103,7 @@ def test_few_classes_and_odd_pictures_in_every_output(
 
 @pytest.mark.parametrize("options", [{}, {"more_layers": ("0",)}, {"method": "scorecam"}])
 @pytest.mark.parametrize("batch", [1, 8])
-def test_a_picture_that_overflows_is_passed_over_and_the_others_are_explained(
+def test_a_image_that_overflows_is_passed_over_and_the_others_are_explained(
     tmp_path: Path, options: dict[str, Any], batch: int
 ) -> None:
     levels = (BLACK, WHITE, BLACK, WHITE, BLACK)
@@ -124,9 +124,9 @@ def test_a_picture_that_overflows_is_passed_over_and_the_others_are_explained(
     assert not (tmp_path / "out" / "1.cam.jpg").exists()
 
 
-def test_figures_of_few_classes_and_odd_pictures(tmp_path: Path) -> None:
+def test_figures_of_few_classes_and_odd_images(tmp_path: Path) -> None:
     for classes in (1, 2):
-        source = odd_pictures(tmp_path / f"pictures-{classes}", 6)
+        source = odd_images(tmp_path / f"images-{classes}", 6)
         weights = checkpoint(tmp_path / f"{classes}.pth", classes)
         done, _ = measure(source, weights, json=tmp_path / f"{classes}.json")
 
@@ -138,7 +138,7 @@ def test_figures_of_few_classes_and_odd_pictures(tmp_path: Path) -> None:
 
 
 def test_a_network_that_nothing_changes_has_figures_too(tmp_path: Path) -> None:
-    source = odd_pictures(tmp_path / "pictures", 3)
+    source = odd_images(tmp_path / "pictures", 3)
     weights = checkpoint(tmp_path / "unresponsive.pth", 2, unresponsive)
 
     done, _ = measure(source, weights, methods=("gradcam",), json=tmp_path / "figures.json")
@@ -149,7 +149,7 @@ def test_a_network_that_nothing_changes_has_figures_too(tmp_path: Path) -> None:
     assert "Found nothing that speaks for the class: gradcam in 3" in done.evaluation.text()
 
 
-def test_a_picture_that_overflows_is_not_measured_and_the_others_are(tmp_path: Path) -> None:
+def test_a_image_that_overflows_is_not_measured_and_the_others_are(tmp_path: Path) -> None:
     source = folder(tmp_path / "pictures", [plain(level) for level in (BLACK, WHITE, BLACK)])
     weights = checkpoint(tmp_path / "bright.pth", 3, overflowing_on_white)
 
@@ -207,11 +207,11 @@ def test_any_words_are_settings_in_their_ranges_or_refused(name: str, data: st.D
 @example("[")
 @example("**/[!]*")
 @example("")
-def test_any_path_is_pictures_or_one_sentence(tmp_path: Path, given_path: str) -> None:
+def test_any_path_is_images_or_one_sentence(tmp_path: Path, given_path: str) -> None:
     before = Path.cwd()
     os.chdir(tmp_path)
     try:
-        assert isinstance(attempt(lambda: find_pictures([given_path])), Refused)
+        assert isinstance(attempt(lambda: find_images([given_path])), Refused)
     finally:
         os.chdir(before)
 
@@ -223,7 +223,7 @@ def test_any_path_is_pictures_or_one_sentence(tmp_path: Path, given_path: str) -
 @example(b'"' + b"a" * 200_000, "csv")
 @example(b"a,b\0\n", "csv")
 @example(b"a\n" * 3, "csv")
-def test_any_bytes_say_what_pictures_show_or_are_refused(
+def test_any_bytes_say_what_images_show_or_are_refused(
     tmp_path: Path, data: bytes, ending: str
 ) -> None:
     path = tmp_path / f"truth.{ending}"
@@ -249,8 +249,8 @@ def test_a_pipe_for_the_truth_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", [settings.BATCH.high, 1])
-def test_the_largest_batch_is_no_more_than_there_are_pictures(tmp_path: Path, batch: float) -> None:
-    source = odd_pictures(tmp_path / "pictures", 2)
+def test_the_largest_batch_is_no_more_than_there_are_images(tmp_path: Path, batch: float) -> None:
+    source = odd_images(tmp_path / "pictures", 2)
     weights = checkpoint(tmp_path / "3.pth", 3)
     done, _ = explain(
         source, model=tiny.NAME, weights=weights, batch=int(batch), method="ablationcam"

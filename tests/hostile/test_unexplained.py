@@ -76,7 +76,7 @@ def test_a_frame_that_stands_still_is_not_tried_again_and_again() -> None:
     assert len(explainer.attempts) == 1
 
 
-def test_the_explainer_says_it_once_on_the_picture_as_long_as_it_lasts_and_at_the_end() -> None:
+def test_the_explainer_says_it_once_on_the_image_as_long_as_it_lasts_and_at_the_end() -> None:
     said: list[str] = []
     explainer = Explainer(Settings(), said.append)
     answers = iter([None, "explained", None, None, "explained"])

@@ -36,7 +36,7 @@ CONFLICTS = [
     Mistake(["--source", "100"], ["100", "0 to 99"]),
     Mistake(["demo", "--headless", "--predictions", "file.mkv"], ["file.mkv", "--overwrite"]),
     Mistake(["video", "file.mkv", "file.mkv"], ["file.mkv", "the video itself"]),
-    Mistake(["video", "file.mkv", "picture.mkv"], ["picture.mkv", "--overwrite"]),
+    Mistake(["video", "file.mkv", "image.mkv"], ["image.mkv", "--overwrite"]),
     Mistake(["video", "file.mkv", "o.avi"], ["o.avi", ".mkv"]),
     Mistake(["video", "file.mkv", "o.mp4", "--start", "9", "--end", "0:08"], ["--end 8", "later"]),
     Mistake(["evaluate", "folder", "--json", "file.mkv"], ["file.mkv", "--overwrite"]),
@@ -56,7 +56,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Said]:
     folder = tmp_path_factory.mktemp("usage")
     for name in ("folder", "folder.mp4"):
         (folder / name).mkdir()
-    for name in ("file.mkv", "picture.mkv", "picture.png"):
+    for name in ("file.mkv", "image.mkv", "picture.png"):
         (folder / name).write_text("precious")
     done = subprocess.run(
         [sys.executable, "-m", "tests.hostile.usage"],

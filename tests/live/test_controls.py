@@ -62,7 +62,7 @@ def test_keys_say_what_they_did() -> None:
     assert silent == {"quit", "freeze", "snapshot", "record", "help", "point", "forget"}
 
 
-def test_what_the_picture_shows_is_what_the_controls_say() -> None:
+def test_what_the_image_shows_is_what_the_controls_say() -> None:
     controls = Controls(view="maps", locked=(3,), focus=2, box=True, bars=False, theme="light")
     status = status_of(controls)
     assert (status.view, status.locked, status.focus) == ("maps", True, 2)

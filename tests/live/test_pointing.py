@@ -57,7 +57,7 @@ def test_a_click_takes_the_box_away() -> None:
     assert controls.target is None
 
 
-def test_no_box_where_several_pictures_are_shown() -> None:
+def test_no_box_where_several_images_are_shown() -> None:
     controls = Controls(view="grid")
     said = do(controls, (PRESS, 0.1, 0.1), (MOVE, 0.4, 0.4), (RELEASE, 0.4, 0.4))
     assert controls.target is None

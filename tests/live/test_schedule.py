@@ -95,7 +95,7 @@ class TestNewestFirst:
         assert len(indices) > 3 * len(explainer.indices)
         assert explainer.indices == sorted(set(explainer.indices)), "no frame twice"
         assert noted == [(index, index) for index in explainer.indices]
-        assert shown[0].explanation is None, "the first picture does not wait for the network"
+        assert shown[0].explanation is None, "the first image does not wait for the network"
         ages = [one.frame.index - one.explanation.frame_index for one in shown if one.explanation]
         assert min(ages) >= 0, "no explanation from the future"
 

@@ -35,7 +35,7 @@ from live_cam.errors import WindowError
 from live_cam.runtime.opencv import cv2
 from live_cam.live.window import Window, display_problem
 
-PICTURE = np.full((240, 320, 3), 90, np.uint8)
+IMAGE = np.full((240, 320, 3), 90, np.uint8)
 
 def xdotool(*arguments):
     done = subprocess.run(["xdotool", *arguments], capture_output=True, text=True, check=True)
@@ -46,7 +46,7 @@ def visible_windows():
     return subprocess.run(command, capture_output=True, text=True).stdout.split()
 
 def settle(window):
-    window.show(PICTURE)
+    window.show(IMAGE)
     for _ in range(20):
         window.poll(5)
 
@@ -213,7 +213,7 @@ class TestRealWindow:
                 while not window.closed and time.monotonic() < deadline:
                     window.poll(20)
                 print(window.closed)
-                window.show(PICTURE)
+                window.show(IMAGE)
                 print(window.poll(20), window.closed)
                 print(visible_windows())
         """
@@ -225,7 +225,7 @@ class TestRealWindow:
             focus(window)
             window.close()
             window.close()
-            window.show(PICTURE)
+            window.show(IMAGE)
             print(window.closed, window.poll())
             print(visible_windows())
             with Window("another") as window:
@@ -238,7 +238,7 @@ class TestRealWindow:
         ("size", "shown"),
         [((320, 240), "320 240"), ((1920, 1080), "1280 720"), ((1200, 1600), "600 800")],
     )
-    def test_fits_the_picture_and_the_screen(
+    def test_fits_the_image_and_the_screen(
         self, display: str, size: tuple[int, int], shown: str
     ) -> None:
         script = f"""
@@ -247,21 +247,21 @@ class TestRealWindow:
                 for _ in range(20):
                     window.poll(5)
                 print(*cv2.getWindowImageRect("live-cam")[2:])
-                window.show(PICTURE)
+                window.show(IMAGE)
                 for _ in range(20):
                     window.poll(5)
                 print(*cv2.getWindowImageRect("live-cam")[2:])
         """
         assert lines(script, DISPLAY=display) == [shown, shown]
 
-    def test_the_mouse_is_told_in_shares_of_the_picture(self, display: str) -> None:
+    def test_the_mouse_is_told_in_shares_of_the_image(self, display: str) -> None:
         script = """
             with Window() as window:
                 number = str(focus(window))
                 for size in ((320, 240), (640, 480), (900, 480)):
                     cv2.resizeWindow("live-cam", *size)
                     settle(window)
-                    left = (size[0] - size[1] * 4 // 3) // 2  # the picture is in the middle
+                    left = (size[0] - size[1] * 4 // 3) // 2  # the image is in the middle
                     place = left + (size[0] - 2 * left) // 4, size[1] // 2
                     xdotool("mousemove", "--window", number, "--sync", *map(str, place))
                     settle(window)
@@ -415,7 +415,7 @@ class FakeWindows:
         return self.properties[name]
 
 
-PICTURE = np.zeros((9, 9, 3), np.uint8)
+IMAGE = np.zeros((9, 9, 3), np.uint8)
 
 
 class TestClosed:
@@ -438,13 +438,13 @@ class TestClosed:
         fake.install(monkeypatch)
         window = Window()
         for _ in range(3):
-            window.show(PICTURE)
+            window.show(IMAGE)
             assert window.poll() == "q"
             assert not window.closed
         fake.properties = dict(zip(fake.properties, gone, strict=True))
         fake.calls.clear()
         assert window.closed
-        window.show(PICTURE)
+        window.show(IMAGE)
         assert window.poll() is None
         window.close()
         assert fake.calls == []

@@ -16,7 +16,7 @@ WINDOW = 4
 
 
 def windows(x: Tensor) -> Tensor:
-    """N×H×W×C → the windows of all pictures × their places × C, as Swin takes them apart."""
+    """N×H×W×C → the windows of all images × their places × C, as Swin takes them apart."""
     n, h, w, c = x.shape
     x = x.view(n, h // WINDOW, WINDOW, w // WINDOW, WINDOW, c).permute(0, 1, 3, 2, 4, 5)
     return x.reshape(-1, WINDOW * WINDOW, c)
@@ -107,7 +107,7 @@ PLACED = [
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("way", PLACED)
 def test_as_maps_every_feature_lies_where_it_came_from(way: str, batch: int) -> None:
-    """Each pixel of the picture says in which row and column it is; so must the maps."""
+    """Each pixel of the image says in which row and column it is; so must the maps."""
     run, _ = WAYS[way]
     rows = torch.arange(8.0)[:, None].expand(8, 12)
     columns = torch.arange(12.0).expand(8, 12)

@@ -7,7 +7,7 @@ from torch import nn
 from live_cam.cam.gradcam import GradCAM
 from live_cam.errors import EngineError, UsageError
 from live_cam.network.cut import cut
-from tests.engines.classifiers import network, pictures
+from tests.engines.classifiers import images, network
 from tests.networks import randomised, tiny_network
 
 
@@ -19,10 +19,10 @@ def test_the_halves_together_are_the_network(name: str) -> None:
         lambda _module, _inputs, output: captured.append(output.clone())
     )
     with torch.no_grad():
-        expected = classifier.module(pictures(2))
+        expected = classifier.module(images(2))
         hook.remove()
         halves = cut(classifier.module, classifier.layer)
-        features = halves.trunk(pictures(2))
+        features = halves.trunk(images(2))
         torch.testing.assert_close(features[0], captured[0], rtol=0, atol=0)
         torch.testing.assert_close(halves.head(*features), expected, rtol=0, atol=0)
 
@@ -30,13 +30,13 @@ def test_the_halves_together_are_the_network(name: str) -> None:
 def test_what_passes_around_the_layer_is_handed_up() -> None:
     classifier = network("vit_b_16")
     with torch.no_grad():
-        assert len(cut(classifier.module, classifier.layer).trunk(pictures())) == 2
+        assert len(cut(classifier.module, classifier.layer).trunk(images())) == 2
 
 
-def test_what_is_not_a_picture_has_its_default_and_is_not_handed_up() -> None:
+def test_what_is_not_a_image_has_its_default_and_is_not_handed_up() -> None:
     """timm's transformers also take an attention mask, which OpenVINO cannot be given."""
     classifier = network("timm/vit_tiny_patch16_224")
-    features = cut(classifier.module, classifier.layer).trunk(pictures())
+    features = cut(classifier.module, classifier.layer).trunk(images())
     assert all(isinstance(each, torch.Tensor) for each in features)
 
 
@@ -44,7 +44,7 @@ def test_a_layer_before_an_in_place_relu_is_cut_before_it() -> None:
     module = tiny_network()
     halves = cut(module, "0")
     with torch.no_grad():
-        (activation,) = halves.trunk(pictures())
+        (activation,) = halves.trunk(images())
     assert float(activation.min()) < 0
 
 
@@ -54,7 +54,7 @@ def test_a_container_can_be_the_target_layer() -> None:
     with torch.no_grad():
         halves = cut(classifier.module, "layer3")
         torch.testing.assert_close(
-            halves.head(*halves.trunk(pictures())), classifier.module(pictures())
+            halves.head(*halves.trunk(images())), classifier.module(images())
         )
 
 
@@ -80,7 +80,7 @@ def test_hooks_of_others_are_not_copied() -> None:
         halves = cut(module, "1")
     assert not any(layer._forward_hooks for layer in halves.trunk.modules())
     with torch.no_grad():
-        assert not halves.head(*halves.trunk(pictures())).requires_grad
+        assert not halves.head(*halves.trunk(images())).requires_grad
 
 
 class _Undecided(nn.Module):

@@ -42,10 +42,10 @@ TINY = [(1, 1), (2, 3), (17, 400), (400, 17), (64, 48), (120, 90)]
 LONG = "hen-of-the-woods, hen of the woods, Polyporus frondosus, Grifola frondosa"
 KEYS = (
     ("q", "quit (or Esc)"),
-    ("space", "freeze the picture"),
+    ("space", "freeze the image"),
     ("s", "save a snapshot"),
     ("r", "start or stop a recording"),
-    ("m", "mirror the picture"),
+    ("m", "mirror the image"),
     ("+", "stronger heatmap"),
     ("-", "weaker heatmap"),
     ("h", "show or hide the keys"),
@@ -173,7 +173,7 @@ class TestPeak:
             x, y = peak(heatmap / heatmap.max(), width, height)
             assert to_frame(heatmap / heatmap.max(), width, height)[y, x] == 1
 
-    def test_of_a_map_of_zeros_lies_in_the_picture(self) -> None:
+    def test_of_a_map_of_zeros_lies_in_the_image(self) -> None:
         assert peak(np.zeros((14, 14), np.float32), 640, 480) == (0, 0)
         assert peak(np.zeros((14, 14), np.float32), 640, 480, mirror=True) == (639, 0)
 
@@ -188,7 +188,7 @@ class TestBlendHeatmap:
         assert blended.dtype == np.uint8
         np.testing.assert_allclose(blended, expected, atol=0.51)
 
-    def test_alpha_0_is_the_bare_picture(self) -> None:
+    def test_alpha_0_is_the_bare_image(self) -> None:
         image = noise(64, 48)
         blended = blend_heatmap(image, blob(5, 8), 0.0)
         np.testing.assert_array_equal(blended, image)
@@ -226,8 +226,8 @@ class TestBlendHeatmap:
             (np.zeros((0, 4, 3), np.uint8), "0×4×3 uint8"),
         ],
     )
-    def test_refuses_what_is_no_picture(self, image: NDArray[np.uint8], got: str) -> None:
-        with pytest.raises(ValueError, match=rf"expected a picture of H×W×3 uint8.*got {got}"):
+    def test_refuses_what_is_no_image(self, image: NDArray[np.uint8], got: str) -> None:
+        with pytest.raises(ValueError, match=rf"expected an image of H×W×3 uint8.*got {got}"):
             blend_heatmap(image, blob(5, 8))
 
     @pytest.mark.parametrize(
@@ -259,13 +259,13 @@ class TestOverlay:
     def test_heat_lies_in_its_place(self, row: int, column: int, *, mirror: bool) -> None:
         status = Status(alpha=1.0, mirror=mirror)
         explanation = explain(one_hot(14, 14, row, column), label="")
-        picture = Overlay("hot").draw(Frame(grey(640, 480), 0, 0.0), explanation, status)
-        ys, xs = np.nonzero(picture.sum(axis=2) == picture.sum(axis=2).max())
+        drawn = Overlay("hot").draw(Frame(grey(640, 480), 0, 0.0), explanation, status)
+        ys, xs = np.nonzero(drawn.sum(axis=2) == drawn.sum(axis=2).max())
         shown = 13 - column if mirror else column
         assert shown * 640 / 14 - 1 <= xs.mean() <= (shown + 1) * 640 / 14
         assert row * 480 / 14 - 1 <= ys.mean() <= (row + 1) * 480 / 14
 
-    def test_mirrors_the_picture_and_not_the_text(self) -> None:
+    def test_mirrors_the_image_and_not_the_text(self) -> None:
         image = noise(640, 480)
         image[200:300] = image[200:300, ::-1] // 2  # not a palindrome
         plain = Overlay().draw(Frame(image, 0, 0.0), TABBY, PLAIN)
@@ -279,14 +279,14 @@ class TestOverlay:
 
     def test_blends_as_blend_heatmap_does(self) -> None:
         image = noise(640, 480)
-        picture = Overlay("magma").draw(Frame(image, 0, 0.0), TABBY, replace(PLAIN, alpha=0.3))
+        drawn = Overlay("magma").draw(Frame(image, 0, 0.0), TABBY, replace(PLAIN, alpha=0.3))
         expected = blend_heatmap(image, TABBY.heatmap, 0.3, "magma")
-        np.testing.assert_array_equal(picture[150:350], expected[150:350])
+        np.testing.assert_array_equal(drawn[150:350], expected[150:350])
 
-    def test_alpha_0_is_the_bare_picture(self) -> None:
+    def test_alpha_0_is_the_bare_image(self) -> None:
         image = noise(640, 480)
-        picture = Overlay().draw(Frame(image, 0, 0.0), explain(blob(5, 8), ""), Status(alpha=0.0))
-        np.testing.assert_array_equal(picture, image)
+        drawn = Overlay().draw(Frame(image, 0, 0.0), explain(blob(5, 8), ""), Status(alpha=0.0))
+        np.testing.assert_array_equal(drawn, image)
 
     @pytest.mark.parametrize("state", STATES)
     def test_leaves_the_frame_alone(self, state: str) -> None:
@@ -294,10 +294,10 @@ class TestOverlay:
         image = noise(320, 240)
         before = image.copy()
         image.flags.writeable = False
-        picture = Overlay().draw(Frame(image, 0, 0.0), explanation, status)
+        drawn = Overlay().draw(Frame(image, 0, 0.0), explanation, status)
         np.testing.assert_array_equal(image, before)
-        assert picture.flags.writeable
-        assert not np.shares_memory(picture, image)
+        assert drawn.flags.writeable
+        assert not np.shares_memory(drawn, image)
 
     def test_takes_views(self) -> None:
         image = noise(640, 480)
@@ -330,12 +330,12 @@ class TestOverlay:
     def test_a_theme_never_shows_the_cards_of_another(self) -> None:
         overlay, frame = Overlay(), Frame(noise(640, 480), 0, 0.0)
         explanation, status = STATES["busy"]
-        pictures = []
+        images = []
         for theme in (*THEMES, *THEMES):
-            picture = overlay.draw(frame, explanation, replace(status, theme=theme))
-            pictures.append(picture.tobytes())
-        assert pictures[:3] == pictures[3:]
-        assert len(set(pictures)) == len(THEMES)
+            drawn = overlay.draw(frame, explanation, replace(status, theme=theme))
+            images.append(drawn.tobytes())
+        assert images[:3] == images[3:]
+        assert len(set(images)) == len(THEMES)
 
     def test_drawing_again_draws_the_same(self) -> None:
         overlay, frame = Overlay(), Frame(noise(640, 480), 0, 0.0)
@@ -348,15 +348,15 @@ class TestOverlay:
     @pytest.mark.parametrize("state", STATES)
     @pytest.mark.parametrize(("width", "height"), TINY)
     def test_tiny_frames(self, width: int, height: int, state: str) -> None:
-        picture = Overlay().draw(Frame(noise(width, height), 0, 0.0), *STATES[state])
-        assert picture.shape == (height, width, 3)
+        drawn = Overlay().draw(Frame(noise(width, height), 0, 0.0), *STATES[state])
+        assert drawn.shape == (height, width, 3)
 
     def test_refuses_an_unknown_colormap(self) -> None:
         with pytest.raises(UsageError, match="no colormap 'rainbow'"):
             Overlay("rainbow")
 
-    def test_refuses_what_is_no_picture(self) -> None:
-        with pytest.raises(ValueError, match="expected a picture of H×W×3 uint8"):
+    def test_refuses_what_is_no_image(self) -> None:
+        with pytest.raises(ValueError, match="expected an image of H×W×3 uint8"):
             Overlay().draw(Frame(np.zeros((4, 4), np.uint8), 0, 0.0), None, Status())
 
 
@@ -423,7 +423,7 @@ class TestLayout:
         assert corner.overlaps(beside._replace(x=beside.x - 1))
         assert corner.overlaps(below._replace(y=below.y - 1))
 
-    def test_sizes_follow_the_picture(self) -> None:
+    def test_sizes_follow_the_image(self) -> None:
         labels = [
             lay_out(width, height, TABBY, Status())[0].rectangle.height
             for width, height in ((640, 480), (1280, 720), (1920, 1080))
@@ -486,9 +486,9 @@ class TestContrast:
         explanation, status = STATES[state]
         for card in lay_out(width, height, explanation, replace(status, theme=theme)):
             x, y, card_width, card_height = card.rectangle
-            picture = image.copy()
-            card.sprite.paste(picture, x, y)
-            light = luminance(picture[y : y + card_height, x : x + card_width])
+            drawn = image.copy()
+            card.sprite.paste(drawn, x, y)
+            light = luminance(drawn[y : y + card_height, x : x + card_width])
             shows, inside = card.sprite.frosted[..., 0], card.sprite.sharp[..., 0] == 0
             colourless = np.ptp(card.sprite.paint, axis=2) < 20  # neither the bar nor the dot
             ink = (shows < 6) & inside & colourless
@@ -504,9 +504,9 @@ class TestContrast:
     ) -> None:
         explanation, status = STATES[state]
         for card in lay_out(width, height, explanation, replace(status, theme="none")):
-            picture = background(behind, width, height)[: card.sprite.height, : card.sprite.width]
-            card.sprite.paste(picture, 0, 0)
-            light, painted = luminance(picture), card.sprite.paint.min(axis=2)
+            drawn = background(behind, width, height)[: card.sprite.height, : card.sprite.width]
+            card.sprite.paste(drawn, 0, 0)
+            light, painted = luminance(drawn), card.sprite.paint.min(axis=2)
             ink = painted > 220
             around = (painted < 40).astype(float)
             share = cv2.blur(around, (5, 5))
@@ -519,18 +519,18 @@ class TestContrast:
 
 
 class TestLegibility:
-    def test_without_glass_the_picture_shows_between_the_letters(self) -> None:
+    def test_without_glass_the_image_shows_between_the_letters(self) -> None:
         image = noise(640, 480)
         bare = replace(PLAIN, theme="none", alpha=0.0)
-        picture = Overlay().draw(Frame(image, 0, 0.0), TABBY, bare)
-        assert (picture == image).all(axis=2).mean() > 0.97
-        np.testing.assert_array_equal(picture[-60:], image[-60:])
+        drawn = Overlay().draw(Frame(image, 0, 0.0), TABBY, bare)
+        assert (drawn == image).all(axis=2).mean() > 0.97
+        np.testing.assert_array_equal(drawn[-60:], image[-60:])
 
     def test_cards_are_translucent(self) -> None:
         dark, bright = grey(640, 480), grey(640, 480, 255)
         card = lay_out(640, 480, TABBY, PLAIN)[0]
-        for picture in (dark, bright):
-            card.sprite.paste(picture, 0, 0)
+        for drawn in (dark, bright):
+            card.sprite.paste(drawn, 0, 0)
         inside = bright[3:-3, 3:-3][5, 5].astype(int) - dark[3:-3, 3:-3][5, 5]
         assert (inside > 20).all()
         assert bright[0, 0].tolist() == [255, 255, 255]  # outside the rounded corner
@@ -652,8 +652,8 @@ class TestText:
     @pytest.mark.parametrize("label", STRANGE)
     def test_any_text_can_be_drawn(self, label: str) -> None:
         status = replace(BUSY, source=label, confirmation=label, keys=((label, label),))
-        picture = Overlay().draw(Frame(grey(640, 480), 0, 0.0), explain(blob(5, 8), label), status)
-        assert picture.shape == (480, 640, 3)
+        drawn = Overlay().draw(Frame(grey(640, 480), 0, 0.0), explain(blob(5, 8), label), status)
+        assert drawn.shape == (480, 640, 3)
 
     @pytest.mark.parametrize("label", STRANGE)
     @pytest.mark.usefixtures("no_system_fonts")

@@ -1,4 +1,4 @@
-"""The views: each shows what it is to show, legibly, in every theme and on any picture."""
+"""The views: each shows what it is to show, legibly, in every theme and on any image."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def draw(image: NDArray[np.uint8], said: Explanation, status: Status) -> NDArray
 
 
 class TestSignedMaps:
-    """On a picture of 640×480, with what speaks for the class left and against it right."""
+    """On an image of 640×480, with what speaks for the class left and against it right."""
 
     SAID = replace(TABBY, label="", heatmap=LEFT_FOR_RIGHT_AGAINST, signed=True)
 
     @pytest.mark.parametrize("level", [0, 128, 255])
-    def test_red_is_for_blue_is_against_and_between_is_the_picture(self, level: int) -> None:
+    def test_red_is_for_blue_is_against_and_between_is_the_image(self, level: int) -> None:
         image = grey(640, 480, level)
         change = draw(image, self.SAID, BARE)[300].astype(int) - image[300]
         blue, _, red = change[20]
@@ -74,13 +74,13 @@ class TestSignedMaps:
             one, other = (draw(image, self.SAID, status) for image in (noise(64, 48), grey(64, 48)))
             np.testing.assert_array_equal(one, other)
 
-    def test_alpha_0_is_the_bare_picture(self) -> None:
+    def test_alpha_0_is_the_bare_image(self) -> None:
         image = noise(64, 48)
         np.testing.assert_array_equal(draw(image, self.SAID, replace(BARE, alpha=0.0)), image)
 
     def test_more_alpha_is_more_colour(self) -> None:
         drawn = [draw(grey(64, 48), self.SAID, replace(BARE, alpha=a)) for a in (0.2, 0.5, 0.9)]
-        reds = [int(picture[24, 2, 2]) for picture in drawn]
+        reds = [int(each[24, 2, 2]) for each in drawn]
         assert reds == sorted(set(reds))
 
 
@@ -98,7 +98,7 @@ SQUARE = Region(0.125, 0.0, 0.75, 1.0)
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Written:
-    """Gives what is written when a picture is drawn: each text with its size in pixels."""
+    """Gives what is written when an image is drawn: each text with its size in pixels."""
     texts: Written = []
     write = Canvas.text
 
@@ -125,8 +125,8 @@ class TestEveryView:
         status = replace(PLAIN, view=view, theme=theme, focus=2, box=True)
         image = noise(width, height)
         for explanation in (None, SAID[view]):
-            picture = Overlay().draw(Frame(image, 0, 0.0), explanation, status)
-            assert picture.shape == image.shape
+            drawn = Overlay().draw(Frame(image, 0, 0.0), explanation, status)
+            assert drawn.shape == image.shape
 
     def test_tells_what_the_check_found(self, view: str, theme: str, written: Written) -> None:
         status = replace(PLAIN, view=view, theme=theme)
@@ -170,9 +170,9 @@ class TestMosaics:
 
     @pytest.mark.parametrize("view", ["split", "grid", "classes", "maps"])
     def test_the_ground_is_of_the_theme(self, view: str, theme: str) -> None:
-        picture = draw(noise(640, 480), SAID[view], replace(BARE, view=view, theme=theme))
-        assert tuple(picture[0, 0]) == THEMES[theme].glass
-        assert (picture == THEMES[theme].glass).all(axis=2).mean() < 0.35
+        drawn = draw(noise(640, 480), SAID[view], replace(BARE, view=view, theme=theme))
+        assert tuple(drawn[0, 0]) == THEMES[theme].glass
+        assert (drawn == THEMES[theme].glass).all(axis=2).mean() < 0.35
 
     def test_the_split_view_says_all_that_the_overlay_says(
         self, theme: str, written: Written
@@ -241,7 +241,7 @@ def _inside(where: Rectangle, area: Rectangle) -> bool:
 class TestLines:
     @pytest.mark.parametrize("colormap", COLORMAPS)
     @pytest.mark.parametrize("level", [0, 255])
-    def test_the_box_is_seen_on_any_picture(self, theme: str, colormap: str, level: int) -> None:
+    def test_the_box_is_seen_on_any_image(self, theme: str, colormap: str, level: int) -> None:
         """Somewhere across its edge two neighbouring pixels differ by 3 to 1, as WCAG asks."""
         status = replace(BARE, theme=theme)
         said = replace(TABBY, label="")
@@ -261,8 +261,8 @@ class TestLines:
 
     def test_the_frame_of_what_the_network_sees_is_of_the_theme(self, theme: str) -> None:
         said = replace(TABBY, label="", seen=SQUARE, region=SQUARE)
-        picture = draw(grey(640, 480, 128), said, replace(BARE, theme=theme))
-        beside = {tuple(pixel) for pixel in picture[240, 70:80].tolist()}
+        drawn = draw(grey(640, 480, 128), said, replace(BARE, theme=theme))
+        beside = {tuple(pixel) for pixel in drawn[240, 70:80].tolist()}
         assert {THEMES[theme].glass, THEMES[theme].edge} <= beside
 
 

@@ -36,12 +36,12 @@ class Run:
         self.confirmation = TimedText()
         self.recording = Recording(Settings(**settings), self.said.append, self.confirmation)
         self.wanted = settings.get("record") is not None
-        self.pictures = 0
+        self.images = 0
 
     def step(self) -> None:
-        picture: NDArray[np.uint8] = np.roll(NOISE, self.pictures, axis=1)
-        self.recording.write(picture, self.pictures / 30)
-        self.pictures += 1
+        image: NDArray[np.uint8] = np.roll(NOISE, self.images, axis=1)
+        self.recording.write(image, self.images / 30)
+        self.images += 1
         self.wanted = self.recording.follow(self.wanted)
 
     def until(self, reached: Callable[[], bool]) -> None:
@@ -181,7 +181,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             return super().write(data)
 
     monkeypatch.setattr(io, "FileIO", Disk)
-    monkeypatch.setattr(recorder, "_QUEUE_PICTURES", (4, 4))
+    monkeypatch.setattr(recorder, "_QUEUE_IMAGES", (4, 4))
     monkeypatch.setattr(recorder, "_CLOSING_PATIENCE", 0.2)
     monkeypatch.setattr(recording_module, "_STALLED_AFTER", 0.1)
     monkeypatch.setattr(recording_module, "_CLOSING_PATIENCE", 0.2)
@@ -200,14 +200,14 @@ def test_a_disk_that_does_not_answer_holds_up_nothing(
         answers.clear()
         run.until(lambda: bool(run.said))  # no step waits: this ends
         assert run.said == [
-            f"{path}: the disk does not answer; until it does, pictures are left out."
+            f"{path}: the disk does not answer; until it does, images are left out."
         ]
         assert "the disk does not answer" in (run.recording.trouble or "")
-        assert run.recording.busy, "no more than four pictures wait"
+        assert run.recording.busy, "no more than four images wait"
 
         run.wanted = False
         run.step()
-        assert run.recording.seconds is None, "r ends the recording at once on the picture"
+        assert run.recording.seconds is None, "r ends the recording at once on the image"
         run.wanted = True
         for _ in range(5):
             run.step()

@@ -51,8 +51,8 @@ needs_ffprobe = pytest.mark.skipif(
 each_ending = pytest.mark.parametrize("ending", VIDEO_ENDINGS)
 
 
-def picture(value: int = 0, width: int = 64, height: int = 48) -> NDArray[np.uint8]:
-    """A picture whose brightness and position of a bar tell it from the others."""
+def drawn(value: int = 0, width: int = 64, height: int = 48) -> NDArray[np.uint8]:
+    """An image whose brightness and position of a bar tell it from the others."""
     result = np.full((height, width, 3), 40 + value % 160, np.uint8)
     result[:, value % width] = 255
     return result
@@ -66,12 +66,12 @@ def irregular(count: int, origin: float = 1234.5) -> list[float]:
 def record(path: Path, timestamps: list[float], **options: Any) -> Recorder:
     with Recorder(path, wait=True, **options) as result:
         for index, timestamp in enumerate(timestamps):
-            result.write(picture(index), timestamp)
+            result.write(drawn(index), timestamp)
     return result
 
 
 def decode(path: Path) -> list[tuple[float, NDArray[Any]]]:
-    """The pictures of a video with their times in seconds."""
+    """The images of a video with their times in seconds."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         base = stream.time_base or Fraction(0)
@@ -123,7 +123,7 @@ def test_other_programs_see_the_same_times(tmp_path: Path, ending: str) -> None:
 
 
 @each_ending
-def test_a_picture_with_no_later_timestamp_is_the_same_picture(tmp_path: Path, ending: str) -> None:
+def test_a_image_with_no_later_timestamp_is_the_same_image(tmp_path: Path, ending: str) -> None:
     result = record(tmp_path / f"out{ending}", [5.0, 5.0, 5.1, 5.05, 4.0, 5.1, 5.2])
 
     assert [time for time, _ in decode(result.path)] == pytest.approx(
@@ -143,7 +143,7 @@ def test_a_pause_of_an_hour_is_kept(tmp_path: Path, ending: str) -> None:
 
 
 @each_ending
-def test_one_picture_alone_is_a_video(tmp_path: Path, ending: str) -> None:
+def test_one_image_alone_is_a_video(tmp_path: Path, ending: str) -> None:
     result = record(tmp_path / f"out{ending}", [99.0])
 
     assert len(decode(result.path)) == 1
@@ -219,7 +219,7 @@ def test_keyframes_come_each_second_so_that_players_can_seek(tmp_path: Path) -> 
     path = tmp_path / "out.mp4"
     with Recorder(path, wait=True) as result:
         for index in range(90):
-            result.write(picture(), index / 20)
+            result.write(drawn(), index / 20)
 
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -232,7 +232,7 @@ def test_keyframes_come_each_second_so_that_players_can_seek(tmp_path: Path) -> 
     assert times == pytest.approx([0, 1, 2, 3, 4], abs=0.001)
 
 
-# ---- pictures ----------------------------------------------------------------------------------
+# ---- images ----------------------------------------------------------------------------------
 
 
 @each_ending
@@ -254,7 +254,7 @@ def test_odd_sizes_lose_nothing(tmp_path: Path, ending: str, width: int, height:
     assert decoded[height - 1 :, width - 1 :].min() > 180
 
 
-def test_a_picture_of_another_size_is_fitted_into_the_first_size(tmp_path: Path) -> None:
+def test_a_image_of_another_size_is_fitted_into_the_first_size(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     with Recorder(path) as result:
         result.write(np.full((120, 160, 3), 200, np.uint8), 0.0)
@@ -280,7 +280,7 @@ def test_every_size_fits(size: tuple[int, int]) -> None:
     assert fit(np.full((*size, 3), 9, np.uint8), 640, 480).shape == (480, 640, 3)
 
 
-def test_the_caller_may_use_its_picture_again(tmp_path: Path) -> None:
+def test_the_caller_may_use_its_image_again(tmp_path: Path) -> None:
     image = np.empty((48, 64, 3), np.uint8)
     with Recorder(tmp_path / "out.mp4", wait=True) as result:
         for value in range(0, 250, 10):
@@ -316,7 +316,7 @@ def test_views_are_recorded_as_they_look(tmp_path: Path) -> None:
         (np.zeros((0, 4, 3), np.uint8), ValueError, r"got \(0, 4, 3\)"),
     ],
 )
-def test_wrong_pictures_are_refused(
+def test_wrong_images_are_refused(
     tmp_path: Path, wrong: Any, error: type[Exception], message: str
 ) -> None:
     path = tmp_path / "out.mp4"
@@ -327,7 +327,7 @@ def test_wrong_pictures_are_refused(
 
 def test_wrong_timestamps_are_refused(tmp_path: Path) -> None:
     with Recorder(tmp_path / "out.mp4") as result, pytest.raises(ValueError, match="finite"):
-        result.write(picture(), float("nan"))
+        result.write(drawn(), float("nan"))
 
 
 # ---- colours -----------------------------------------------------------------------------------
@@ -425,7 +425,7 @@ def test_an_existing_file_is_written_over_when_asked_to(tmp_path: Path) -> None:
     assert path.stat().st_size < 100_000
 
 
-def test_an_old_file_is_kept_until_the_first_picture(tmp_path: Path) -> None:
+def test_an_old_file_is_kept_until_the_first_image(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     path.write_bytes(b"precious")
     with Recorder(path, overwrite=True):
@@ -433,7 +433,7 @@ def test_an_old_file_is_kept_until_the_first_picture(tmp_path: Path) -> None:
     assert path.read_bytes() == b"precious"
 
 
-def test_no_picture_leaves_no_file(tmp_path: Path) -> None:
+def test_no_image_leaves_no_file(tmp_path: Path) -> None:
     with Recorder(tmp_path / "out.mp4") as result:
         assert result.path.exists()  # nobody else can take the name meanwhile
     assert not list(tmp_path.iterdir())
@@ -475,7 +475,7 @@ def test_recordings_that_begin_at_once_have_names_of_their_own(tmp_path: Path) -
     def begin_one(value: int) -> Recorder:
         begin.wait()
         with create_free(wanted, Recorder) as result:
-            result.write(picture(value), 0.0)
+            result.write(drawn(value), 0.0)
         return result
 
     with ThreadPoolExecutor(6) as pool:
@@ -596,13 +596,13 @@ def test_what_the_disk_keeps_plays_after_a_power_failure(
 ) -> None:
     with Recorder(tmp_path / f"out{ending}", wait=True) as result:
         for index in range(60):
-            result.write(picture(index), index / 30)
+            result.write(drawn(index), index / 30)
             while result.frames <= index:
                 time.sleep(0.001)
         before = len(kept)
         limit = time.monotonic() + 30
         while len(kept) == before and time.monotonic() < limit:
-            result.write(picture(60), 2 + before)  # something to be kept
+            result.write(drawn(60), 2 + before)  # something to be kept
             time.sleep(0.01)
 
     assert len(decode(kept[before])) >= 60 - 0.6 * 30, "but for the last fragment"
@@ -625,7 +625,7 @@ def test_a_disk_that_cannot_keep_what_it_was_given_is_told(
 
     monkeypatch.setattr(os, "fdatasync", fail)
     result = Recorder(tmp_path / "out.mp4")
-    result.write(picture(), 0.0)
+    result.write(drawn(), 0.0)
     with pytest.raises(RecordingError, match="Input/output error; check the disk"):
         result.close()
 
@@ -635,9 +635,9 @@ def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "stick"
     folder.mkdir()
     result = Recorder(folder / "out.mp4", wait=True)
-    result.write(picture(), 0.0)
+    result.write(drawn(), 0.0)
     shutil.rmtree(folder)
-    result.write(picture(1), 0.1)
+    result.write(drawn(1), 0.1)
     with pytest.raises(RecordingError, match="it was removed, or its folder was"):
         result.close()
     result.close()
@@ -647,7 +647,7 @@ def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
 def test_a_file_may_be_renamed_while_it_is_recorded(tmp_path: Path) -> None:
     with Recorder(tmp_path / "out.mp4", wait=True) as result:
         for index in range(60):
-            result.write(picture(index), index / 30)
+            result.write(drawn(index), index / 30)
             if index == 30:
                 result.path.rename(tmp_path / "new.mp4")
     assert len(decode(tmp_path / "new.mp4")) == 60
@@ -655,7 +655,7 @@ def test_a_file_may_be_renamed_while_it_is_recorded(tmp_path: Path) -> None:
 
 @pytest.fixture
 def broken_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An encoder that fails at its fifth picture."""
+    """An encoder that fails at its fifth image."""
     add = VideoFile.add
 
     def fail(self: VideoFile, image: NDArray[np.uint8], ticks: int, *rest: int) -> None:
@@ -673,10 +673,10 @@ def test_a_failure_is_raised_by_write_once_and_what_was_written_is_finished(
     result = Recorder(tmp_path / "out.mp4", wait=True)
     with pytest.raises(RecordingError, match="Generic error") as raised:  # noqa: PT012
         for index in range(10_000):
-            result.write(picture(index), index / 30)
+            result.write(drawn(index), index / 30)
     assert isinstance(raised.value.__cause__, av.FFmpegError)
     with pytest.raises(ValueError, match="has ended"):
-        result.write(picture(), 1e6)
+        result.write(drawn(), 1e6)
     result.close()
     assert len(decode(result.path)) == result.frames == 4
 
@@ -685,7 +685,7 @@ def test_a_failure_is_raised_by_write_once_and_what_was_written_is_finished(
 def test_a_failure_that_no_write_has_told_is_raised_by_close_once(tmp_path: Path) -> None:
     result = Recorder(tmp_path / "out.mp4")
     for index in range(6):
-        result.write(picture(index), index / 30)
+        result.write(drawn(index), index / 30)
     with pytest.raises(RecordingError, match="Generic error"):
         result.close()
     result.close()
@@ -699,14 +699,14 @@ def test_a_failure_does_not_hide_the_exception_on_its_way(tmp_path: Path) -> Non
         Recorder(tmp_path / "out.mp4") as result,
     ):
         for index in range(6):
-            result.write(picture(index), index / 30)
+            result.write(drawn(index), index / 30)
         raise KeyError("the first")
 
 
 def test_writing_after_closing_is_refused(tmp_path: Path) -> None:
     result = record(tmp_path / "out.mp4", [0.0])
     with pytest.raises(ValueError, match="is closed"):
-        result.write(picture(), 1.0)
+        result.write(drawn(), 1.0)
 
 
 # ---- encoders ----------------------------------------------------------------------------------
@@ -737,7 +737,7 @@ def test_without_an_encoder_the_remedy_is_told_and_the_old_file_kept(
     path.write_bytes(b"precious")
 
     result = Recorder(path, overwrite=True)
-    result.write(picture(), 0.0)
+    result.write(drawn(), 0.0)
     with pytest.raises(RecordingError, match=r"tried h264_a, h264_b.*pip install"):
         result.close()
 
@@ -750,7 +750,7 @@ def test_an_encoder_of_this_machine_is_found_and_used(tmp_path: Path) -> None:
     found = available_encoders()
     assert set(found) <= {encoder.name for encoder in encoders.CANDIDATES}
     with Recorder(tmp_path / "out.mp4") as result:
-        result.write(picture(width=1280, height=720), 0.0)
+        result.write(drawn(width=1280, height=720), 0.0)
     assert result.codec == found[0]
 
 
@@ -759,7 +759,7 @@ def test_an_encoder_of_this_machine_is_found_and_used(tmp_path: Path) -> None:
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """An encoder that waits for an event before its first picture, and a queue of two."""
+    """An encoder that waits for an event before its first image, and a queue of two."""
     opened = threading.Event()
     add = VideoFile.add
 
@@ -768,16 +768,14 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         add(self, image, ticks, *rest)
 
     monkeypatch.setattr(VideoFile, "add", wait)
-    monkeypatch.setattr(recorder, "_QUEUE_PICTURES", (2, 2))
+    monkeypatch.setattr(recorder, "_QUEUE_IMAGES", (2, 2))
     return opened
 
 
-def test_a_slow_encoder_costs_pictures_but_never_time(
-    tmp_path: Path, gate: threading.Event
-) -> None:
+def test_a_slow_encoder_costs_images_but_never_time(tmp_path: Path, gate: threading.Event) -> None:
     with Recorder(tmp_path / "out.mp4") as result:
         for index in range(50):
-            result.write(picture(index), index / 10)
+            result.write(drawn(index), index / 10)
         before = result.dropped
         gate.set()
 
@@ -788,21 +786,21 @@ def test_a_slow_encoder_costs_pictures_but_never_time(
     assert len(decode(result.path)) == result.frames
 
 
-def test_a_dropped_picture_leaves_the_others_their_times(
+def test_a_dropped_image_leaves_the_others_their_times(
     tmp_path: Path, gate: threading.Event
 ) -> None:
     with Recorder(tmp_path / "out.mp4") as result:
         for index in range(50):
-            result.write(picture(index), index / 10)
+            result.write(drawn(index), index / 10)
         gate.set()
         while result.frames < 50 - result.dropped:
             time.sleep(0.01)
-        result.write(picture(50), 5.0)
+        result.write(drawn(50), 5.0)
 
     assert decode(result.path)[-1][0] == pytest.approx(5.0, abs=1e-4)
 
 
-def test_waiting_loses_no_picture(tmp_path: Path, gate: threading.Event) -> None:
+def test_waiting_loses_no_image(tmp_path: Path, gate: threading.Event) -> None:
     timestamps = [index / 10 for index in range(50)]
     path = tmp_path / "out.mp4"
     thread = threading.Thread(target=record, args=(path, timestamps))
@@ -821,7 +819,7 @@ def test_closing_does_not_wait_forever(
 ) -> None:
     monkeypatch.setattr(recorder, "_CLOSING_PATIENCE", 0.05)
     result = Recorder(tmp_path / "out.mp4")
-    result.write(picture(), 0.0)
+    result.write(drawn(), 0.0)
     with pytest.raises(RecordingError, match="does not answer"):
         result.close()
     result.close()
@@ -832,9 +830,9 @@ def test_closing_does_not_wait_forever(
 def test_waiting_ends_when_the_encoder_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "_QUEUE_PICTURES", (1, 1))
+    monkeypatch.setattr(recorder, "_QUEUE_IMAGES", (1, 1))
     result = Recorder(tmp_path / "out.mp4", wait=True)
     with pytest.raises(RecordingError):  # noqa: PT012
         for index in range(10_000):
-            result.write(picture(index), index / 30)
+            result.write(drawn(index), index / 30)
     result.close()

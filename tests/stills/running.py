@@ -42,7 +42,7 @@ class Observer:
 
 
 def run(*paths: Path | str, **settings: Any) -> tuple[StillsPipeline, Observer]:
-    """Explain pictures by the embedded network, or by another one that the settings name."""
+    """Explain images by the embedded network, or by another one that the settings name."""
     settings = {"model": EMBEDDED, "paths": tuple(map(str, paths))} | settings
     observer = Observer()
     pipeline = StillsPipeline(StillsSettings(**settings), observer)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from live_cam.capture.image_paths import find_pictures
+from live_cam.capture.image_paths import find_images
 from live_cam.errors import UsageError
 from live_cam.record.still_names import is_output
 from live_cam.stills.naming import check_free, class_parts, name_stills
@@ -20,10 +20,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def found(*paths: Path | str) -> list[str]:
-    return [path.name for path in find_pictures([str(path) for path in paths])]
+    return [path.name for path in find_images([str(path) for path in paths])]
 
 
-def test_a_folder_means_the_pictures_directly_in_it(folder: Path) -> None:
+def test_a_folder_means_the_images_directly_in_it(folder: Path) -> None:
     assert found(folder) == ["a2.PNG", "a10.jpg", "b.tif"]
 
 
@@ -38,7 +38,7 @@ def test_a_file_is_meant_whatever_it_is_called(folder: Path) -> None:
     assert found(folder / "notes.txt", folder / "odd[1].xyz") == ["notes.txt", "odd[1].xyz"]
 
 
-def test_each_picture_is_meant_once_in_the_order_given(
+def test_each_image_is_meant_once_in_the_order_given(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
@@ -53,7 +53,7 @@ def test_what_is_not_there_is_named(folder: Path, given: str) -> None:
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no picture in the folder") as caught:
+    with pytest.raises(UsageError, match="no image in the folder") as caught:
         found(tmp_path)
     assert str(tmp_path) in str(caught.value)
 
@@ -76,10 +76,10 @@ def test_what_an_earlier_run_wrote_is_known_by_its_name(name: str, expected: boo
     assert is_output(Path(name)) == expected
 
 
-def test_two_pictures_of_one_name_get_two_names(tmp_path: Path) -> None:
-    pictures = [tmp_path / name for name in ("a.jpg", "a.png", "A-2.jpg", "A.tif", "x/a.jpg")]
-    assert [still.name for still in name_stills(pictures, None)] == ["a", "a-3", "A-2", "A-4", "a"]
-    gathered = name_stills(pictures, tmp_path / "out")
+def test_two_images_of_one_name_get_two_names(tmp_path: Path) -> None:
+    images = [tmp_path / name for name in ("a.jpg", "a.png", "A-2.jpg", "A.tif", "x/a.jpg")]
+    assert [still.name for still in name_stills(images, None)] == ["a", "a-3", "A-2", "A-4", "a"]
+    gathered = name_stills(images, tmp_path / "out")
     assert [still.name for still in gathered] == ["a", "a-3", "A-2", "A-4", "a-5"]
     files = [still.output(".cam.jpg") for still in gathered]
     assert len({str(path).casefold() for path in files}) == len(files)

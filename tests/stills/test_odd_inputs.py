@@ -1,4 +1,4 @@
-"""Pictures of every kind go in, and come out with the same sizes."""
+"""Images of every kind go in, and come out with the same sizes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, NDArray[n
     """One of each, explained together."""
     folder = tmp_path_factory.mktemp("odd")
     coffee = photos["coffee"]
-    picture = Image.fromarray(coffee[..., ::-1])
+    drawn = Image.fromarray(coffee[..., ::-1])
 
     def write(name: str, image: NDArray[Any]) -> None:
         assert cv2.imwrite(str(folder / name), image)
@@ -36,14 +36,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, NDArray[n
     write("alpha.png", np.dstack([coffee, alpha]))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by 90 degrees
-    picture.rotate(90, expand=True).save(folder / "turned.jpg", exif=exif, quality=95)
-    picture.convert("P").save(folder / "palette.gif")
-    picture.convert("CMYK").save(folder / "printed.jpg")
-    picture.save(folder / "new.webp")
+    drawn.rotate(90, expand=True).save(folder / "turned.jpg", exif=exif, quality=95)
+    drawn.convert("P").save(folder / "palette.gif")
+    drawn.convert("CMYK").save(folder / "printed.jpg")
+    drawn.save(folder / "new.webp")
     write("odd name [1] ü.bmp", coffee)
     data = (folder / "turned.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(data[: len(data) // 2])
-    (folder / "text.jpg").write_text("no picture")
+    (folder / "text.jpg").write_text("no image")
     (folder / "empty.png").touch()
     return folder
 
@@ -94,31 +94,31 @@ def test_it_is_explained_in_its_own_size(explained: tuple[Path, list[str], int],
         assert abs(y / height - 0.28) < 0.2
 
 
-def test_what_is_no_picture_is_reported_counted_and_passed_over(
+def test_what_is_no_image_is_reported_counted_and_passed_over(
     explained: tuple[Path, list[str], int], folder: Path
 ) -> None:
     output, said, failed = explained
     assert failed == 3
     for name in ("cut.jpg", "text.jpg", "empty.png"):
         (sentence,) = [each for each in said if str(folder / name) in each]
-        assert "no picture that can be read" in sentence
+        assert "no image that can be read" in sentence
         assert not list(output.glob(f"{name.partition('.')[0]}.*"))
     assert len(said) == 3
 
 
-def test_only_broken_pictures_write_nothing(tmp_path: Path) -> None:
-    (tmp_path / "text.jpg").write_text("no picture")
+def test_only_broken_images_write_nothing(tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
     pipeline, _ = run(tmp_path / "text.jpg", output=tmp_path / "out")
     assert (pipeline.explained, pipeline.failed) == (0, 1)
     assert names(tmp_path / "out") == []
 
 
 def test_an_empty_folder_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no picture in the folder"):
+    with pytest.raises(UsageError, match="no image in the folder"):
         run(tmp_path)
 
 
-def test_a_picture_too_long_for_a_jpeg_is_named(tmp_path: Path) -> None:
+def test_a_image_too_long_for_a_jpeg_is_named(tmp_path: Path) -> None:
     long = tmp_path / "long.png"
     cv2.imwrite(str(long), np.zeros((1, 66000, 3), np.uint8))
     fine = tmp_path / "short.png"

@@ -51,7 +51,7 @@ def test_photos_of_a_folder_get_their_names(photo_folder: Path, tmp_path: Path) 
     ]
 
 
-def test_the_overlay_has_the_pictures_size_and_its_heat_on_the_object(coffee: Path) -> None:
+def test_the_overlay_has_the_images_size_and_its_heat_on_the_object(coffee: Path) -> None:
     run(coffee, bars=False)
     drawn, image = read(coffee.with_suffix(".cam.jpg")), read(coffee)
     assert drawn.shape == image.shape
@@ -108,15 +108,15 @@ def test_a_signed_heatmap_is_grey_where_there_is_no_evidence(coffee: Path) -> No
     assert record(coffee.with_suffix(".json"))["evidence"] == "against"
 
 
-def test_the_panel_has_the_picture_the_heatmap_the_bars_and_the_overlay(coffee: Path) -> None:
+def test_the_panel_has_the_image_the_heatmap_the_bars_and_the_overlay(coffee: Path) -> None:
     run(coffee, panel=True, colormap="hot")
     panel, image = read(coffee.with_suffix(".panel.jpg")), read(coffee)
     gap, width, height = 11, 640, 427
     assert panel.shape == (2 * height + 3 * gap, 2 * width + 3 * gap, 3)
     left, right = slice(gap, gap + width), slice(2 * gap + width, 2 * (gap + width))
     upper, lower = slice(gap, gap + height), slice(2 * gap + height, 2 * (gap + height))
-    picture = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
-    assert np.abs(panel[upper, left][:350].astype(int) - picture[:350]).mean() < 5
+    drawn = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+    assert np.abs(panel[upper, left][:350].astype(int) - drawn[:350]).mean() < 5
     heatmap, chart = panel[upper, right], panel[lower, left]
     assert heatmap[110, 320].min() > 200, "white hot"
     assert heatmap[300, 600].max() < 60
@@ -267,7 +267,7 @@ def test_feature_maps_as_a_video_and_all_of_them_on_request(
     cv2.imwrite(str(small), cv2.resize(photos["coffee"], (60, 40)))
     run(small, feature_maps="mp4", maps=5000)
     video = read_video(tmp_path / "small.maps.mp4")
-    assert len(video) == 1280 + 16, "the layer has 1280 maps; the last picture stays 2 s"
+    assert len(video) == 1280 + 16, "the layer has 1280 maps; the last image stays 2 s"
     times = np.array([stamp for stamp, _ in video])
     np.testing.assert_allclose(np.diff(times), 1 / 8, atol=1e-3)
     assert names(tmp_path) == ["small.cam.jpg", "small.maps.mp4", "small.png"]
@@ -314,12 +314,12 @@ def test_a_folder_may_be_given_again(coffee: Path) -> None:
     first = names(coffee.parent)
     _, observer = run(coffee.parent, panel=True, heatmap=True, overwrite=True)
     assert names(coffee.parent) == first
-    assert observer.said == ["Passed over 3 pictures that an earlier run wrote."]
-    with pytest.raises(UsageError, match="only pictures that an earlier run wrote"):
+    assert observer.said == ["Passed over 3 images that an earlier run wrote."]
+    with pytest.raises(UsageError, match="only images that an earlier run wrote"):
         run(coffee.with_suffix(".cam.jpg"))
 
 
-def test_two_pictures_of_one_name_are_both_written(coffee: Path) -> None:
+def test_two_images_of_one_name_are_both_written(coffee: Path) -> None:
     other = coffee.with_suffix(".jpg")
     cv2.imwrite(str(other), np.full((50, 50, 3), 128, np.uint8))
     run(coffee.parent)

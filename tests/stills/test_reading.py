@@ -25,11 +25,11 @@ def give(monkeypatch: pytest.MonkeyPatch, image: NDArray[np.uint8] | None) -> li
         asked.append(path.name)
         return image
 
-    monkeypatch.setattr("live_cam.stills.reading.read_picture", read)
+    monkeypatch.setattr("live_cam.stills.reading.read_image", read)
     return asked
 
 
-def test_every_picture_comes_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_image_comes_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     give(monkeypatch, np.zeros((2, 2, 3), np.uint8))
     batches = list(read_ahead(stills(7), 3))
     assert [len(batch) for batch in batches] == [3, 3, 1]
@@ -45,19 +45,19 @@ def test_the_next_batch_is_read_while_this_one_is_explained(
         if path.name == "2.png":
             began.set()
 
-    monkeypatch.setattr("live_cam.stills.reading.read_picture", read)
+    monkeypatch.setattr("live_cam.stills.reading.read_image", read)
     with closing(read_ahead(stills(4), 2)) as batches:
         next(batches)
         assert began.wait(PATIENCE)
 
 
-def test_large_pictures_make_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_images_make_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("live_cam.runtime.prefetch._MOST_BYTES", 100)
     give(monkeypatch, np.zeros((5, 4, 3), np.uint8))
     assert [len(batch) for batch in read_ahead(stills(5), 8)] == [2, 2, 1]
 
 
-def test_what_cannot_be_read_comes_without_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_comes_without_a_image(monkeypatch: pytest.MonkeyPatch) -> None:
     give(monkeypatch, None)
     (batch,) = read_ahead(stills(2), 8)
     assert [each.image for each in batch] == [None, None]

@@ -49,7 +49,7 @@ def test_noise_through_jpeg_is_no_change(
 
 
 def _dot(image: NDArray[np.uint8]) -> None:
-    """A hundredth of the picture, a little brighter."""
+    """A hundredth of the image, a little brighter."""
     height, width = image.shape[:2]
     part = image[height // 3 : height // 3 + height // 10, width // 3 : width // 3 + width // 10]
     part[:] = np.clip(part.astype(int) + 40, 0, 255)

@@ -1,4 +1,4 @@
-"""Calm pictures: noise does not flicker, change shows at once, and weak evidence looks weak."""
+"""Calm images: noise does not flicker, change shows at once, and weak evidence looks weak."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class TestMaps:
         assert found.seen == region, "nothing is blended outside"
 
     @pytest.mark.parametrize("size", [(1, 1), (2, 300), (15, 16)])
-    def test_small_pictures_and_one_that_changes_its_size(self, size: tuple[int, int]) -> None:
+    def test_small_images_and_one_that_changes_its_size(self, size: tuple[int, int]) -> None:
         calm = Calm(1.0, Tracker())
         small = np.zeros((size[1], size[0], 3), np.uint8)
         for index, image in enumerate((small, GREY, small)):
@@ -204,7 +204,7 @@ class TestMotion:
         plain, smooth = (float(np.median(each)) for each in distances.values())
         assert smooth <= plain + 4
 
-    def test_it_does_not_guess_how_the_picture_moved_long_ago(
+    def test_it_does_not_guess_how_the_image_moved_long_ago(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What the tracker has forgotten is not smoothed with what came before."""
@@ -264,7 +264,7 @@ class TestRest:
         assert calm.steady(frame(200), new) is found, "the same object: nothing to draw anew"
 
     def test_a_second_is_counted_once(self) -> None:
-        """Whether the picture rested or not, the next explanation finds it at the same place."""
+        """Whether the image rested or not, the next explanation finds it at the same place."""
         end = said(np.asarray(heat(3, 9)), 20, score=0.8)
         calm, _, _ = self.small_change()
         straight = calmed(calm, end)
@@ -277,7 +277,7 @@ class TestRest:
         assert abs(after.score - rested.score) < 0.01
         assert straight.score > 0.78
 
-    def test_a_frozen_picture_is_at_rest_at_once(self) -> None:
+    def test_a_frozen_image_is_at_rest_at_once(self) -> None:
         calm, new, _ = self.small_change()
         frozen = calm.settle(math.inf)
         assert frozen is not None
@@ -486,14 +486,14 @@ def assert_calm(explain: Callable[[Frame], Explanation], scene: NDArray[np.uint8
 
 
 @pytest.mark.parametrize("name", ["chelsea", "coffee", "motorcycle_left"])
-def test_on_a_still_scene_the_picture_does_not_flicker(
+def test_on_a_still_scene_the_image_does_not_flicker(
     objects: Explainer, photos: dict[str, NDArray[np.uint8]], name: str
 ) -> None:
     objects.question = Question()
     assert_calm(objects.explain, photo(photos, name))
 
 
-def test_on_a_still_colour_the_picture_does_not_flicker(colours: Explainer) -> None:
+def test_on_a_still_colour_the_image_does_not_flicker(colours: Explainer) -> None:
     assert_calm(colours.explain, patch("red", 80))
 
 
@@ -563,7 +563,7 @@ def test_a_class_that_is_not_there_looks_weak(
 def test_without_smoothing_all_is_what_the_network_said_of_each_frame(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
-    """On this picture the noise decides between two classes; smoothed, the label stays."""
+    """On this image the noise decides between two classes; smoothed, the label stays."""
     frames = [noisy(photo(photos, "rocket"), seed) for seed in range(12)]
     labels = {}
     for smooth in (0.0, None):
@@ -610,7 +610,7 @@ class Watch:
 def test_the_live_loop(
     photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch, smooth: float | None
 ) -> None:
-    """Unsmoothed it draws what was found; smoothed it comes to rest when the picture does."""
+    """Unsmoothed it draws what was found; smoothed it comes to rest when the image does."""
     scene = photo(photos, "coffee")
 
     def paint(index: int) -> NDArray[np.uint8]:

@@ -135,7 +135,7 @@ def test_the_map_is_aligned_as_the_overlay_aligns_it(
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (40, 30), (15, 16)])
-def test_small_pictures(size: tuple[int, int]) -> None:
+def test_small_images(size: tuple[int, int]) -> None:
     tracker = Tracker()
     generator = np.random.default_rng(0)
     explanation = Explanation(np.ones((14, 14), np.float32), 0, "a", 1.0, (), 0, 0.0)

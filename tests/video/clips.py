@@ -28,13 +28,13 @@ class Packet(NamedTuple):
 
 
 def shade(number: int, width: int = 160, height: int = 120) -> NDArray[np.uint8]:
-    """Return a picture of one colour, which tells its number."""
+    """Return an image of one colour, which tells its number."""
     return np.full((height, width, 3), SHADES[number % len(SHADES)], np.uint8)
 
 
 def write_clip(
     path: Path,
-    pictures: Sequence[NDArray[np.uint8]],
+    images: Sequence[NDArray[np.uint8]],
     times: Sequence[int] | None = None,
     *,
     codec: str = "libx264",
@@ -49,21 +49,21 @@ def write_clip(
 
     Args:
         path: The file.
-        pictures: BGR.
-        times: Milliseconds; None: 25 pictures a second.
-        codec: FFmpeg's name of the encoder; those that can use pictures from the future do.
+        images: BGR.
+        times: Milliseconds; None: 25 images a second.
+        codec: FFmpeg's name of the encoder; those that can use images from the future do.
         sound: FFmpeg's names of the encoders of the tracks, each of which has a tone of its own.
-        sound_span: When the tone begins and ends, in milliseconds; None: with the pictures.
-        time_base: Of the pictures' times.
+        sound_span: When the tone begins and ends, in milliseconds; None: with the images.
+        time_base: Of the images' times.
         pixel_aspect: A pixel's width by its height.
         pixels: The pixel format.
-        key_every: How many pictures there are at most between two that can be decoded alone.
+        key_every: How many images there are at most between two that can be decoded alone.
     """
-    times = [40 * number for number in range(len(pictures))] if times is None else times
+    times = [40 * number for number in range(len(images))] if times is None else times
     begin, end = sound_span or (0, times[-1] + 40)
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=25)
-        stream.height, stream.width = pictures[0].shape[:2]
+        stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pixels
         stream.codec_context.time_base = time_base
         stream.codec_context.gop_size = key_every
@@ -77,8 +77,8 @@ def write_clip(
         for number, track in enumerate(tracks):
             track.layout, track.bit_rate = "mono", 96_000
             track.metadata["language"] = ("eng", "fra", "deu")[number]
-        for picture, time in zip(pictures, times, strict=True):
-            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+        for image, time in zip(images, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
             frame.pts = round(Fraction(time, 1000) / time_base)
             frame.time_base = time_base
             container.mux(stream.encode(frame))
@@ -108,7 +108,7 @@ def _write_tone(container: Any, track: Any, pitch: int, begin: int, end: int) ->
 
 
 def frames(path: Path) -> list[tuple[Fraction, NDArray[np.uint8]]]:
-    """Return every picture of a video (BGR) with its exact time in seconds."""
+    """Return every image of a video (BGR) with its exact time in seconds."""
     with av.open(str(path)) as container:
         return [
             ((frame.pts or 0) * (frame.time_base or Fraction(0)), frame.to_ndarray(format="bgr24"))
@@ -131,8 +131,8 @@ def sound(path: Path, track: int = 0) -> list[Packet]:
         ]
 
 
-def number_of(picture: NDArray[np.uint8]) -> int:
-    """Return which shade a picture has in its lower right corner, where nothing is written."""
-    corner = picture[-picture.shape[0] // 4 :, -picture.shape[1] // 4 :].reshape(-1, 3).mean(0)
+def number_of(image: NDArray[np.uint8]) -> int:
+    """Return which shade an image has in its lower right corner, where nothing is written."""
+    corner = image[-image.shape[0] // 4 :, -image.shape[1] // 4 :].reshape(-1, 3).mean(0)
     distances = [np.abs(corner - shade).sum() for shade in np.array(SHADES)]
     return int(np.argmin(distances))

@@ -53,7 +53,7 @@ def test_frames_keep_their_uneven_times_and_the_sound_is_copied(
     pipeline, observer = run(source, target, batch=5)
 
     found = frames(target)
-    assert [number_of(picture) for _, picture in found] == list(range(12))
+    assert [number_of(image) for _, image in found] == list(range(12))
     assert [time for time, _ in found] == times(source)
     assert [packet.data for packet in sound(target)] == [packet.data for packet in sound(source)]
     for copied, packet in zip(sound(target), sound(source), strict=True):
@@ -97,8 +97,8 @@ def test_batches_of_every_size_give_the_same(tmp_path: Path) -> None:
 
     for one, other in pairwise(outputs):
         assert [time for time, _ in one] == [time for time, _ in other]
-        for (_, picture), (_, same) in zip(one, other, strict=True):
-            assert np.array_equal(picture, same)
+        for (_, image), (_, same) in zip(one, other, strict=True):
+            assert np.array_equal(image, same)
 
 
 def test_each_frame_has_its_own_explanation(tmp_path: Path) -> None:
@@ -107,16 +107,16 @@ def test_each_frame_has_its_own_explanation(tmp_path: Path) -> None:
     run(source, target, batch=4)
 
     overlay, status = Overlay(), Status(alpha=0.0)
-    pictures = [picture for _, picture in frames(source)]
+    images = [image for _, image in frames(source)]
     with BatchExplainer(NetworkSettings(), print, batch=1) as explainer:
         explainer.load()
-        said = explainer.explain(pictures, Question())
+        said = explainer.explain(images, Question())
     assert [each.label for each in said] == [f"number {number}" for number in range(14)]
-    for number, (_, picture) in enumerate(frames(target)):
+    for number, (_, image) in enumerate(frames(target)):
         distances = []
         for other in range(14):
-            drawn = overlay.draw(Frame(pictures[number], 0, 0.0), said[other], status)
-            difference = np.abs(drawn[:100, :200].astype(float) - picture[:100, :200])
+            drawn = overlay.draw(Frame(images[number], 0, 0.0), said[other], status)
+            difference = np.abs(drawn[:100, :200].astype(float) - image[:100, :200])
             distances.append(difference.mean())
         assert int(np.argmin(distances)) == number
 
@@ -127,9 +127,9 @@ def test_each_frame_has_its_own_explanation(tmp_path: Path) -> None:
 def test_a_turned_video_is_turned_once(
     tmp_path: Path, rotation: int, corner: tuple[float, float]
 ) -> None:
-    picture = np.full((120, 160, 3), 90, np.uint8)
-    picture[:60, :80] = (0, 0, 255)
-    source = write_rotated(tmp_path / "phone.mp4", [picture] * 3, rotation=rotation)
+    image = np.full((120, 160, 3), 90, np.uint8)
+    image[:60, :80] = (0, 0, 255)
+    source = write_rotated(tmp_path / "phone.mp4", [image] * 3, rotation=rotation)
     target = tmp_path / "out.mp4"
 
     run(source, target, bars=False, theme="none")
@@ -148,7 +148,7 @@ def test_a_turned_video_is_turned_once(
     assert red == [corner]
 
 
-def test_wide_pixels_stay_wide_and_turn_with_the_picture(tmp_path: Path) -> None:
+def test_wide_pixels_stay_wide_and_turn_with_the_image(tmp_path: Path) -> None:
     source = _clip(tmp_path / "tv.mkv", pixel_aspect=Fraction(16, 11))
     run(source, tmp_path / "out.mp4")
     run(source, tmp_path / "out.mkv")
@@ -161,15 +161,15 @@ def test_wide_pixels_stay_wide_and_turn_with_the_picture(tmp_path: Path) -> None
 @pytest.mark.parametrize("size", [(321, 241), (17, 33)])
 def test_odd_sizes_lose_nothing(tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size
-    pictures = [shade(number, width, height) for number in range(4)]
-    source = write_clip(tmp_path / "odd.mkv", pictures, codec="ffv1", pixels="bgr0")
+    images = [shade(number, width, height) for number in range(4)]
+    source = write_clip(tmp_path / "odd.mkv", images, codec="ffv1", pixels="bgr0")
     target = tmp_path / "out.mp4"
 
     run(source, target)
 
     found = frames(target)
-    assert [picture.shape for _, picture in found] == [(height + 1, width + 1, 3)] * 4
-    assert [number_of(picture) for _, picture in found] == [0, 1, 2, 3]
+    assert [image.shape for _, image in found] == [(height + 1, width + 1, 3)] * 4
+    assert [number_of(image) for _, image in found] == [0, 1, 2, 3]
     assert np.abs(found[0][1][-3:].astype(int) - SHADES[0]).max() < 20
 
 
@@ -183,7 +183,7 @@ def test_a_change_of_size_in_the_middle_costs_no_frame(tmp_path: Path) -> None:
     run(source, target)
 
     found = frames(target)
-    assert [picture.shape for _, picture in found] == [(120, 160, 3)] * 6
+    assert [image.shape for _, image in found] == [(120, 160, 3)] * 6
     assert times(target) == [Fraction(number, 25) for number in range(6)]
 
 
@@ -193,7 +193,7 @@ def test_frames_without_times_follow_at_the_streams_rate(tmp_path: Path) -> None
     run(source, tmp_path / "out.mp4")
 
     found = frames(tmp_path / "out.mp4")
-    assert [number_of(picture) for _, picture in found] == list(range(12))
+    assert [number_of(image) for _, image in found] == list(range(12))
     assert [time for time, _ in found] == [Fraction(number, 25) for number in range(12)]
 
 
@@ -224,7 +224,7 @@ def test_frames_of_one_time_are_all_kept_in_their_order(tmp_path: Path) -> None:
     run(source, tmp_path / "out.mp4")
 
     found = frames(tmp_path / "out.mp4")
-    assert [number_of(picture) for _, picture in found] == list(range(6))
+    assert [number_of(image) for _, image in found] == list(range(6))
     plain = (0, 1, 1, 1, 2, 3)
     late = [time - Fraction(each, 25) for (time, _), each in zip(found, plain, strict=True)]
     assert late == [0, 0, Fraction(1, 1000), Fraction(2, 1000), 0, 0]

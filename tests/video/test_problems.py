@@ -64,8 +64,8 @@ def test_of_a_video_that_is_cut_off_all_that_is_there_is_explained(
     codec = {"clip.webm": "libvpx", "clip.avi": "mpeg4"}.get(name, "libx264")
     tone = {"clip.webm": "libopus", "clip.avi": "mp3"}.get(name, "aac")
     noise = np.random.default_rng(0).integers(-20, 20, (75, 120, 160, 1))
-    pictures = [np.asarray((shade(n) + noise[n]).clip(0, 255), np.uint8) for n in range(len(noise))]
-    source = write_clip(tmp_path / name, pictures, codec=codec, sound=[tone] if track else [])
+    images = [np.asarray((shade(n) + noise[n]).clip(0, 255), np.uint8) for n in range(len(noise))]
+    source = write_clip(tmp_path / name, images, codec=codec, sound=[tone] if track else [])
     if name == "clip.mp4":
         source = _with_index_in_front(source)
     _cut(source, 0.4 if name == "clip.avi" else 0.6)
@@ -78,7 +78,7 @@ def test_of_a_video_that_is_cut_off_all_that_is_there_is_explained(
 
     assert "\n" not in str(caught.value)
     found = frames(target)
-    assert [number_of(picture) for _, picture in found] == [number for _, number in there]
+    assert [number_of(image) for _, image in found] == [number for _, number in there]
     assert [time for time, _ in found] == [time for time, _ in there]
     if track:
         assert sound(target)[-1].time > there[-1][0] / 2
@@ -116,7 +116,7 @@ def test_what_was_recorded_without_an_end_says_nothing_of_one(tmp_path: Path) ->
     assert len(times(tmp_path / "out.mp4")) == 12
 
 
-def test_a_broken_picture_is_told_and_costs_no_other(tmp_path: Path) -> None:
+def test_a_broken_image_is_told_and_costs_no_other(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.mkv", 12, codec="mjpeg", pixels="yuvj420p", sound=["flac"])
     with av.open(str(source)) as container:
         packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
@@ -127,11 +127,11 @@ def test_a_broken_picture_is_told_and_costs_no_other(tmp_path: Path) -> None:
     source.write_bytes(data)
     target = tmp_path / "out.mp4"
 
-    with pytest.raises(CaptureError, match="2 pictures could not be decoded; all others"):
+    with pytest.raises(CaptureError, match="2 images could not be decoded; all others"):
         run(source, target)
 
     found = frames(target)
-    assert [number_of(picture) for _, picture in found] == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
+    assert [number_of(image) for _, image in found] == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
     assert found[4][0] == Fraction(6, 25)
     assert [p.data for p in sound(target)] == [p.data for p in sound(source)]
 
@@ -143,7 +143,7 @@ def test_a_broken_picture_is_told_and_costs_no_other(tmp_path: Path) -> None:
         ({"start": Fraction(50)}, r"has ended after 3\.0 seconds, before --start 50; give"),
         ({"start": Fraction(2), "end": Fraction(1)}, "--end 1 does not lie after --start 2"),
         ({"end": Fraction(0)}, "--end 0 does not lie after --start 0"),
-        ({"start": Fraction("1.001"), "end": Fraction("1.03")}, "no new picture between"),
+        ({"start": Fraction("1.001"), "end": Fraction("1.03")}, "no new image between"),
         ({"target_classes": ("unicorn",)}, "unicorn"),
     ],
 )
@@ -239,14 +239,14 @@ def test_a_full_disk_is_told_and_what_was_written_plays(
         run(source, target)
 
     assert target.stat().st_size <= 30_000
-    found = [number_of(picture) for _, picture in frames(target)]
+    found = [number_of(image) for _, image in frames(target)]
     assert len(found) > 10
     assert found == [n % 18 for n in range(len(found))]
     assert sound(target)
 
 
-def test_a_folder_of_pictures_is_no_video(tmp_path: Path) -> None:
-    picture = tmp_path / "photo.png"
-    picture.write_bytes(cv2.imencode(".png", shade(0))[1].tobytes())
-    run(picture, tmp_path / "out.mp4")  # a picture is a video of one frame
+def test_a_folder_of_images_is_no_video(tmp_path: Path) -> None:
+    image = tmp_path / "photo.png"
+    image.write_bytes(cv2.imencode(".png", shade(0))[1].tobytes())
+    run(image, tmp_path / "out.mp4")  # an image is a video of one frame
     assert len(times(tmp_path / "out.mp4")) == 1

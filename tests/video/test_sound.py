@@ -31,7 +31,7 @@ def test_a_part_has_its_frames_and_its_sound_in_step(tmp_path: Path, ending: str
     run(source, target, start=Fraction(1), end=Fraction(2))
 
     found = frames(target)
-    assert [number_of(picture) for _, picture in found] == [n % 18 for n in range(25, 50)]
+    assert [number_of(image) for _, image in found] == [n % 18 for n in range(25, 50)]
     assert [time for time, _ in found] == [Fraction(n, 25) for n in range(25)]
     # Every packet of sound lies exactly one second earlier than in the whole.
     before = {packet.data: packet.time for packet in sound(source)}
@@ -56,14 +56,14 @@ def test_a_part_has_its_frames_and_its_sound_in_step(tmp_path: Path, ending: str
 def test_the_cut_is_exact(
     tmp_path: Path, name: str, start: Fraction | None, end: Fraction | None, expected: list[int]
 ) -> None:
-    pictures = [shade(number) for number in range(12)]
-    source = write_clip(tmp_path / name, pictures, UNEVEN)
+    images = [shade(number) for number in range(12)]
+    source = write_clip(tmp_path / name, images, UNEVEN)
     target = tmp_path / "out.mp4"
 
     run(source, target, start=start, end=end)
 
     found = frames(target)
-    assert [number_of(picture) for _, picture in found] == expected
+    assert [number_of(image) for _, image in found] == expected
     first = 0 if start is None else UNEVEN[expected[0]]
     assert [time * 1000 for time, _ in found] == [UNEVEN[n] - first for n in expected]
 
@@ -93,7 +93,7 @@ def test_a_far_start_is_found_without_decoding_all(
     run(source, target, start=Fraction(16), end=Fraction("16.4"))
 
     found = frames(target)
-    assert [number_of(picture) for _, picture in found] == [n % 18 for n in range(400, 410)]
+    assert [number_of(image) for _, image in found] == [n % 18 for n in range(400, 410)]
     assert len(converted) < 200
 
 
@@ -108,7 +108,7 @@ def test_sound_that_begins_later_and_ends_later_stays_where_it_is(tmp_path: Path
     assert times(tmp_path / "out.mp4") == times(source)
 
 
-def test_pictures_that_begin_after_the_sound_stay_there(tmp_path: Path) -> None:
+def test_images_that_begin_after_the_sound_stay_there(tmp_path: Path) -> None:
     source = write_clip(
         tmp_path / "clip.mp4",
         [shade(number) for number in range(12)],

@@ -21,12 +21,12 @@ from tests.video.running import run
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """A spot that moves over another colour."""
-    pictures = []
+    images = []
     for number in range(6):
-        picture = shade(3, 320, 240)
-        picture[80:160, 40 * number : 40 * number + 80] = shade(14)[0, 0]
-        pictures.append(picture)
-    return write_clip(tmp_path / "clip.mp4", pictures)
+        image = shade(3, 320, 240)
+        image[80:160, 40 * number : 40 * number + 80] = shade(14)[0, 0]
+        images.append(image)
+    return write_clip(tmp_path / "clip.mp4", images)
 
 
 @pytest.fixture
@@ -44,14 +44,14 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Explanation, Status]]:
 
 
 def test_each_view_is_drawn_of_every_frame(clip: Path, tmp_path: Path) -> None:
-    pictures = {}
+    images = {}
     for view in VIEWS:
         target = tmp_path / f"{view}.mp4"
         run(clip, target, view=view, alpha=0.6)
         assert times(target) == times(clip)
-        pictures[view] = frames(target)[2][1].astype(float)
+        images[view] = frames(target)[2][1].astype(float)
     for one, other in pairwise(VIEWS):
-        assert np.abs(pictures[one] - pictures[other]).mean() > 2, (one, other)
+        assert np.abs(images[one] - images[other]).mean() > 2, (one, other)
 
 
 def test_several_classes_lie_side_by_side(
@@ -88,8 +88,8 @@ def test_smoothing_calms_scores_and_needs_no_more_frames(
     noise = np.random.default_rng(5)
     near = 0.51 * shade(4) + 0.49 * shade(5)  # where noise makes a difference
     shades = [near + noise.normal(0, 6, near.shape) for _ in range(20)]
-    pictures = [np.asarray(each.clip(0, 255), np.uint8) for each in shades]
-    source = write_clip(tmp_path / "clip.mkv", pictures, codec="ffv1", pixels="bgr0")
+    images = [np.asarray(each.clip(0, 255), np.uint8) for each in shades]
+    source = write_clip(tmp_path / "clip.mkv", images, codec="ffv1", pixels="bgr0")
 
     run(source, tmp_path / "plain.mp4")
     run(source, tmp_path / "calm.mp4", smooth=2.0)

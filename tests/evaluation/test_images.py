@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from live_cam.errors import UsageError
-from live_cam.evaluation.pictures import (
+from live_cam.evaluation.images import (
     Named,
     find_classes_shown,
-    find_named_pictures,
+    find_named_images,
     read_truth,
 )
 
@@ -17,7 +17,7 @@ LABELS = ("tabby", "Egyptian cat", "bullet train", "crane", "crane")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with three classes and a picture that nothing is said of."""
+    """A folder with three classes and an image that nothing is said of."""
     files = (
         "loose.png",
         "Egyptian_cat/2.jpg",
@@ -43,8 +43,8 @@ def ignore(_text: str) -> None:
     pass
 
 
-def test_folders_are_named_by_what_their_pictures_show(folder: Path) -> None:
-    named = find_named_pictures(folder)
+def test_folders_are_named_by_what_their_images_show(folder: Path) -> None:
+    named = find_named_images(folder)
     assert names(folder, named) == {
         "loose.png": None,
         "0/a.jpg": "0",
@@ -70,9 +70,9 @@ def test_folders_are_named_by_what_their_pictures_show(folder: Path) -> None:
         ("truth.json", '{"loose.png": "tabby", "0/a.jpg": 2, "elsewhere.jpg": "7"}'),
     ],
 )
-def test_a_list_says_what_pictures_show(folder: Path, name: str, text: str) -> None:
+def test_a_list_says_what_images_show(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(text, encoding="utf-8-sig")
-    named = find_named_pictures(folder, folder / name)
+    named = find_named_images(folder, folder / name)
     assert {file: shows for file, shows in names(folder, named).items() if shows} == {
         "loose.png": "tabby",
         "0/a.jpg": "2",
@@ -105,18 +105,18 @@ def test_bytes_are_no_list(tmp_path: Path) -> None:
         read_truth(tmp_path / "nowhere.csv")
 
 
-def test_a_list_of_other_pictures_is_a_mistake(folder: Path) -> None:
+def test_a_list_of_other_images_is_a_mistake(folder: Path) -> None:
     (folder / "truth.csv").write_text("photos/loose.png,tabby\n")
-    with pytest.raises(UsageError, match=r"none of the 5 pictures .* such as loose\.png"):
-        find_named_pictures(folder, folder / "truth.csv")
+    with pytest.raises(UsageError, match=r"none of the 5 images .* such as loose\.png"):
+        find_named_images(folder, folder / "truth.csv")
 
 
-def test_a_folder_without_pictures_is_a_mistake(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "tabby").mkdir()
-    with pytest.raises(UsageError, match="no picture in the folder"):
-        find_named_pictures(tmp_path)
+    with pytest.raises(UsageError, match="no image in the folder"):
+        find_named_images(tmp_path)
     with pytest.raises(UsageError, match="cannot read the folder"):
-        find_named_pictures(tmp_path / "nowhere")
+        find_named_images(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The pictures of a folder, and what they show: by their folders' names, or by a list."""
+"""The images of a folder, and what they show: by their folders' names, or by a list."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from live_cam.capture.stills import list_pictures, natural_order
+from live_cam.capture.stills import list_images, natural_order
 from live_cam.errors import UsageError, first_line, shortened
 from live_cam.labels import find_class
 from live_cam.record.still_names import is_output
@@ -18,79 +18,79 @@ if TYPE_CHECKING:
 
 
 class Named(NamedTuple):
-    """A picture, and what the user says that it shows."""
+    """An image, and what the user says that it shows."""
 
     path: Path
     shows: str | None
     """The name or index of a class; None: the user does not say."""
 
 
-def find_named_pictures(folder: Path, truth: Path | None = None) -> list[Named]:
-    """Find the pictures directly in a folder, and those in each folder in it.
+def find_named_images(folder: Path, truth: Path | None = None) -> list[Named]:
+    """Find the images directly in a folder, and those in each folder in it.
 
     What an earlier run of `live-cam image` wrote is left out.
 
     Args:
-        folder: The folder. Those in it are named by the class that their pictures show, as in
+        folder: The folder. Those in it are named by the class that their images show, as in
             torchvision's `ImageFolder`; they are not looked into any deeper.
-        truth: What the pictures show instead, for `read_truth`; None: their folder's name, and
+        truth: What the images show instead, for `read_truth`; None: their folder's name, and
             nothing is said of those directly in `folder`.
 
     Raises:
-        UsageError: There is no such folder or no picture in it, or the truth cannot be read or
-            says nothing of any picture.
+        UsageError: There is no such folder or no image in it, or the truth cannot be read or
+            says nothing of any image.
     """
     try:
         inner = sorted((each for each in folder.iterdir() if each.is_dir()), key=natural_order)
     except OSError as error:
         raise UsageError(
-            f"cannot read the folder {folder}: {error.strerror or error}; give one with pictures."
+            f"cannot read the folder {folder}: {error.strerror or error}; give one with images."
         ) from error
-    found = [Named(path, None) for path in _own_pictures(folder)]
+    found = [Named(path, None) for path in _own_images(folder)]
     for each in inner:
         if each.name[0] != ".":
-            found += [Named(path, each.name) for path in _own_pictures(each)]
+            found += [Named(path, each.name) for path in _own_images(each)]
     if not found:
         raise UsageError(
-            f"there is no picture in the folder {folder}; give a folder with pictures in it, or in "
+            f"there is no image in the folder {folder}; give a folder with images in it, or in "
             "one folder for each class."
         )
     if truth is None:
         return found
     shows = read_truth(truth)
     named = [Named(path, shows.get(path.relative_to(folder).as_posix())) for path, _ in found]
-    if not any(picture.shows for picture in named):
+    if not any(image.shows for image in named):
         raise UsageError(
-            f"{truth} names none of the {len(found)} pictures in {folder}; it must name them as "
+            f"{truth} names none of the {len(found)} images in {folder}; it must name them as "
             f"they lie in the folder, such as {found[0].path.relative_to(folder).as_posix()}."
         )
     return named
 
 
-def _own_pictures(folder: Path) -> list[Path]:
-    return [path for path in list_pictures(folder) if not is_output(path)]
+def _own_images(folder: Path) -> list[Path]:
+    return [path for path in list_images(folder) if not is_output(path)]
 
 
 def read_truth(path: Path) -> dict[str, str]:
-    """Read what pictures show.
+    """Read what images show.
 
     Args:
-        path: A CSV file with a picture's name and its class in each line, or a `.json` file with
-            an object of classes by the pictures' names. A class is given by its label or index.
+        path: A CSV file with an image's name and its class in each line, or a `.json` file with
+            an object of classes by the images' names. A class is given by its label or index.
 
     Returns:
-        Each class as it is written, by the name of the picture, relative to its folder. It may
+        Each class as it is written, by the name of the image, relative to its folder. It may
         have a line with the columns' titles.
 
     Raises:
         UsageError: The file cannot be read, or is neither.
     """
-    text = read_text(path, "classes of pictures in")
+    text = read_text(path, "classes of images in")
     try:
         return _parse_json(text) if path.suffix.lower() == ".json" else _parse_csv(text)
     except (ValueError, RecursionError, csv.Error) as error:
         raise UsageError(
-            f"{path} does not say what pictures show ({first_line(error)}); write lines such as "
+            f"{path} does not say what images show ({first_line(error)}); write lines such as "
             'cat/1.jpg,tabby in a .csv file, or {"cat/1.jpg": "tabby"} in a .json file.'
         ) from error
 
@@ -117,15 +117,15 @@ def _parse_csv(text: str) -> dict[str, str]:
 def find_classes_shown(
     named: Sequence[Named], labels: Sequence[str], say: Callable[[str], None]
 ) -> list[int | None]:
-    """Find which of a network's classes each picture shows.
+    """Find which of a network's classes each image shows.
 
     Args:
-        named: The pictures.
+        named: The images.
         labels: The names of the network's classes.
         say: Told if the names are taken for something else than labels.
 
     Returns:
-        One for each picture; None where the user does not say.
+        One for each image; None where the user does not say.
 
     Raises:
         UsageError: A name is no class of the network.
@@ -142,7 +142,7 @@ def find_classes_shown(
         classes = {name: index for index, name in enumerate(names)}
     elif problems:
         raise UsageError(
-            f"what a picture shows must be a class of the network: {problems[0]}"
+            f"what an image shows must be a class of the network: {problems[0]}"
         ) from problems[0]
     return [None if each.shows is None else classes[each.shows] for each in named]
 
