@@ -1,6 +1,8 @@
 """Typed failures: every message says what was wrong, with the value, and what would be right.
 
-The core raises these; `live_cam.cli` alone turns them into one sentence and an exit code.
+The core raises these; `live_cam.cli` alone turns them into one sentence and an exit code. A
+message names arguments as Python has them, in backticks: `layer`, or with a value, `device=cpu`.
+The command line writes them as its options: --layer, --device cpu.
 """
 
 from __future__ import annotations

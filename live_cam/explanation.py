@@ -104,8 +104,8 @@ class Explanation:
     """Which part of the frame the maps cover."""
     seen: Region = WHOLE
     """Which part of it the network saw: where the maps say anything."""
-    shuffled: tuple[int, int] | None = None
-    """How many of how many layers of the network had their weights shuffled; None: it is itself."""
+    randomised: tuple[int, int] | None = None
+    """How many of how many layers of the network have randomised weights; None: it is itself."""
     others: tuple[Answer, ...] = ()
     """What was asked for beside the heatmap: other classes, methods or single feature maps."""
 

@@ -33,8 +33,8 @@ class Question:
     """How many of the strongest feature maps are wanted beside the heatmap."""
     check: bool = False
     """Whether the network is asked now and then what it says without the hottest region."""
-    shuffled: bool = False
-    """Whether a network with shuffled weights answers in its place."""
+    randomised: bool = False
+    """Whether a network with randomised weights answers in its place."""
 
     @classmethod
     def of_view(
@@ -46,7 +46,7 @@ class Question:
         *,
         most: int | None = None,
         check: bool = False,
-        shuffled: bool = False,
+        randomised: bool = False,
     ) -> Question:
         """Ask what a view shows.
 
@@ -57,7 +57,7 @@ class Question:
             locked: The classes that are explained whatever the network says; none: its top class.
             most: How many classes the network has; None: not known yet.
             check: As the field.
-            shuffled: As the field.
+            randomised: As the field.
         """
         classes = locked or (TOP_CLASS,)
         methods: tuple[str, ...] = (method,)
@@ -71,7 +71,7 @@ class Question:
         if view == "grid":
             methods += tuple(each for each in METHODS if each != method)
         maps = SHOWN_FEATURE_MAPS if view == "maps" else 0
-        return cls(classes, methods, evidence, maps, check=check, shuffled=shuffled)
+        return cls(classes, methods, evidence, maps, check=check, randomised=randomised)
 
     @property
     def plain(self) -> bool:

@@ -38,7 +38,7 @@ _CHECKED_SIZES: Final = ((640, 480), (1280, 720), (1920, 1080))
 _TILE_WIDTH: Final = 640
 """Pixels of an image's width on a contact sheet."""
 _COLUMNS: Final = 4
-_SHUFFLED_LAYERS: Final = 6
+_RANDOMISED_LAYERS: Final = 6
 _CUP: Final = ("coffee",)
 _BOTH: Final = ("motorcycle_left", "coffee")
 _WITH_CAT: Final = ("coffee", "chelsea")
@@ -77,7 +77,7 @@ SHOTS: Final = (
     Shot("versus", "5v", _WITH_CAT),
     Shot("box", "b"),
     Shot("check", "f"),
-    Shot("shuffled", "w"),
+    Shot("randomised", "w"),
     Shot("crop", fit="crop"),
     Shot("pad", fit="pad"),
     Shot("help", "h"),
@@ -153,9 +153,9 @@ class Studio:
         explanation = self._explainer.explain(frame)
         while self._explainer.unanswered:
             explanation = self._explainer.explain(frame)
-            if explanation.shuffled and explanation.shuffled[0] >= _SHUFFLED_LAYERS:
+            if explanation.randomised and explanation.randomised[0] >= _RANDOMISED_LAYERS:
                 break
-            time.sleep(0.05 if explanation.shuffled else 0.0)
+            time.sleep(0.05 if explanation.randomised else 0.0)
         return explanation
 
 

@@ -104,7 +104,7 @@ def soak(
             max_frames=frames,
         )
         camera = SyntheticCamera((width, height), rate, seed, reconnect=3600)
-        pipeline = LivePipeline(settings, witness.say, open_source=lambda: camera)
+        pipeline = LivePipeline(settings, witness.notify, open_source=lambda: camera)
         pipeline.observer = witness
         began = time.monotonic()
         vitals = VitalsWatch(max(expected / _SAMPLES, _LEAST_INTERVAL))
@@ -160,7 +160,7 @@ class _Listening(logging.Handler):
         self._witness = witness
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._witness.say(record.getMessage())
+        self._witness.notify(record.getMessage())
 
 
 @contextmanager

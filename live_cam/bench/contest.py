@@ -2,7 +2,7 @@
 
 A machine's speed drifts: it heats up, its clock changes, others use it. Measured one after the
 other, the last contestant would be measured on another machine than the first. So every round
-takes one frame through all of them, in an order that is shuffled anew, and contestants are
+takes one frame through all of them, in an order that is randomised anew, and contestants are
 compared by the ratio of their times within a round.
 """
 

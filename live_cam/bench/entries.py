@@ -64,7 +64,7 @@ class Opened(Closing):
         entries: Sequence[Entry],
         device: torch.device,
         x: Tensor,
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
     ) -> None:
         """Open the engines, which takes minutes where one quantises the network.
 
@@ -73,7 +73,7 @@ class Opened(Closing):
             entries: What to open.
             device: Where the network is.
             x: A frame, 1×3×H×W float32, normalised.
-            say: Told what is being opened.
+            notify: Called with what is being opened.
 
         Raises:
             LiveCamError: The plain engine, which is the truth, cannot explain the network.
@@ -85,7 +85,7 @@ class Opened(Closing):
         try:
             for entry in entries:
                 first = " (the first time takes minutes)" if entry.precision == "int8" else ""
-                say(f"Opening {entry.name}{first} …")
+                notify(f"Opening {entry.name}{first} …")
                 try:
                     self._open(entry, classifier, device, x)
                 except LiveCamError as error:

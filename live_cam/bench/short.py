@@ -32,7 +32,7 @@ def bench(
     device: str = "auto",
     frames: int = 10,
     int8: bool = True,
-    say: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] = lambda _: None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> str:
     """Measure every engine that is here on a network.
@@ -43,7 +43,7 @@ def bench(
         device: Where the network runs, as `select_device` takes it.
         frames: How many frames each engine explains, beside two to warm up.
         int8: Whether to measure int8, for which the network is quantised once.
-        say: Told what is being done.
+        notify: Called with what is being done.
         progress: Told how many explanations of how many are done.
 
     Returns:
@@ -53,13 +53,13 @@ def bench(
         LiveCamError: No such network or device, or it cannot be explained at all.
     """
     place = select_device(device)
-    say("Loading the network …")
+    notify("Loading the network …")
     with network(model, weights=weights, device=place) as (classifier, origin):
-        say("Measuring the machine …")
+        notify("Measuring the machine …")
         rates = measure_limits(place).rates
         inputs, source = benchmark_inputs(classifier, frames, place)
         wanted = entries(place, rates, int8=int8)
-        with Opened(classifier, wanted, place, inputs[0], say) as opened:
+        with Opened(classifier, wanted, place, inputs[0], notify) as opened:
             steps = len(opened.contestants) * (len(inputs) + _WARM_UP)
             done = itertools.count(1)
             outcomes = contest(

@@ -21,7 +21,7 @@ from live_cam.cli.evaluate import evaluate
 from live_cam.cli.image import image
 from live_cam.cli.live import demo, run
 from live_cam.cli.machine import bench, doctor
-from live_cam.cli.printing import SayingHandler, say, warn
+from live_cam.cli.printing import SayingHandler, notify, warn
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.cli.video import video
 from live_cam.errors import LiveCamError
@@ -107,7 +107,7 @@ def exit_code(stopped: threading.Event) -> int:
         warn(shown.getvalue().rstrip())
         return error.exit_code
     except LiveCamError as error:
-        say(f"live-cam: {error}")
+        notify(f"live-cam: {error}")
         return error.exit_code
     except Exception:
         # An import in C makes something else of the KeyboardInterrupt in its midst.

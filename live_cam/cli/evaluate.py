@@ -53,7 +53,7 @@ def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
 
     Prints average drop and increase in confidence (Chattopadhay et al. 2018), the areas under the
     deletion and insertion curves (Petsiuk et al. 2018), and how alike the maps stay when the
-    network's weights are shuffled (Adebayo et al. 2018).
+    network's weights are randomised (Adebayo et al. 2018).
 
     Where FOLDER has a folder for each class, named by the class's label or index, that class is
     explained, and otherwise the top class. The network computes in float32 unless --precision
@@ -70,7 +70,7 @@ def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
             pipeline.run()
         except KeyboardInterrupt:
             measured = len(pipeline.evaluation.done) if pipeline.evaluation else 0
-            progress.say(f"Stopped after {measured} images.")
+            progress.notify(f"Stopped after {measured} images.")
             return 0
         finally:
             progress.close()

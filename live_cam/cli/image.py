@@ -16,7 +16,7 @@ from live_cam.cli.options import (
     option,
     options,
 )
-from live_cam.cli.printing import say, tell
+from live_cam.cli.printing import notify, tell
 from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.cli.types import Choice, OutputFolder, Word, whole_number
@@ -104,11 +104,11 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
         try:
             pipeline.run()
         except KeyboardInterrupt:
-            progress.say(f"Stopped after {pipeline.explained} of {pipeline.total} images.")
+            progress.notify(f"Stopped after {pipeline.explained} of {pipeline.total} images.")
             return 0
     if pipeline.total > 1:
         unread = f"; {pipeline.failed} could not be explained" if pipeline.failed else ""
-        say(f"Explained {pipeline.explained} of {pipeline.total} images{unread}.")
+        notify(f"Explained {pipeline.explained} of {pipeline.total} images{unread}.")
     return 1 if pipeline.failed else 0
 
 

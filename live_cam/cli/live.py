@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from live_cam.cli.options import EXPLANATION, LIVE, MOVING, NETWORK, SOURCE, options
-from live_cam.cli.printing import say
+from live_cam.cli.printing import notify
 from live_cam.cli.signals import stopped_by_signals
 from live_cam.live.conflicts import check_live
 from live_cam.settings import Settings
@@ -42,7 +42,7 @@ def demo(**chosen: Any) -> None:
         chosen["headless"] = True
         chosen["record"] = chosen["record"] or free_path(_DEMO_FILE)
         chosen["seconds"] = chosen["seconds"] or _DEMO_SECONDS
-        say(f"No window ({problem}): recording the demo to {chosen['record'].resolve()}.")
+        notify(f"No window ({problem}): recording the demo to {chosen['record'].resolve()}.")
     _run(Settings(**chosen))
 
 
@@ -53,6 +53,6 @@ def _run(chosen: Settings) -> None:
     check_source(chosen.source)
     from live_cam.live.pipeline import LivePipeline
 
-    pipeline = LivePipeline(chosen, say)
+    pipeline = LivePipeline(chosen, notify)
     with stopped_by_signals(pipeline.stop):
         pipeline.run()

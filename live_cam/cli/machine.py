@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from live_cam.cli.options import option
-from live_cam.cli.printing import say, tell
+from live_cam.cli.printing import notify, tell
 from live_cam.cli.types import Device, InputFile, WholeNumber, Word
 
 if TYPE_CHECKING:
@@ -44,4 +44,4 @@ def bench(model: str, weights: Path | None, device: str, frames: int, int8: bool
     """Say which engine is fastest here, and how many explanations per second to expect."""
     from live_cam.bench.short import bench as measure
 
-    tell(measure(model, weights=weights, device=device, frames=frames, int8=int8, say=say))
+    tell(measure(model, weights=weights, device=device, frames=frames, int8=int8, notify=notify))

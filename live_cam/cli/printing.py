@@ -13,6 +13,8 @@ from typing import Final
 
 import click
 
+from live_cam.cli.wording import as_options
+
 _SHOWN: Final = "\n\u200c\u200d"
 """Line breaks, and the joiners that Persian, Hindi and emoji are written with."""
 _SPELT: Final = {
@@ -81,9 +83,9 @@ def warn(text: str) -> None:
         click.echo(legible(printable(text), sys.stderr.encoding), err=True)
 
 
-def say(text: str) -> None:
-    """Tell the user something, beside what the program prints: one line, whatever is in it."""
-    warn(text.replace("\n", " "))
+def notify(text: str) -> None:
+    """Print a sentence of the core beside what was asked for: one line, whatever is in it."""
+    warn(as_options(text.replace("\n", " ")))
 
 
 class SayingHandler(logging.Handler):
@@ -91,4 +93,4 @@ class SayingHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say a record's message."""
-        say(record.getMessage())
+        notify(record.getMessage())

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from live_cam.cli.printing import say
+from live_cam.cli.printing import notify
 from live_cam.runtime.closing import Closing
 
 
@@ -19,10 +19,10 @@ class Progress(Closing):
         self._bar: Any = None  # click does not name its progress bar's type in public
         self._line = False
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Write a line."""
         self.clear()
-        say(text)
+        notify(text)
 
     def show(self, steps: int | None, *, noted: bool = False) -> None:
         """Show how far it is from now on, where standard error is a terminal.

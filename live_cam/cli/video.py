@@ -15,7 +15,7 @@ from live_cam.cli.options import (
     option,
     options,
 )
-from live_cam.cli.printing import say
+from live_cam.cli.printing import notify
 from live_cam.cli.progress import Progress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.cli.types import InputFile, Moment, Number, OutputFile, whole_number
@@ -77,14 +77,14 @@ def video(**chosen: Any) -> None:
         try:
             pipeline.run()
         except KeyboardInterrupt:
-            progress.say("Stopped before the end.")
+            progress.notify("Stopped before the end.")
         except RecordingError:  # its sentence says how much plays
             pipeline.written = 0
             raise
         finally:
             progress.close()
             if pipeline.written:
-                say(
+                notify(
                     f"{settings.output}: {pipeline.written} frames, {pipeline.seconds:.1f} s; "
                     f"explained {progress.rate:.1f} frames per second."
                 )

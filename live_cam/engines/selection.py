@@ -51,7 +51,7 @@ class EngineSelector(Closing):
         self,
         plain: Callable[[], Engine],
         candidates: Sequence[Candidate],
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
         warn: Callable[[str], None],
         *,
         patient: bool = False,
@@ -61,7 +61,7 @@ class EngineSelector(Closing):
         Args:
             plain: Opens what the others are compared with: now, and when it has to step in.
             candidates: In the order in which they are tried; a chosen one comes last.
-            say: Told which engine took over.
+            notify: Called with which engine took over.
             warn: Told which one failed or is not used, and why.
             patient: Whether the first frame waits until it is settled which engine explains.
         """
@@ -69,7 +69,7 @@ class EngineSelector(Closing):
         self._plain: Engine | None = plain()
         self.engine = self._plain
         self.settled = not candidates
-        self._say = say
+        self._notify = notify
         self._warn = warn
         self._patient = patient
         self._sparing = False
@@ -246,7 +246,7 @@ class EngineSelector(Closing):
             self._using = trial.candidate
             if present is not self._plain:
                 present.close()
-            self._say(f"Explaining with {self.engine.description}: {trial.findings()}.")
+            self._notify(f"Explaining with {self.engine.description}: {trial.findings()}.")
         else:
             self._dismiss_trial()
 

@@ -115,14 +115,14 @@ def _parse_csv(text: str) -> dict[str, str]:
 
 
 def find_classes_shown(
-    named: Sequence[Named], labels: Sequence[str], say: Callable[[str], None]
+    named: Sequence[Named], labels: Sequence[str], notify: Callable[[str], None]
 ) -> list[int | None]:
     """Find which of a network's classes each image shows.
 
     Args:
         named: The images.
         labels: The names of the network's classes.
-        say: Told if the names are taken for something else than labels.
+        notify: Called with if the names are taken for something else than labels.
 
     Returns:
         One for each image; None where the user does not say.
@@ -135,7 +135,7 @@ def find_classes_shown(
     classes = {name: index for name, index in meant.items() if isinstance(index, int)}
     problems = [each for each in meant.values() if isinstance(each, UsageError)]
     if problems and not classes and len(names) == len(labels):
-        say(
+        notify(
             f"The names of the {len(names)} classes are none of the network's labels; they are "
             "taken for its classes in alphabetical order, as torchvision's ImageFolder does."
         )

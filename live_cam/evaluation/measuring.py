@@ -19,7 +19,7 @@ from live_cam.cam.metrics import (
     step_counts,
 )
 from live_cam.evaluation.curves import Curves
-from live_cam.explain.randomisation import ShuffledNetwork
+from live_cam.explain.randomisation import RandomisedNetwork
 from live_cam.explain.respondent import Respondent
 from live_cam.explanation import Prediction
 from live_cam.question import TOP_CLASS, Question
@@ -62,9 +62,9 @@ class Figures:
     """Likewise."""
     last_layer: float | None
     """The map's rank correlation with the same network's once its last layer's weights are
-    shuffled; None: of a random map."""
+    randomised; None: of a random map."""
     all_layers: float | None
-    """Likewise, with the weights of all layers shuffled."""
+    """Likewise, with the weights of all layers randomised."""
     empty: bool
     """Whether the map is the same everywhere, and so shows nothing."""
 
@@ -82,10 +82,10 @@ class Measured:
 
 
 class Measuring(Closing):
-    """Measures images with one network and two copies of it whose weights are shuffled."""
+    """Measures images with one network and two copies of it whose weights are randomised."""
 
     def __init__(self, explainer: BatchExplainer, methods: Sequence[str], steps: int) -> None:
-        """Shuffle the copies.
+        """Randomise the copies.
 
         Args:
             explainer: The network; loaded, and not closed with this.
@@ -98,8 +98,8 @@ class Measuring(Closing):
         height, width = explainer.classifier.input_size
         self._counts = torch.tensor(step_counts(height * width, steps))
         last_layer, all_layers = (_Copy(explainer) for _ in range(2))
-        last_layer.network.shuffle_next()
-        all_layers.network.shuffle_all()
+        last_layer.network.randomise_next()
+        all_layers.network.randomise_all()
         self._copies = last_layer, all_layers
 
     @property
@@ -142,7 +142,7 @@ class Measuring(Closing):
         return said, self._stacked(found)
 
     def _likenesses(self, x: Tensor, class_index: int, maps: Tensor) -> list[_Likeness]:
-        """Compare each method's map with those of the shuffled networks."""
+        """Compare each method's map with those of the randomised networks."""
         correlations = []
         for copy in self._copies:
             found: dict[str, NDArray[np.float32]] = {}
@@ -196,18 +196,18 @@ class Measuring(Closing):
 
 
 class _Likeness(NamedTuple):
-    """How a map correlates with those of shuffled networks."""
+    """How a map correlates with those of randomised networks."""
 
     last_layer: float
     all_layers: float
 
 
 class _Copy(Closing):
-    """A copy of the network, to be shuffled, and who answers by it."""
+    """A copy of the network, to be randomised, and who answers by it."""
 
     def __init__(self, explainer: BatchExplainer) -> None:
         loaded = explainer.loaded
-        self.network = ShuffledNetwork(loaded.classifier, loaded.device)
+        self.network = RandomisedNetwork(loaded.classifier, loaded.device)
         # In its plainest form, whatever computes the original: it is for comparison.
         self._respondent = Respondent(
             loaded._replace(classifier=self.network.classifier),

@@ -31,7 +31,7 @@ class EvaluationPipeline:
     class Observer(Protocol):
         """Who is told what happens, to tell the user."""
 
-        def say(self, text: str) -> None:
+        def notify(self, text: str) -> None:
             """Pass on what the user must know, a sentence a call."""
 
         def begin(self, steps: int) -> None:
@@ -67,10 +67,10 @@ class EvaluationPipeline:
             check_output(settings.json, overwrite=settings.overwrite)
         named = find_named_images(settings.folder, settings.truth)
         with BatchExplainer(
-            settings, self._observer.say, batch=settings.batch, more_layers=settings.more_layers
+            settings, self._observer.notify, batch=settings.batch, more_layers=settings.more_layers
         ) as explainer:
             explainer.load()
-            classes = find_classes_shown(named, explainer.labels, self._observer.say)
+            classes = find_classes_shown(named, explainer.labels, self._observer.notify)
             with Measuring(explainer, self._methods, settings.steps) as measuring:
                 self.evaluation = self._begun(explainer, measuring, len(named))
                 self._observer.begin(len(named) * self._steps_each)
@@ -116,7 +116,7 @@ class EvaluationPipeline:
         image = read_image(path)
         if image is None:
             evaluation.failed.append(path)
-            self._observer.say(f"{unreadable([path])} It is passed over.")
+            self._observer.notify(f"{unreadable([path])} It is passed over.")
             self._observer.step(self._steps_each)
             return
         steps = _Steps(self._observer.step)
@@ -124,7 +124,7 @@ class EvaluationPipeline:
             measured = measuring.measure(image, shows, seed, steps)
         except NonFiniteError as error:
             evaluation.failed.append(path)
-            self._observer.say(f"{path} cannot be measured and is passed over: {error}")
+            self._observer.notify(f"{path} cannot be measured and is passed over: {error}")
             steps(self._steps_each - steps.done)
         else:
             evaluation.done.append(Evaluated(path, shows, measured))

@@ -42,7 +42,7 @@ _LEGEND: Final = (
     "increase: in how many images it rises. deletion, insertion: area under the probability "
     "while the hottest places go first, or come back first into a blurred image. last, all: "
     "rank correlation with the map of the same network after the weights of its last layer, or of "
-    f"all layers, were shuffled. {RANDOM}: a map of random numbers, which must do worse at "
+    f"all layers, were randomised. {RANDOM}: a map of random numbers, which must do worse at "
     "deletion and insertion; drop and increase are kind to any map that shows much."
 )
 _LIMITS: Final = (

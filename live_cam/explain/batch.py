@@ -47,7 +47,7 @@ class BatchExplainer(Closing):
     def __init__(
         self,
         settings: NetworkSettings,
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
         *,
         batch: int | None = None,
         more_layers: tuple[str, ...] = (),
@@ -57,7 +57,7 @@ class BatchExplainer(Closing):
 
         Args:
             settings: Which network, weights, layer, device and precision.
-            say: Told what the user must know, a sentence a call.
+            notify: Called with what the user must know, one sentence a call.
             batch: How many images to explain at once; None: by the device and its memory.
             more_layers: Target layers beside the settings' own: the maps of all are averaged.
             progress: Told what share of an image that takes long is done, in [0, 1].
@@ -65,7 +65,7 @@ class BatchExplainer(Closing):
         self.batch_size = batch or 1
         self._automatic = batch is None
         self._settings = settings
-        self._say = say
+        self._notify = notify
         self._more_layers = more_layers
         self._progress = progress
         self._loaded: Loaded | None = None
@@ -81,13 +81,13 @@ class BatchExplainer(Closing):
         """
         share_threads(self._settings.threads, spare=0)
         try:
-            loaded = load_network(self._settings, self._say, self._say)
+            loaded = load_network(self._settings, self._notify, self._notify)
         except EngineError as error:
             if not cpu_may_step_in(self._settings):
                 raise
-            self._say(f"Going on with the CPU: {error}")
+            self._notify(f"Going on with the CPU: {error}")
             self._settings = replace(self._settings, device="cpu", precision="auto")
-            loaded = load_network(self._settings, self._say, self._say)
+            loaded = load_network(self._settings, self._notify, self._notify)
         self._loaded = loaded
         for layer in self._more_layers:
             get_layer(loaded.classifier.module, layer)
@@ -276,7 +276,7 @@ class BatchExplainer(Closing):
             raise fault
         if loaded.classifier.name == EMBEDDED_MODEL:
             model = EMBEDDED_MODEL  # where it stepped in, too
-        self._say(f"Going on with the plain engine on the CPU: {fault}")
+        self._notify(f"Going on with the plain engine on the CPU: {fault}")
         del loaded, respondent
         with suppress(*FAILURES):
             self.close()

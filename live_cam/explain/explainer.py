@@ -45,14 +45,14 @@ class Explainer(Closing):
     def __init__(
         self,
         settings: Settings,
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
         begin: Callable[[tuple[str, ...]], Question] | None = None,
     ) -> None:
         """Take the settings; nothing is loaded yet.
 
         Args:
             settings: Which network, weights, layer, device and precision.
-            say: Told what the user must know, a sentence a call.
+            notify: Called with what the user must know, one sentence a call.
             begin: Given the names of the network's classes before the first frame is explained,
                 says what is asked of it; None: Grad-CAM of its top class.
         """
@@ -62,7 +62,7 @@ class Explainer(Closing):
         self._begin = begin
         self.network = ""
         self._settings = settings
-        self._say = say
+        self._notify = notify
         self._inquiry: Inquiry | None = None
         self._warning = TimedText()
         self._failed = 0
@@ -103,7 +103,7 @@ class Explainer(Closing):
         from live_cam.explain.inquiry import Inquiry
         from live_cam.explain.loading import load_network
 
-        classifier, preprocess, device = load_network(settings, self._say, self._note)
+        classifier, preprocess, device = load_network(settings, self._notify, self._note)
         self._inquiry = Inquiry(
             classifier,
             preprocess,
@@ -123,7 +123,7 @@ class Explainer(Closing):
 
     def _warn(self, text: str) -> None:
         """Say what went wrong, on the image too; without the reason, which is long."""
-        self._say(text)
+        self._notify(text)
         self._warning.show(text.partition(" (")[0], _WARNING_SECONDS)
 
     @property
@@ -146,7 +146,7 @@ class Explainer(Closing):
         except EngineError as error:
             halves = None
             if settings.engine != "auto" or settings.precision == "int8":
-                self._say(f"Explaining with the engine hook: {error}")
+                self._notify(f"Explaining with the engine hook: {error}")
         if halves is not None:
             others = candidates(
                 classifier,
@@ -160,7 +160,7 @@ class Explainer(Closing):
         return EngineSelector(
             lambda: open_engine("hook", classifier, precision=plain, device=device),
             others,
-            self._say,
+            self._notify,
             self._warn,
             patient=settings.every_frame,
         )
@@ -215,7 +215,7 @@ class Explainer(Closing):
                 explanation, fault = self._attempt(frame)
         except NonFiniteError as error:
             if not self._overflowed:
-                self._say(f"Frame {frame.index} is shown without an explanation: {error}")
+                self._notify(f"Frame {frame.index} is shown without an explanation: {error}")
             self._overflowed += 1
             self._not_finite = error
             self.activity = "no explanation: the network's numbers are not finite"
@@ -276,7 +276,7 @@ class Explainer(Closing):
         if settings.headless or settings.every_frame:
             return EngineError(f"{text} Use a smaller network with --model, or end other programs.")
         if not self._failed:
-            self._say(f"Showing the image alone: {text}")
+            self._notify(f"Showing the image alone: {text}")
         self._again_at = time.monotonic() + _PAUSES[min(self._failed, len(_PAUSES) - 1)]
         self._failed += 1
         self.activity = f"no explanation: {fault}".partition(" (")[0]
@@ -288,7 +288,7 @@ class Explainer(Closing):
         if inquiry:
             inquiry.close()
         if inquiry and self._overflowed > 1:
-            self._say(
+            self._notify(
                 f"{self._overflowed} frames were shown without an explanation, "
                 f"and {self._explained} with one."
             )

@@ -12,7 +12,7 @@ from live_cam.errors import NonFiniteError
 from live_cam.explain.answers import asked_classes
 from live_cam.explain.faithfulness import FaithfulnessCheck
 from live_cam.explain.findings import ask
-from live_cam.explain.randomisation import ShuffledNetwork
+from live_cam.explain.randomisation import RandomisedNetwork
 from live_cam.runtime.closing import Closing
 from live_cam.runtime.timing import StageTimer
 from live_cam.temporal.ranking import Ranking, Standings
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from live_cam.network.preprocess import Preprocessor
     from live_cam.question import Question
 
-_SHUFFLE_INTERVAL: Final = 0.4
+_RANDOMISE_INTERVAL: Final = 0.4
 """Seconds from one layer to the next: to be watched."""
 
 
@@ -70,8 +70,8 @@ class Inquiry(Closing):
         self._standings = Standings() if steady else None
         self._strongest = Ranking() if steady else None
         self._check: FaithfulnessCheck | None = None
-        self._forgetful: ShuffledNetwork | None = None
-        self._shuffled_at = 0.0
+        self._forgetful: RandomisedNetwork | None = None
+        self._randomised_at = 0.0
         self._answered: Question | None = None
 
     def explain(self, frame: Frame, question: Question) -> Explanation:
@@ -95,7 +95,7 @@ class Inquiry(Closing):
         explanation = replace(
             said,
             check=check if check and check.class_index == said.class_index else None,
-            shuffled=self._forgetful.progress if self._forgetful else None,
+            randomised=self._forgetful.progress if self._forgetful else None,
         )
         # Until it is settled which engine explains, the frames are for finding out.
         if self._check and self.selector.settled:
@@ -122,14 +122,14 @@ class Inquiry(Closing):
             self._check = None
         elif self._check is None:
             self._check = FaithfulnessCheck(self._check_every)
-        if not question.shuffled:
+        if not question.randomised:
             self._remember()
         elif self._forgetful is None:
-            self._forgetful = ShuffledNetwork(self._classifier, self.device)
+            self._forgetful = RandomisedNetwork(self._classifier, self.device)
         now = time.monotonic()
-        if self._forgetful and now - self._shuffled_at >= _SHUFFLE_INTERVAL:
-            self._forgetful.shuffle_next()
-            self._shuffled_at = now
+        if self._forgetful and now - self._randomised_at >= _RANDOMISE_INTERVAL:
+            self._forgetful.randomise_next()
+            self._randomised_at = now
             self._begin_anew()
 
     def _remember(self) -> None:

@@ -29,13 +29,13 @@ class Loaded(NamedTuple):
 
 
 def load_network(
-    settings: NetworkSettings, say: Callable[[str], None], busy: Callable[[str], None]
+    settings: NetworkSettings, notify: Callable[[str], None], busy: Callable[[str], None]
 ) -> Loaded:
     """Choose the device and load the network.
 
     Args:
         settings: Which network, weights, layer and device, and what of an image it sees.
-        say: Told what the user must know, a sentence a call.
+        notify: Called with what the user must know, one sentence a call.
         busy: Told what takes a while.
 
     Raises:
@@ -43,9 +43,9 @@ def load_network(
         WeightsError: The weights cannot be had.
         EngineError: The device has failed, or has too little memory.
     """
-    device = network_device(settings, say)
+    device = network_device(settings, notify)
     try:
-        classifier = _classifier(settings, device, say, busy)
+        classifier = _classifier(settings, device, notify, busy)
         preprocess = Preprocessor(
             classifier.input_size, classifier.mean, classifier.std, device, settings.fit
         )
@@ -68,24 +68,24 @@ def cpu_may_step_in(settings: NetworkSettings) -> bool:
 
 
 def network_device(
-    settings: NetworkSettings, say: Callable[[str], None] | None = None
+    settings: NetworkSettings, notify: Callable[[str], None] | None = None
 ) -> torch.device:
     """Return where torch has the network: on the CPU, where OpenVINO computes on another device.
 
     Args:
         settings: Which device.
-        say: Told why a GPU that is here is not used.
+        notify: Called with why a GPU that is here is not used.
 
     Raises:
         UsageError: There is no such device.
     """
-    return select_device("cpu" if settings.device in ACCELERATORS else settings.device, say)
+    return select_device("cpu" if settings.device in ACCELERATORS else settings.device, notify)
 
 
 def _classifier(
     settings: NetworkSettings,
     device: torch.device,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     busy: Callable[[str], None],
 ) -> Classifier:
     download = None if settings.weights else missing_download(settings.model)
@@ -102,7 +102,7 @@ def _classifier(
     except WeightsError as error:
         if not settings.fallback or settings.weights or settings.layer:
             raise
-        say(f"Using {EMBEDDED_MODEL} instead of {settings.model}: {error}")
+        notify(f"Using {EMBEDDED_MODEL} instead of {settings.model}: {error}")
         busy(f"loading {EMBEDDED_MODEL} instead of {settings.model}…")
         return load_classifier(EMBEDDED_MODEL, labels=settings.labels, device=device)
 

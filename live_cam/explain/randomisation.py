@@ -27,12 +27,11 @@ if TYPE_CHECKING:
 _SEED = 0
 
 
-class ShuffledNetwork(Closing):
-    """A copy of a network whose layers are shuffled one by one, from the last to the first.
+class RandomisedNetwork(Closing):
+    """A copy of a network whose layers are randomised one by one, from the last to the first.
 
     A layer's weights change places among themselves, so that their distribution stays. Biases and
-    normalisations stay as they are. What is not shuffled yet lies in memory once, for the original
-    and the copy.
+    normalisations stay as they are. The original and the copy share what is not randomised yet.
 
     Attributes:
         classifier: The copy.
@@ -68,29 +67,29 @@ class ShuffledNetwork(Closing):
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How many layers are shuffled, of how many."""
+        """How many layers are randomised, of how many."""
         return self._layers - len(self._remaining), self._layers
 
     @property
     def done(self) -> bool:
-        """Whether all layers are shuffled."""
+        """Whether all layers are randomised."""
         return not self._remaining
 
-    def shuffle_next(self) -> None:
-        """Shuffle one more layer, if one is left."""
+    def randomise_next(self) -> None:
+        """Randomise one more layer, if one is left."""
         if not self._remaining:
             return
         owner, name = self._remaining.pop()
         weight = getattr(owner, name).detach()
         order = torch.randperm(weight.numel(), generator=self._generator).to(weight.device)
-        shuffled = weight.flatten()[order].view_as(weight)
+        randomised = weight.flatten()[order].view_as(weight)
         # Never in place: the original's weights are the same tensors.
-        setattr(owner, name, nn.Parameter(shuffled, requires_grad=False))
+        setattr(owner, name, nn.Parameter(randomised, requires_grad=False))
 
-    def shuffle_all(self) -> None:
-        """Shuffle all layers that are left."""
+    def randomise_all(self) -> None:
+        """Randomise all layers that are left."""
         while not self.done:
-            self.shuffle_next()
+            self.randomise_next()
 
     def close(self) -> None:
         """Let go of the copy. May be called twice."""

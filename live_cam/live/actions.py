@@ -143,9 +143,9 @@ def _toggle_check(controls: Controls) -> str:
     return "would it still say so?" if controls.check else "no more checks"
 
 
-def _shuffle(controls: Controls) -> str:
-    controls.shuffled = not controls.shuffled
-    return "shuffling the weights, last layer first" if controls.shuffled else "its own weights"
+def _randomise(controls: Controls) -> str:
+    controls.randomised = not controls.randomised
+    return "randomising the weights, last layer first" if controls.randomised else "its own weights"
 
 
 def _toggle_box(controls: Controls) -> str:
@@ -229,7 +229,7 @@ ACTIONS: Final = (
     Action("against", ("n",), "what speaks against it", partial(_toggle_evidence, AGAINST)),
     Action("versus", ("v",), "why not the runner-up", partial(_toggle_evidence, VERSUS)),
     Action("check", ("f",), "would it still say so?", _toggle_check),
-    Action("shuffle", ("w",), "shuffle the weights, and back", _shuffle),
+    Action("randomise", ("w",), "randomise the weights, and back", _randomise),
     Action("box", ("b",), "a box around the evidence", _toggle_box),
     Action("aim", ("drag",), "a box: is the peak in it?", _drag),
     Action("forget", ("click",), "forget that box", _click),

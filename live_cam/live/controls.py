@@ -30,8 +30,8 @@ class Controls:
     """One of `question.FOR`, `AGAINST` and `VERSUS`."""
     check: bool = False
     """Whether explanations are checked by hiding their hottest region."""
-    shuffled: bool = False
-    """Whether a network with shuffled weights answers."""
+    randomised: bool = False
+    """Whether a network with randomised weights answers."""
     focus: int | None = None
     """Which of the feature maps is shown large, from 0, the strongest; None: their sum."""
     box: bool = False
@@ -99,7 +99,7 @@ class Controls:
             self.locked,
             most=len(self.labels) or None,
             check=self.check,
-            shuffled=self.shuffled,
+            randomised=self.randomised,
         )
 
     @property

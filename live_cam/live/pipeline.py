@@ -71,7 +71,7 @@ class LivePipeline:
     def __init__(
         self,
         settings: Settings,
-        say: Callable[[str], None] = print,
+        notify: Callable[[str], None] = print,
         *,
         open_source: Callable[[], Source] | None = None,
     ) -> None:
@@ -79,17 +79,17 @@ class LivePipeline:
 
         Args:
             settings: What to do.
-            say: Told what the user must know, a sentence a call.
+            notify: Called with what the user must know, one sentence a call.
             open_source: Opens where frames come from; None: what the settings name.
         """
         self.controls = Controls.of(settings)
         self.observer: LivePipeline.Observer | None = None
         self._settings = settings
-        self._say = say
+        self._notify = notify
         self._open_frames = open_source or partial(_open_source, settings)
         self._stop = threading.Event()
         self._limits = Limits(settings)
-        self._explainer = Explainer(settings, say, self._begin)
+        self._explainer = Explainer(settings, notify, self._begin)
         self._overlay = Overlay(settings.colormap)
         self._stabiliser = Stabiliser(
             settings.smoothing, track=settings.track, carry=not settings.every_frame
@@ -103,7 +103,7 @@ class LivePipeline:
         self._frozen = False
         self._drawn_at = 0.0
         self._confirmation = TimedText()
-        self._recording = Recording(settings, say, self._confirmation)
+        self._recording = Recording(settings, notify, self._confirmation)
 
     def stop(self) -> None:
         """End `run` soon and in good order. May be called from any thread or signal handler."""
@@ -153,7 +153,7 @@ class LivePipeline:
             self._window = resources.enter_context(Window())
         resources.enter_context(self._recording)
         source = resources.enter_context(self._open_source())
-        self._say(f"{source.name}: {source.description}")
+        self._notify(f"{source.name}: {source.description}")
         resources.enter_context(self._explainer)
         scheduling = EveryFrame if settings.every_frame else NewestFirst
         schedule: Schedule = scheduling(source, self._explainer, self._note_explanation)

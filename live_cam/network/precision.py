@@ -26,13 +26,13 @@ _SCALE_STEP = 2.0**4
 _MOST_DIGITS = 3
 
 
-def select_device(name: str = "auto", say: Callable[[str], None] | None = None) -> torch.device:
+def select_device(name: str = "auto", notify: Callable[[str], None] | None = None) -> torch.device:
     """Return the device of that name, after checking that it is here.
 
     Args:
         name: `auto` (CUDA, else XPU, else MPS, else the CPU), or `cpu`, `cuda`, `cuda:N`, `mps`
             or `xpu`.
-        say: Told why `auto` takes no GPU though CUDA's driver is here.
+        notify: Called with why `auto` takes no GPU though CUDA's driver is here.
 
     Raises:
         DeviceError: The device is not in this machine, or this torch cannot use it.
@@ -41,8 +41,8 @@ def select_device(name: str = "auto", say: Callable[[str], None] | None = None) 
     if name == "auto":
         name = next((kind for kind in ("cuda", "xpu", "mps") if _count(kind)), "cpu")
         problem = cuda_problem() if name == "cpu" else None
-        if problem and say:
-            say(f"Going on with the CPU: {problem}.")
+        if problem and notify:
+            notify(f"Going on with the CPU: {problem}.")
     kind, _, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps", "xpu") or (number and not _is_index(number)):
         raise UsageError(f"there is no device {shortened(name)!r}; choose {', '.join(DEVICES)}.")

@@ -14,7 +14,7 @@ from live_cam.overlay.text import cap_height, shorten, text_width
 if TYPE_CHECKING:
     from live_cam.overlay.theme import Style
 
-_BADGE_SIGNS = ("recording", "frozen", "shuffled")
+_BADGE_SIGNS = ("recording", "frozen", "randomised")
 _LOST_OPACITY = 0.4
 """Of the part of a bar that does not remain."""
 
@@ -109,7 +109,7 @@ def badge(sign: str, text: str, style: Style) -> Sprite:
     """Paint a state that lasts: a sign and a word.
 
     Args:
-        sign: `recording` for a red dot, `frozen` for two upright bars, `shuffled` for squares in
+        sign: `recording` for a red dot, `frozen` for two upright bars, `randomised` for squares in
             disorder.
         text: What stands beside it.
         style: The image's style.
@@ -129,7 +129,7 @@ def badge(sign: str, text: str, style: Style) -> Sprite:
     canvas = Canvas(width, height, height / 2, style.theme)
     if sign == "recording":
         canvas.box(pad, pad, side, side, style.theme.red, radius=side / 2)
-    elif sign == "shuffled":
+    elif sign == "randomised":
         dot = max(2, round(0.4 * side))
         for across, down in ((0.0, 1.0), (0.5, 0.0), (1.0, 0.6)):
             x, y = round(across * (side - dot)), round(down * (side - dot))

@@ -33,8 +33,7 @@ class Placed:
     """A card and its place."""
 
     name: str
-    """What it is: `help`, `recording`, `frozen`, `shuffled`, `label`, `bars`, `status`, `toast` or
-    `notice`."""
+    """`help`, `recording`, `frozen`, `randomised`, `label`, `bars`, `status`, `toast`, `notice`."""
     sprite: Sprite
     """The painted card."""
     rectangle: Rectangle
@@ -175,8 +174,8 @@ def _place_badges(
         badges.append(("recording", clock(status.recording)))
     if status.frozen:
         badges.append(("frozen", "frozen"))
-    if explanation is not None and explanation.shuffled:
-        badges.append(("shuffled", "weights shuffled {}/{}".format(*explanation.shuffled)))
+    if explanation is not None and explanation.randomised:
+        badges.append(("randomised", "weights randomised {}/{}".format(*explanation.randomised)))
     x, bottom = layout.width - layout.margin, layout.margin
     for name, text in badges:
         sprite = cards.badge(name, text, style)

@@ -42,17 +42,17 @@ class Recording:
     """
 
     def __init__(
-        self, settings: Settings, say: Callable[[str], None], confirmation: TimedText
+        self, settings: Settings, notify: Callable[[str], None], confirmation: TimedText
     ) -> None:
         """Take the settings; nothing is written yet.
 
         Args:
             settings: What is written, and where to.
-            say: Told what the user must know, a sentence a call, from any thread.
+            notify: Called with what the user must know, one sentence a call, from any thread.
             confirmation: Where what was done is said on the image.
         """
         self._settings = settings
-        self._say = say
+        self._notify = notify
         self._confirmation = confirmation
         self._failure = TimedText()
         self._recorder: Recorder | None = None
@@ -170,13 +170,13 @@ class Recording:
         text = f"recorded {recorder.path}: {recorder.frames} images, {recorder.seconds:.1f} s"
         if recorder.dropped:
             text += f" ({recorder.dropped} more were dropped: the encoder or the disk was too slow)"
-        self._say(text if recorder.frames else f"nothing was recorded to {recorder.path}")
+        self._notify(text if recorder.frames else f"nothing was recorded to {recorder.path}")
         self._confirmation.show(f"saved {recorder.path.name}")
 
     def _note_stall(self, recorder: Recorder) -> None:
         stalled = recorder.stalled > _STALLED_AFTER
         if stalled and not self._stalled:
-            self._say(
+            self._notify(
                 f"{recorder.path}: the disk does not answer; until it does, images are left out."
             )
         self._stalled = stalled
@@ -234,7 +234,7 @@ class Recording:
     def _tell(self, error: LiveCamError, lost: str) -> None:
         brief = error.brief if isinstance(error, RecordingError) else str(error)
         self._failure.show(f"{lost}: {brief}", _FAILURE_SECONDS)
-        self._say(str(error))
+        self._notify(str(error))
 
     def __enter__(self) -> Self:
         try:
@@ -255,7 +255,7 @@ class Recording:
             raise failures.pop(0)
         # An exception that is already on its way must not be hidden by another one.
         for failure in failures:
-            self._say(str(failure))
+            self._notify(str(failure))
 
     def _close(self) -> list[RecordingError]:
         """Close everything, each for as long as its disk answers; return what failed."""

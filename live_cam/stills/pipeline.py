@@ -47,7 +47,7 @@ class StillsPipeline:
     class Observer(Protocol):
         """Who is told what happens, to tell the user."""
 
-        def say(self, text: str) -> None:
+        def notify(self, text: str) -> None:
             """Pass on what the user must know, a sentence a call."""
 
         def begin(self, steps: int) -> None:
@@ -91,7 +91,7 @@ class StillsPipeline:
             self._check_outputs(stills)  # before the network is loaded
         with BatchExplainer(
             settings,
-            self._observer.say,
+            self._observer.notify,
             batch=settings.batch,
             more_layers=settings.more_layers,
             progress=self._note_perturbed,
@@ -123,7 +123,7 @@ class StillsPipeline:
         passed = len(found) - len(paths)
         if passed:
             what = "one image" if passed == 1 else f"{passed} images"
-            self._observer.say(f"Passed over {what} that an earlier run wrote.")
+            self._observer.notify(f"Passed over {what} that an earlier run wrote.")
         self.total = len(paths)
         return name_stills(paths, self._settings.output)
 
@@ -151,7 +151,7 @@ class StillsPipeline:
                 fine.append((still, image))
                 continue
             self.failed += 1
-            self._observer.say(f"{_problem(still.source, image)} It is passed over.")
+            self._observer.notify(f"{_problem(still.source, image)} It is passed over.")
             self._observer.step(self._steps_each)
         self._steps_left = len(fine) * self._steps_each
         self._perturbed = 0
@@ -161,7 +161,7 @@ class StillsPipeline:
                 self._write(still, image, found, writer)
             except NonFiniteError as error:
                 self.failed += 1
-                self._observer.say(
+                self._observer.notify(
                     f"{still.source} cannot be explained and is passed over: {error}"
                 )
             self._step(self._steps_left - (len(fine) - place) * self._steps_each)

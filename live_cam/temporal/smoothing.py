@@ -124,7 +124,7 @@ class Calm:
         before = self._newest
         elapsed = explanation.timestamp - before.timestamp if before else 0.0
         back = before is None or elapsed < 0 or explanation.frame_index < before.frame_index
-        other_network = before is not None and before.shuffled != explanation.shuffled
+        other_network = before is not None and before.randomised != explanation.randomised
         if other_network:
             self._scale.forget()
         field = None

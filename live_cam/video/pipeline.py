@@ -46,7 +46,7 @@ class VideoPipeline:
     class Observer(Protocol):
         """Who is told what happens, to tell the user."""
 
-        def say(self, text: str) -> None:
+        def notify(self, text: str) -> None:
             """Pass on what the user must know, a sentence a call."""
 
         def begin(self, seconds: Fraction | None) -> None:
@@ -92,7 +92,7 @@ class VideoPipeline:
         with ExitStack() as resources:
             reader, sound, recorder = self._open(resources)
             explainer = resources.enter_context(
-                BatchExplainer(self._settings, self._observer.say, batch=self._settings.batch)
+                BatchExplainer(self._settings, self._observer.notify, batch=self._settings.batch)
             )
             explainer.load()
             question = self._question(explainer.labels)

@@ -128,10 +128,10 @@ def benchmark(
         if "tracking" in parts:
             sections.append(tracking_section())
         if "calm" in parts:
-            _say("Measuring how calm the images are …")
+            _notify("Measuring how calm the images are …")
             sections.append(flicker_section())
         if "views" in parts:
-            sections.append(views_section(settings, frames, _say))
+            sections.append(views_section(settings, frames, _notify))
     report = Report(f"{model} on {place}, {frames} frames", facts, tuple(sections))
     click.echo(report.text())
     if json_file:
@@ -156,16 +156,16 @@ def explanations(
     Returns:
         How the contestants did, what the machine can do and, if any, who is missing.
     """
-    _say("Measuring the machine …")
+    _notify("Measuring the machine …")
     limits = measure_limits(device)
     inputs, _ = benchmark_inputs(classifier, frames, device)
     work = layers(classifier.module, inputs[0])
     with ExitStack() as stack:
-        _say("Opening the peers …")
+        _notify("Opening the peers …")
         # Before the engines, whose hooks the peers' copies of the network would have, too.
         peers, missing = open_peers(classifier, device, inputs[0], stack)
         wanted = entries(device, limits.rates, int8=int8)
-        opened = stack.enter_context(Opened(classifier, wanted, device, inputs[0], _say))
+        opened = stack.enter_context(Opened(classifier, wanted, device, inputs[0], _notify))
         alone = [
             forward_alone(engine, name)
             for name, engine in opened.engines.items()
@@ -212,10 +212,10 @@ def whole_loop(settings: Settings, seconds: float, *, int8: bool = True) -> Sect
         chosen.append(replace(settings, threads=torch.get_num_threads()))
         if int8 and openvino_devices():
             chosen.append(replace(settings, engine="auto", precision="int8"))
-    return loop_section(chosen, seconds, _say)
+    return loop_section(chosen, seconds, _notify)
 
 
-def _say(text: str) -> None:
+def _notify(text: str) -> None:
     click.echo(text, err=True)
 
 

@@ -71,7 +71,7 @@ class _Watch:
 
 
 def loop_section(
-    settings: Sequence[Settings], seconds: float, say: Callable[[str], None]
+    settings: Sequence[Settings], seconds: float, notify: Callable[[str], None]
 ) -> Section:
     """Measure the whole live loop, with a recording, and with a window where there is a display.
 
@@ -79,7 +79,7 @@ def loop_section(
         settings: Network, engine, precision and threads, once for each row. The source, the
             window and the recording are the benchmark's.
         seconds: For how long to measure each.
-        say: Told what is being done.
+        notify: Called with what is being done.
 
     Raises:
         LiveCamError: The demo's photos are not installed, or the network cannot be had.
@@ -95,8 +95,8 @@ def loop_section(
                 record=Path(folder) / "loop.mp4",
                 overwrite=True,
             )
-            say(f"Running the whole program: {chosen.engine} {chosen.precision} …")
-            rows.append(_row(complete, seconds, say))
+            notify(f"Running the whole program: {chosen.engine} {chosen.precision} …")
+            rows.append(_row(complete, seconds, notify))
     columns = (
         Column("engine", "engine"),
         Column("threads", "threads"),
@@ -116,13 +116,13 @@ def loop_section(
     return Section("The whole loop", columns, tuple(rows), (note,))
 
 
-def _row(settings: Settings, seconds: float, say: Callable[[str], None]) -> dict[str, Cell]:
+def _row(settings: Settings, seconds: float, notify: Callable[[str], None]) -> dict[str, Cell]:
     pipeline = LivePipeline(settings, lambda _text: None)
     watch = _Watch(seconds, pipeline)
     pipeline.observer = watch
     pipeline.run()
     explained = len(watch.explained_at) / seconds
-    say(f"Running the explainer alone: {watch.engine} …")
+    notify(f"Running the explainer alone: {watch.engine} …")
     bare = _bare_rate(replace(settings, threads=watch.threads))
     return {
         "engine": watch.engine,

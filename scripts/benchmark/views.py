@@ -83,20 +83,20 @@ def _looks() -> list[_Look]:
         look("counterfactual", evidence=AGAINST),
         look("versus the runner-up", evidence=VERSUS),
         look("a check", check=True),
-        look("shuffled weights", shuffled=True),
+        look("randomised weights", randomised=True),
         replace(look("smoothing"), smoothing=DEFAULT_SMOOTHING),
         replace(look("tracking"), track=True),
         replace(look("maps, smoothed and tracked", view="maps"), smoothing=1.0, track=True),
     ]
 
 
-def views_section(settings: Settings, rounds: int, say: Callable[[str], None]) -> Section:
+def views_section(settings: Settings, rounds: int, notify: Callable[[str], None]) -> Section:
     """Measure every view, and everything that may be switched on in the plain one.
 
     Args:
         settings: Network, weights, engine and device.
         rounds: How many frames each is measured on.
-        say: Told what is being done.
+        notify: Called with what is being done.
 
     Raises:
         LiveCamError: The demo's photos are not installed, or the network cannot be had.
@@ -104,20 +104,20 @@ def views_section(settings: Settings, rounds: int, say: Callable[[str], None]) -
     looks = _looks()
     with ExitStack() as stack:
         scene = stack.enter_context(DemoScene())
-        say(f"Opening {settings.model} for the views …")
+        notify(f"Opening {settings.model} for the views …")
         # Every explanation carries a check, where one is wanted.
         explainer = stack.enter_context(_opened(replace(settings, check=1, smooth=0.0)))
-        # What has its weights shuffled is always explained by the plain engine.
+        # What has its weights randomised is always explained by the plain engine.
         plain = stack.enter_context(_opened(replace(settings, engine="hook", smooth=0.0)))
         _settle(explainer, scene)
-        _shuffle(plain, scene)
+        _randomise(plain, scene)
         stack.enter_context(_one_thread())
         order = random.Random(0)
         for number in range(-1, rounds):
-            say(f"Measuring the views of {settings.model}: {number + 1} of {rounds} …")
+            notify(f"Measuring the views of {settings.model}: {number + 1} of {rounds} …")
             images = [scene.frame((number + 1) * _STEP + step) for step in (0, 1)]
             for look in order.sample(looks, len(looks)):
-                by = plain if look.controls.shuffled else explainer
+                by = plain if look.controls.randomised else explainer
                 _measure(look, by, [Frame(each, 0, 0.0) for each in images], count=number >= 0)
         engine = explainer.engine
     return _section(looks, f"{settings.model} by {engine}")
@@ -156,9 +156,9 @@ def _settle(explainer: Explainer, scene: DemoScene) -> None:
         explainer.explain(frame)
 
 
-def _shuffle(explainer: Explainer, scene: DemoScene) -> None:
-    """Explain until all weights are shuffled: that is watched once, what follows is the price."""
-    explainer.question = Question(shuffled=True)
+def _randomise(explainer: Explainer, scene: DemoScene) -> None:
+    """Explain until all weights are randomised: that is watched once, what follows is the price."""
+    explainer.question = Question(randomised=True)
     frame = Frame(scene.frame(0), 0, 0.0)
     explainer.explain(frame)
     while explainer.unanswered:
@@ -211,6 +211,6 @@ def _section(looks: list[_Look], network: str) -> Section:
         f"{took}. Explaining: from the frame to the explanation; –: as for the overlay. Drawing: "
         "the first image with a new explanation; next frame: the one after it, whose colours "
         "are known. A check: of the explanation that carries it, one in "
-        f"{CHECK_EVERY}. Shuffled weights: once all are, by the plain engine."
+        f"{CHECK_EVERY}. Randomised weights: once all are, by the plain engine."
     )
     return Section(f"Views: {network.split(maxsplit=1)[0]}", columns, tuple(rows), (note,))

@@ -207,5 +207,5 @@ class Keys:
 
     def _calm_down(self) -> None:
         self._controls.entry = None
-        self._controls.shuffled = self._controls.full_screen = False
+        self._controls.randomised = self._controls.full_screen = False
         self._controls.view = "overlay"

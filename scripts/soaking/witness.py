@@ -78,7 +78,7 @@ class Witness:
         self.explanations += 1
         self.explained_at = frame.timestamp
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Take what the program says."""
         self.said[re.sub(r"[\d.]+", "#", text)] += 1
         found = _RECORDED.match(text)

@@ -96,7 +96,7 @@ def test_how_calm_images_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_each_view_costs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("live_cam.explain.inquiry._SHUFFLE_INTERVAL", 0.0)
+    monkeypatch.setattr("live_cam.explain.inquiry._RANDOMISE_INTERVAL", 0.0)
     settings = Settings(model="efficientnet_lite0", engine="hook")
     section = views_section(settings, 2, lambda _text: None)
     rows = {str(row["name"]): row for row in section.rows}
@@ -106,7 +106,7 @@ def test_what_each_view_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plain["explaining"] == plain["drawing"] == plain["drawing_again"] == 1.0
     asks_more = {"grid", "classes", "maps", "counterfactual", "versus the runner-up", "a check"}
     for name, row in rows.items():
-        asks = any(name.startswith(each) for each in asks_more) or name == "shuffled weights"
+        asks = any(name.startswith(each) for each in asks_more) or name == "randomised weights"
         assert (row["explaining"] is not None) == (asks or name == "overlay"), name
 
 
@@ -119,7 +119,7 @@ def test_the_short_form(monkeypatch: pytest.MonkeyPatch) -> None:
         device="cpu",
         frames=2,
         int8=False,
-        say=said.append,
+        notify=said.append,
         progress=lambda done, total: steps.append((done, total)),
     )
     assert "efficientnet_lite0 on cpu" in text

@@ -233,8 +233,8 @@ def check(session: Session) -> None:
     toggled(session, "f", changed(session.snapshot(), LABEL, slice(0, 300)))
 
 
-@shows("shuffle")
-def shuffle(session: Session) -> None:
+@shows("randomise")
+def randomise(session: Session) -> None:
     toggled(session, "w", lambda drawn: not hot(drawn, RED_PATCH))
 
 

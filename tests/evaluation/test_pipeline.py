@@ -24,7 +24,7 @@ class Observer:
         self.steps = 0
         self.done = 0
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         self.said.append(text)
 
     def begin(self, steps: int) -> None:

@@ -147,21 +147,21 @@ def test_without_the_hot_spot_it_says_the_other_colour(colours: Explainer) -> No
     assert ask(colours, image, Question()).check is None
 
 
-def test_shuffled_weights_forget_and_come_back(
+def test_randomised_weights_forget_and_come_back(
     colours: Explainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("live_cam.explain.inquiry._SHUFFLE_INTERVAL", 0.0)
+    monkeypatch.setattr("live_cam.explain.inquiry._RANDOMISE_INTERVAL", 0.0)
     image = two_colours()
     before = ask(colours, image, Question((RED,)))
-    question = Question((RED,), shuffled=True)
+    question = Question((RED,), randomised=True)
     said = ask(colours, image, question)
-    assert said.shuffled == (1, 19)
+    assert said.randomised == (1, 19)
     while colours.unanswered:
         said = colours.explain(Frame(image, 1, 0.1))
-    assert said.shuffled == (19, 19)
+    assert said.randomised == (19, 19)
     assert np.abs(said.heatmap - before.heatmap).max() > 0.5
     after = ask(colours, image, Question((RED,)))
-    assert after.shuffled is None
+    assert after.randomised is None
     np.testing.assert_array_equal(after.heatmap, before.heatmap)
 
 
@@ -217,12 +217,12 @@ def test_another_network_is_believed_at_once(
     objects: Explainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a frozen image no time passes in which its top class could lead."""
-    monkeypatch.setattr("live_cam.explain.inquiry._SHUFFLE_INTERVAL", 0.0)
+    monkeypatch.setattr("live_cam.explain.inquiry._RANDOMISE_INTERVAL", 0.0)
     frame = Frame(np.asarray(cv2.resize(photos["coffee"], (WIDTH, HEIGHT)), np.uint8), 0, 5.0)
-    for shuffled in (False, True, False):
-        objects.question = Question(shuffled=shuffled)
+    for randomised in (False, True, False):
+        objects.question = Question(randomised=randomised)
         said = objects.explain(frame)
         while objects.unanswered:
             said = objects.explain(frame)
         assert said.label == said.top[0].label
-        assert (said.label == CUP) is not shuffled
+        assert (said.label == CUP) is not randomised

@@ -6,24 +6,24 @@ import torch
 from torchvision import models
 
 from live_cam.engines import open_engine
-from live_cam.explain.randomisation import ShuffledNetwork
+from live_cam.explain.randomisation import RandomisedNetwork
 from tests.engines.classifiers import as_classifier
 from tests.networks import randomised, tiny_network
 
 CPU = torch.device("cpu")
 
 
-def test_layers_are_shuffled_from_the_last_to_the_first_and_the_original_is_left_alone() -> None:
+def test_layers_are_randomised_from_the_last_to_the_first_and_the_original_is_left_alone() -> None:
     module = tiny_network()
     before = {name: part.clone() for name, part in module.state_dict().items()}
-    with ShuffledNetwork(as_classifier(module, "1"), CPU) as shuffled:
+    with RandomisedNetwork(as_classifier(module, "1"), CPU) as randomised:
         x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
-        scores = [shuffled.engine.scores(x)]
-        while not shuffled.done:
-            shuffled.shuffle_next()
-            scores.append(shuffled.engine.scores(x))
-        assert shuffled.progress == (3, 3)
-    assert torch.equal(scores[0], module(x)), "nothing is shuffled at first"
+        scores = [randomised.engine.scores(x)]
+        while not randomised.done:
+            randomised.randomise_next()
+            scores.append(randomised.engine.scores(x))
+        assert randomised.progress == (3, 3)
+    assert torch.equal(scores[0], module(x)), "nothing is randomised at first"
     for earlier, later in pairwise(scores):
         assert not torch.allclose(earlier, later)
     for name, part in module.state_dict().items():
@@ -32,9 +32,9 @@ def test_layers_are_shuffled_from_the_last_to_the_first_and_the_original_is_left
 
 def test_weights_keep_their_values_in_other_places() -> None:
     module = tiny_network()
-    with ShuffledNetwork(as_classifier(module, "1"), CPU) as shuffled:
-        shuffled.shuffle_all()
-        copied = shuffled.classifier.module
+    with RandomisedNetwork(as_classifier(module, "1"), CPU) as randomised:
+        randomised.randomise_all()
+        copied = randomised.classifier.module
     for name, part in module.state_dict().items():
         other = copied.state_dict()[name]
         if part.ndim == 1:
@@ -44,11 +44,11 @@ def test_weights_keep_their_values_in_other_places() -> None:
             assert torch.equal(other.flatten().sort().values, part.flatten().sort().values), name
 
 
-def test_what_is_not_shuffled_takes_no_memory() -> None:
+def test_what_is_not_randomised_takes_no_memory() -> None:
     module = tiny_network()
-    with ShuffledNetwork(as_classifier(module, "1"), CPU) as shuffled:
-        shuffled.shuffle_next()
-        copied = shuffled.classifier.module
+    with RandomisedNetwork(as_classifier(module, "1"), CPU) as randomised:
+        randomised.randomise_next()
+        copied = randomised.classifier.module
     shared = [
         name
         for name, part in module.named_parameters()
@@ -59,10 +59,10 @@ def test_what_is_not_shuffled_takes_no_memory() -> None:
 
 def test_attention_forgets_too() -> None:
     module = randomised(models.vit_b_32(num_classes=7, image_size=96))
-    with ShuffledNetwork(
+    with RandomisedNetwork(
         as_classifier(module, "encoder.layers.encoder_layer_11.ln_1"), CPU
     ) as found:
-        found.shuffle_all()
+        found.randomise_all()
         copied = found.classifier.module
     kept = [
         name
@@ -78,7 +78,7 @@ def test_the_engine_on_the_original_explains_on() -> None:
     x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     with open_engine("hook", named) as engine:
         before = engine(x, 3).cam.clone()
-        with ShuffledNetwork(named, CPU) as shuffled:
-            shuffled.shuffle_all()
-            assert not torch.allclose(shuffled.engine(x, 3).cam, before)
+        with RandomisedNetwork(named, CPU) as randomised:
+            randomised.randomise_all()
+            assert not torch.allclose(randomised.engine(x, 3).cam, before)
         assert torch.equal(engine(x, 3).cam, before)

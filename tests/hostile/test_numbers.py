@@ -106,7 +106,7 @@ def everything() -> list[dict[str, object]]:
         for view in VIEWS
     ]
     asked += [{"view": view, "locked": (0,)} for view in VIEWS]
-    return [*asked, {"shuffled": True, "evidence": FOR}, {"locked": ()}, {"mirror": True}]
+    return [*asked, {"randomised": True, "evidence": FOR}, {"locked": ()}, {"mirror": True}]
 
 
 @pytest.mark.parametrize(("classes", "fit"), list(zip((1, 2, 4), FITS, strict=True)))

@@ -28,7 +28,7 @@ def from_windows(x: Tensor, like: Tensor) -> Tensor:
     return x.permute(0, 1, 3, 2, 4, 5).reshape(n, h, w, c)
 
 
-def shuffled(x: Tensor) -> Tensor:
+def randomised(x: Tensor) -> Tensor:
     n, c, h, w = x.shape
     return x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
 
@@ -69,7 +69,7 @@ WAYS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
         lambda x: torch.cat([(y := x.permute(0, 2, 3, 1))[:, ::2, ::2], y[:, 1::2, 1::2]], -1),
         "NHWC",
     ),
-    "channels shuffled": (lambda x: shuffled(x.repeat(1, 2, 1, 1)), "NCHW"),
+    "channels randomised": (lambda x: randomised(x.repeat(1, 2, 1, 1)), "NCHW"),
     "channels set side by side": (lambda x: torch.cat([x, x], dim=1), "NCHW"),
     "heads": (lambda x: x.repeat(1, 2, 1, 1).flatten(2).mT.reshape(2, 96, 3, 2, 1), "NT---"),
     "queries": (

@@ -139,10 +139,10 @@ class TestEveryView:
         draw(noise(640, 480), TABBY, replace(PLAIN, view=view, theme=theme))
         assert "82 %" in " ".join(text for text, _ in written)
 
-    def test_tells_that_weights_are_shuffled(self, view: str, theme: str) -> None:
+    def test_tells_that_weights_are_randomised(self, view: str, theme: str) -> None:
         status = replace(PLAIN, view=view, theme=theme)
-        placed = lay_out(640, 480, replace(SAID[view], shuffled=(6, 50)), status)
-        assert "shuffled" in {card.name for card in placed}
+        placed = lay_out(640, 480, replace(SAID[view], randomised=(6, 50)), status)
+        assert "randomised" in {card.name for card in placed}
 
     @pytest.mark.parametrize(("width", "height"), SIZES[:3])
     def test_is_written_large_enough(

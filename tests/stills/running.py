@@ -25,7 +25,7 @@ class Observer:
         self.done = 0
         self.labels: dict[str, list[str]] = {}
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         self.said.append(text)
 
     def begin(self, steps: int) -> None:

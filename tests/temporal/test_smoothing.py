@@ -330,11 +330,11 @@ class TestEvidence:
             assert found.heatmap.max() > 0.9
 
     def test_another_network_is_measured_anew(self) -> None:
-        """Shuffled weights may make maps a million times as strong, or as weak."""
+        """Randomised weights may make maps a million times as strong, or as weak."""
         calm = Calm(1.0)
-        for index, (strength, shuffled) in enumerate([(1.0, None), (1e6, (1, 19)), (1.0, None)]):
+        for index, (strength, randomised) in enumerate([(1.0, None), (1e6, (1, 19)), (1.0, None)]):
             explanation = said(heat(3 + 3 * index, 9), index, strength=strength)
-            found = calmed(calm, replace(explanation, shuffled=shuffled))
+            found = calmed(calm, replace(explanation, randomised=randomised))
             assert found.heatmap.max() == pytest.approx(1.0, abs=0.01)
             assert drawn_peak(found) == pytest.approx((3 + 3 * index, 9), abs=0.2)
 

@@ -17,7 +17,7 @@ class Observer:
         self.frames: list[int] = []
         self.seconds = Fraction(0)
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         self.said.append(text)
 
     def begin(self, seconds: Fraction | None) -> None:
