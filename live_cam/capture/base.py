@@ -52,7 +52,6 @@ class BaseSource(Closing):
 
     @property
     def trouble(self) -> str | None:
-        """See `Source.trouble`."""
         return None
 
     @abstractmethod

@@ -98,7 +98,6 @@ class LiveSource(BaseSource):
 
     @property
     def trouble(self) -> str | None:
-        """See `Source.trouble`."""
         with self._changed:
             if self._stop.is_set():
                 return None

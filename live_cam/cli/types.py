@@ -29,7 +29,6 @@ class Number(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """See `click.ParamType`."""
         number = _number(value)
         if number is None or not math.isfinite(number):
             return self.fail(_no_number(value, self), param, ctx)
@@ -42,7 +41,6 @@ class WholeNumber(click.IntRange):
     """A whole number in a range."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """See `click.ParamType`."""
         try:
             number = int(value)
         except ValueError:
@@ -98,7 +96,6 @@ class Choice(click.Choice[str]):
     """One of a few words."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """See `click.ParamType`."""
         if value in self.choices:
             return str(value)
         return self.fail(_unknown(value, self.choices), param, ctx)
@@ -116,7 +113,6 @@ class Word(click.ParamType[str]):
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """See `click.ParamType`."""
         if not value.strip():
             return self.fail(f"{_said(value)} is empty; give a name, or leave it out.", param, ctx)
         return str(value)
@@ -126,7 +122,6 @@ class Device(Word):
     """What may be the name of a device; whether there is such a one is known later."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """See `click.ParamType`."""
         kind = _DEVICE_NUMBER.sub("", value)
         if kind not in settings.DEVICES:
             return self.fail(_unknown(value, settings.DEVICES), param, ctx)
@@ -141,7 +136,6 @@ class Size(click.ParamType[tuple[int, int]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
-        """See `click.ParamType`."""
         width, _, height = str(value).lower().partition("x")
         low, high = settings.CAMERA_SIDE
         digits = len(str(int(high)))
@@ -165,7 +159,6 @@ class Moment(click.ParamType[Fraction]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Fraction:
-        """See `click.ParamType`."""
         if isinstance(value, Fraction):
             return value
         said = _CLOCK.fullmatch(str(value))
@@ -184,7 +177,6 @@ class _FilePath(click.ParamType[Path]):
     name = "FILE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """See `click.ParamType`."""
         if not str(value).strip():
             return self.fail(f"{_said(value)} is empty; name a file.", param, ctx)
         # In --weights=~/file, shells leave the tilde as it is.
@@ -201,7 +193,6 @@ class InputFile(_FilePath):
     """A file that is there."""
 
     def problem(self, path: Path) -> str | None:
-        """See `_FilePath`."""
         try:
             if path.is_dir():
                 return f"{_said(path)} is a folder; name a file in it."
@@ -222,7 +213,6 @@ class OutputFile(_FilePath):
         self._endings = endings
 
     def problem(self, path: Path) -> str | None:
-        """See `_FilePath`."""
         if self._endings and path.suffix.lower() not in self._endings:
             return f"{_said(path)} must end in {', '.join(self._endings)}; choose one of these."
         try:
@@ -238,7 +228,6 @@ class OutputFolder(_FilePath):
     name = "FOLDER"
 
     def problem(self, path: Path) -> str | None:
-        """See `_FilePath`."""
         try:
             path.stat()
         except FileNotFoundError:
@@ -255,7 +244,6 @@ class InputFolder(_FilePath):
     name = "FOLDER"
 
     def problem(self, path: Path) -> str | None:
-        """See `_FilePath`."""
         try:
             if path.is_dir():
                 return None

@@ -66,7 +66,6 @@ class AutogradHead:
         self._precision = precision
 
     def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
-        """See `Head`."""
         activation, logits = self._taped(features)
         with torch.enable_grad():
             classes = chosen_classes(logits, wanted)
@@ -88,7 +87,6 @@ class AutogradHead:
         return Activation(activation, self._axes), logits
 
     def scores(self, features: tuple[Tensor, ...]) -> Tensor:
-        """See `Head`."""
         with torch.no_grad():
             return self._head(features[0].clone(), *features[1:])  # type: ignore[no-any-return]
 
@@ -111,7 +109,6 @@ class ClosedFormHead:
         self._pooled_gradient = pooled_gradient
 
     def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
-        """See `Head`."""
         activation = features[0]
         with torch.no_grad():
             logits, *hidden = self._scores(activation)
@@ -121,7 +118,6 @@ class ClosedFormHead:
             return _checked(weighted_sum(activation, weights), weights, logits, classes)
 
     def scores(self, features: tuple[Tensor, ...]) -> Tensor:
-        """See `Head`."""
         with torch.no_grad():
             return self._scores(features[0])[0]
 

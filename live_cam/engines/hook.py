@@ -48,17 +48,14 @@ class HookEngine(Engine):
         class_index: int | Tensor | None = None,
         timer: StageTimer | None = None,
     ) -> CAMResult:
-        """See `Engine`."""
         with (timer or StageTimer()).stage("explain"):
             return read_back(self._cam(x, class_index))
 
     def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
-        """See `Engine`."""
         with (timer or StageTimer()).stage("explain"):
             return to_cpu(self._cam.evidence(x, wanted))
 
     def scores(self, x: Tensor) -> Tensor:
-        """See `Engine`."""
         return self._cam.scores(x)
 
     def close(self) -> None:

@@ -84,7 +84,6 @@ class OpenVINOEngine(Engine):
         class_index: int | Tensor | None = None,
         timer: StageTimer | None = None,
     ) -> CAMResult:
-        """See `Engine`."""
         wanted = wanted_classes(class_index, len(x), self._classes)
         with (timer or StageTimer()).stage("explain"):
             results = [
@@ -100,13 +99,11 @@ class OpenVINOEngine(Engine):
         return result
 
     def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
-        """See `Engine`."""
         with (timer or StageTimer()).stage("explain"):
             parts = [self._tape.evidence(self._trunk(x[i : i + 1]), wanted) for i in range(len(x))]
         return Evidence(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
     def scores(self, x: Tensor) -> Tensor:
-        """See `Engine`."""
         parts = [self._head.scores(self._trunk(x[i : i + 1])) for i in range(len(x))]
         return torch.cat(parts)
 

@@ -87,7 +87,6 @@ class TorchEngine(Engine):
         class_index: int | Tensor | None = None,
         timer: StageTimer | None = None,
     ) -> CAMResult:
-        """See `Engine`."""
         timer = timer or StageTimer()
         wanted = wanted_classes(class_index, len(x), self._classes)
         while True:
@@ -108,12 +107,10 @@ class TorchEngine(Engine):
             return features
 
     def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
-        """See `Engine`."""
         with (timer or StageTimer()).stage("explain"):
             return to_cpu(self._tape.evidence(self._features(x), wanted))
 
     def scores(self, x: Tensor) -> Tensor:
-        """See `Engine`."""
         with self._precision.autocast():
             return self._head.scores(self._features(x)).float()
 

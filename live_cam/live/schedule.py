@@ -137,11 +137,9 @@ class _Loading:
             worker.check()
 
     def load(self) -> None:
-        """See `Schedule.load`."""
         self._may_load.set()
 
     def close(self) -> None:
-        """See `Schedule.close`."""
         self._stop.set()
         self._source.close()
         for worker in self._workers:
@@ -200,7 +198,6 @@ class NewestFirst(_Loading):
             self._stillness.explained(frame)
 
     def next(self, timeout: float) -> Shown | None:
-        """See `Schedule.next`."""
         self._check()
         if self._waits_for_first and self._last is not None and self._answered:
             self._waits_for_first = False
@@ -214,12 +211,10 @@ class NewestFirst(_Loading):
 
     @property
     def explanation(self) -> Explanation | None:
-        """See `Schedule.explanation`."""
         return self._explanation
 
     @property
     def ended(self) -> bool:
-        """See `Schedule.ended`."""
         if self._workers[0].running:
             return False
         self._check()
@@ -227,12 +222,10 @@ class NewestFirst(_Loading):
         return not first_is_due and self._frames.newer(self._last, 0) is None
 
     def freeze(self, frame: Frame) -> None:
-        """See `Schedule.freeze`."""
         self._playback.paused.set()
         self._frames.hold(frame)
 
     def thaw(self) -> None:
-        """See `Schedule.thaw`."""
         self._frames.release()
         if not self._waits_for_first:
             self._playback.paused.clear()
@@ -269,7 +262,6 @@ class EveryFrame(_Loading):
             return
 
     def next(self, timeout: float) -> Shown | None:
-        """See `Schedule.next`."""
         self._check()
         if self._frozen:
             self._stop.wait(timeout)
@@ -282,21 +274,17 @@ class EveryFrame(_Loading):
 
     @property
     def explanation(self) -> Explanation | None:
-        """See `Schedule.explanation`."""
         return self._last.explanation if self._last else None
 
     @property
     def ended(self) -> bool:
-        """See `Schedule.ended`."""
         if self._workers[0].running:
             return False
         self._check()
         return self._queue.empty()
 
     def freeze(self, frame: Frame) -> None:  # noqa: ARG002  # it is the one that was explained
-        """See `Schedule.freeze`."""
         self._frozen = True
 
     def thaw(self) -> None:
-        """See `Schedule.thaw`."""
         self._frozen = False

@@ -24,13 +24,11 @@ class EmbeddedRecipe:
     std = (0.5, 0.5, 0.5)
 
     def pretrained(self) -> nn.Module:
-        """See `Recipe`."""
         module = self.build({})
         module.load_state_dict(load_embedded(module.state_dict()))
         return module
 
     def build(self, _state: StateDict, classes: int = IMAGENET_CLASSES) -> nn.Module:
-        """See `Recipe`."""
         try:
             import timm
         except ImportError as error:
@@ -42,5 +40,4 @@ class EmbeddedRecipe:
             return timm.create_model("tf_efficientnet_lite0", num_classes=classes)
 
     def missing_download(self) -> str | None:
-        """See `Recipe`."""
         return None

@@ -82,7 +82,6 @@ class TimmRecipe:
         return timm.get_pretrained_cfg(name) or timm.models.PretrainedCfg()
 
     def pretrained(self) -> nn.Module:
-        """See `Recipe`."""
         config = self._config
         if not config.has_weights:
             raise UsageError(
@@ -104,12 +103,10 @@ class TimmRecipe:
             return self._create(**options)
 
     def build(self, _state: StateDict, classes: int = IMAGENET_CLASSES) -> nn.Module:
-        """See `Recipe`."""
         with SkipInitialisation():
             return self._create(num_classes=classes)
 
     def missing_download(self) -> str | None:
-        """See `Recipe`."""
         return None if not self._config.has_weights or self._cached() else f"from {self._url()}"
 
     def _create(self, **options: object) -> nn.Module:

@@ -47,12 +47,10 @@ class TorchvisionRecipe:
         self.std = triple(preset.std)
 
     def pretrained(self) -> nn.Module:
-        """See `Recipe`."""
         with SkipInitialisation():
             return load_pretrained(self.name, self._weights)
 
     def build(self, state: StateDict, classes: int = IMAGENET_CLASSES) -> nn.Module:
-        """See `Recipe`."""
         options: dict[str, object] = {"num_classes": classes}
         if self.name in _INCEPTIONS:
             auxiliary = any(key.lower().startswith("aux") for key in state)
@@ -63,7 +61,6 @@ class TorchvisionRecipe:
         return module
 
     def missing_download(self) -> str | None:
-        """See `Recipe`."""
         if cached_file(self._weights).exists():
             return None
         return f"{self._weights.meta['_file_size']:.0f} MB"

@@ -75,10 +75,10 @@ class Standings:
         self.ranks = (first, *self._others.follow(others, count))
 
     def stand_still(self, timestamp: float) -> None:
-        """See `Leader.stand_still`."""
+        """Record a frame that shows what the last one showed (see `Leader.stand_still`)."""
         self._leader.stand_still(timestamp)
 
     @property
     def overdue(self) -> bool:
-        """See `Leader.overdue`."""
+        """Whether another class has led for long enough to be shown first."""
         return self._leader.overdue

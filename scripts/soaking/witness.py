@@ -62,7 +62,6 @@ class Witness:
     # ---- of the loop ---------------------------------------------------------------------------
 
     def shown(self, shown: Shown) -> None:
-        """See `LivePipeline.Observer.shown`."""
         self.images += 1
         self.shown_at = time.monotonic()
         if shown.frame.index <= self._last:
@@ -73,7 +72,6 @@ class Witness:
             self._ages[round(age / _BIN)] += 1
 
     def explained(self, frame: Frame, explanation: Explanation) -> None:
-        """See `LivePipeline.Observer.explained`."""
         del explanation
         self.explanations += 1
         self.explained_at = frame.timestamp
