@@ -1,7 +1,6 @@
-"""What leaves the explainer: the small result that crosses threads.
+"""The result of explaining one image: heatmaps, the class each explains, and the top classes.
 
-It has a file of its own, apart from `gradcam.py`, so that those who draw and log explanations do
-not import torch.
+It is small and imports no torch: it alone crosses threads, processes and networks.
 """
 
 from __future__ import annotations
@@ -20,117 +19,114 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One class and the probability that the network gives it."""
+    """A class and its probability."""
 
     class_index: int
     label: str
-    score: float
+    probability: float
     """Softmax probability, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """One more map of the same frame, to be shown beside the heatmap."""
+class Heatmap:
+    """One map of the evidence in an image."""
 
-    title: str
-    """What it shows: `layercam`, `gradcam · tabby or lynx`, `#132`."""
-    heatmap: NDArray[np.float32]
-    """h×w in [0, 1], or in [-1, 1] where it is signed."""
-    signed: bool = False
-    """Whether what is below 0 speaks against the class."""
+    values: NDArray[np.float32]
+    """h×w in [0, 1], or in [-1, 1] if signed. At the target layer's resolution; rows run down,
+    columns right."""
+    target: Prediction
+    """The class it explains. A single feature map is weighted by this class's gradient."""
+    title: str = "gradcam"
+    """What it shows, in words: `layercam`, `gradcam · tabby or lynx`, `#132`."""
     kind: str = "gradcam for"
-    """What it is a map of: method and evidence, or `feature map`."""
-    subject: int = 0
-    """Its class's, or the feature map's, index."""
+    """Method and evidence, or `feature map`. Maps of one kind share a scale."""
+    signed: bool = False
+    """Whether values below 0 mark evidence against the class."""
     strength: float = 1.0
-    """What 1 stands for in it, in the method's own scale: maps of one kind can be compared."""
-    prediction: Prediction | None = None
-    """The class that it explains; None: it is a single feature map."""
+    """The raw value that 1 stands for, on the method's own scale."""
+    feature_map: int | None = None
+    """Index of the feature map that it shows, or None if it combines all of them."""
     weight: float | None = None
-    """A feature map's, as a share of the layer's largest one: below 0, it speaks against; None: it
-    is none."""
+    """The feature map's weight, as a share of the layer's largest, in [-1, 1]; None otherwise."""
+
+    @property
+    def subject(self) -> int:
+        """The index of the feature map, or else of the class. Unique among the maps of a kind."""
+        return self.target.class_index if self.feature_map is None else self.feature_map
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What the network says of a frame without its hottest region, and with nothing but it."""
+    """A faithfulness check: the probabilities with the hottest region hidden, and with it alone."""
 
     class_index: int
-    """The class that was explained."""
+    """The explained class."""
     before: float
-    """Its softmax probability on the whole frame, in [0, 1]."""
+    """Its softmax probability on the whole image, in [0, 1]."""
     without: float
-    """Without the hottest region."""
+    """With the hottest region hidden."""
     alone: float
-    """With only the hottest region."""
+    """With everything else hidden."""
     instead: Prediction
-    """The most probable class without the hottest region."""
+    """The top class with the hottest region hidden."""
     frame_index: int
-    """`Frame.index` of the frame."""
+    """`Frame.index` of the checked frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """Which class was explained for a frame, and where the evidence for it lies."""
+    """What a network recognised in an image, and where the evidence for it lies."""
 
-    heatmap: NDArray[np.float32]
-    """h×w in [0, 1], at the target layer's own resolution; rows run down, columns right. Where it
-    is signed, in [-1, 1]."""
-    class_index: int
-    """The class that the heatmap explains."""
-    label: str
-    """Its name."""
-    score: float
-    """Its softmax probability, in [0, 1]."""
+    maps: tuple[Heatmap, ...]
+    """At least one. The map of the explained class comes first; then the maps of other classes, of
+    other methods, and single feature maps, as the question asked for them."""
     top: tuple[Prediction, ...]
-    """The most probable classes, best first. The explained one need not be among them."""
+    """The most probable classes, best first. The explained class may be missing."""
     frame_index: int
-    """`Frame.index` of the frame that it explains."""
+    """`Frame.index` of the explained frame."""
     timestamp: float
     """`Frame.timestamp` of that frame, in seconds."""
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """How long each stage took, by the stage's name, in seconds."""
-    title: str = "gradcam"
-    """What the heatmap shows: the method, and against what."""
-    signed: bool = False
-    """Whether what is below 0 in the heatmap speaks against the class."""
-    kind: str = "gradcam for"
-    """As in `Answer`."""
-    strength: float = 1.0
-    """As in `Answer`."""
+    """Duration of each stage in seconds, by the stage's name."""
     check: Check | None = None
-    """The latest faithfulness check of this class, if one is wanted."""
+    """The latest faithfulness check of the explained class, if the question asked for checks."""
     region: Region = WHOLE
-    """Which part of the frame the maps cover."""
+    """The part of the image that the maps cover."""
     seen: Region = WHOLE
-    """Which part of it the network saw: where the maps say anything."""
+    """The part of the image that the network received. There is no evidence outside it."""
     randomised: tuple[int, int] | None = None
-    """How many of how many layers of the network have randomised weights; None: it is itself."""
-    others: tuple[Answer, ...] = ()
-    """What was asked for beside the heatmap: other classes, methods or single feature maps."""
+    """How many of how many layers have randomised weights, or None for the network itself."""
 
     @property
-    def subject(self) -> int:
-        """As in `Answer`."""
-        return self.class_index
+    def target(self) -> Prediction:
+        """The explained class."""
+        return self.maps[0].target
 
-    def of_each_class(self) -> tuple[Explanation, ...]:
-        """Return an explanation for each class that was asked for: this one, then the others'."""
-        rest = [
-            replace(
-                self,
-                heatmap=each.heatmap,
-                title=each.title,
-                signed=each.signed,
-                kind=each.kind,
-                strength=each.strength,
-                class_index=each.prediction.class_index,
-                label=each.prediction.label,
-                score=each.prediction.score,
-                check=None,
-                others=(),
-            )
-            for each in self.others
-            if each.prediction and each.prediction.class_index != self.class_index
-        ]
-        return (replace(self, others=()), *rest)
+    @property
+    def class_index(self) -> int:
+        """The explained class's index."""
+        return self.target.class_index
+
+    @property
+    def label(self) -> str:
+        """The explained class's name."""
+        return self.target.label
+
+    @property
+    def probability(self) -> float:
+        """The explained class's softmax probability, in [0, 1]."""
+        return self.target.probability
+
+    @property
+    def heatmap(self) -> NDArray[np.float32]:
+        """The values of the first map: h×w float32 in [0, 1], or in [-1, 1] if signed."""
+        return self.maps[0].values
+
+    def split_by_class(self) -> tuple[Explanation, ...]:
+        """Return one explanation for each explained class, each with a single map."""
+        first, *others = self.maps
+        maps = [first, *(each for each in others if each.target.class_index != self.class_index)]
+        return tuple(
+            replace(self, maps=(each,), check=self.check if each is first else None)
+            for each in maps
+        )

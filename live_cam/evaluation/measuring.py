@@ -21,7 +21,6 @@ from live_cam.cam.metrics import (
 from live_cam.evaluation.curves import Curves
 from live_cam.explain.randomisation import RandomisedNetwork
 from live_cam.explain.respondent import Respondent
-from live_cam.explanation import Prediction
 from live_cam.question import TOP_CLASS, Question
 from live_cam.runtime.closing import Closing
 from live_cam.runtime.timing import StageTimer
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from live_cam.explain.batch import BatchExplainer
-    from live_cam.explanation import Answer, Explanation
+    from live_cam.explanation import Explanation, Heatmap, Prediction
 
 RANDOM: Final = "random"
 """The name of what every method must beat: a map of random numbers, as coarse as theirs."""
@@ -129,8 +128,7 @@ class Measuring(Closing):
         masks = laid_over(maps, *x.shape[2:])
         random = laid_over(_random_map(maps, seed), *x.shape[2:])
         figures = self._figures(x, said.class_index, torch.cat([masks, random]), alike, step)
-        explained = Prediction(said.class_index, said.label, said.score)
-        return Measured(explained, said.top[0], figures)
+        return Measured(said.target, said.top[0], figures)
 
     def _explain(self, image: NDArray[np.uint8], wanted: int) -> tuple[Explanation, Tensor]:
         """Return what the network says, and the maps of all methods, N×h×w."""
@@ -138,7 +136,7 @@ class Measuring(Closing):
         for methods in self._asked_together:
             (said,) = self._explainer.explain([image], Question((wanted,), methods))
             wanted = said.class_index
-            found |= _named(methods, said.heatmap, said.others)
+            found |= _named(methods, said.maps)
         return said, self._stacked(found)
 
     def _likenesses(self, x: Tensor, class_index: int, maps: Tensor) -> list[_Likeness]:
@@ -148,8 +146,7 @@ class Measuring(Closing):
             found: dict[str, NDArray[np.float32]] = {}
             for methods in self._asked_together:
                 question = Question((class_index,), methods)
-                first, *others = copy.ask(x, question, self._explainer.batch_size)
-                found |= _named(methods, first.heatmap, others)
+                found |= _named(methods, copy.ask(x, question, self._explainer.batch_size))
             correlations.append(rank_correlation(maps, self._stacked(found)).tolist())
         return [_Likeness(*pair) for pair in zip(*correlations, strict=True)]
 
@@ -215,7 +212,7 @@ class _Copy(Closing):
             explainer.layers[1:],
         )
 
-    def ask(self, x: Tensor, question: Question, batch: int) -> list[Answer]:
+    def ask(self, x: Tensor, question: Question, batch: int) -> list[Heatmap]:
         return self._respondent.ask(x, question, StageTimer(), batch).answers(0)
 
     def close(self) -> None:
@@ -229,11 +226,9 @@ def _asked_together(methods: Sequence[str], layers: int) -> list[tuple[str, ...]
     return [*([shared] if shared else []), *((each,) for each in methods if each not in shared)]
 
 
-def _named(
-    methods: Sequence[str], first: NDArray[np.float32], others: Sequence[Answer]
-) -> dict[str, NDArray[np.float32]]:
+def _named(methods: Sequence[str], maps: Sequence[Heatmap]) -> dict[str, NDArray[np.float32]]:
     """Return each method's map by its name."""
-    return dict(zip(methods, (first, *(other.heatmap for other in others)), strict=True))
+    return dict(zip(methods, (each.values for each in maps), strict=True))
 
 
 def _random_map(maps: Tensor, seed: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from live_cam.cam.methods import METHODS
 from live_cam.errors import NonFiniteError
-from live_cam.explanation import Answer, Prediction
+from live_cam.explanation import Heatmap, Prediction
 from live_cam.question import AGAINST, FOR, TOP_CLASS, VERSUS
 from live_cam.temporal.ranking import Ranking
 
@@ -53,7 +53,7 @@ def answers(
     labels: Sequence[str],
     ranks: Sequence[int] = (),
     ranking: Ranking | None = None,
-) -> list[Answer]:
+) -> list[Heatmap]:
     """Make a question's maps for one image.
 
     Args:
@@ -79,7 +79,7 @@ def answers(
     maps += [
         _answer(evidence, question, labels, 0, rival, method) for method in question.methods[1:]
     ]
-    return maps + _strongest(evidence, question.feature_maps, ranking or Ranking())
+    return maps + _strongest(evidence, maps[0].target, question.feature_maps, ranking or Ranking())
 
 
 def _answer(
@@ -89,7 +89,7 @@ def _answer(
     place: int,
     rival: int | None,
     method: str | None = None,
-) -> Answer:
+) -> Heatmap:
     method = method or question.methods[0]
     activations, gradients = evidence.activations, evidence.gradients[:, place]
     index = int(evidence.classes[0, place])
@@ -111,7 +111,7 @@ def _answer(
 
 def answer(
     cam: Tensor, title: str, kind: str, explained: Prediction, *, signed: bool = False
-) -> Answer:
+) -> Heatmap:
     """Make a raw map, h×w float32 of any scale, ready to be shown.
 
     Raises:
@@ -119,8 +119,8 @@ def answer(
     """
     _check_size(cam, explained.class_index)
     strength = cam.abs().max().clamp_min(_EPSILON)
-    heatmap = (cam / strength).numpy()
-    return Answer(title, heatmap, signed, kind, explained.class_index, float(strength), explained)
+    values = (cam / strength).numpy()
+    return Heatmap(values, explained, title, kind, signed=signed, strength=float(strength))
 
 
 def _check_size(maps: Tensor, class_index: int) -> None:
@@ -146,7 +146,9 @@ def _rival(evidence: Evidence, question: Question, place: int, places: list[int]
     return next((1 + rank for rank, each in enumerate(best) if each != mine), None)
 
 
-def _strongest(evidence: Evidence, count: int, ranking: Ranking) -> list[Answer]:
+def _strongest(
+    evidence: Evidence, target: Prediction, count: int, ranking: Ranking
+) -> list[Heatmap]:
     """Return the feature maps that push hardest for the first class, as Grad-CAM weighs them.
 
     A map's contribution is its weight times its sum over the positions (Selvaraju et al. 2017,
@@ -167,13 +169,14 @@ def _strongest(evidence: Evidence, count: int, ranking: Ranking) -> list[Answer]
     # Weights are tiny numbers that differ between networks: shown as shares of the largest.
     shares = weights[best] / weights.abs().max().clamp_min(_EPSILON)
     return [
-        Answer(
-            f"#{index}",
+        Heatmap(
             (each / scale).numpy(),
+            target,
+            f"#{index}",
+            "feature map",
             signed=signed,
-            kind="feature map",
-            subject=index,
             strength=float(scale),
+            feature_map=index,
             weight=share,
         )
         for index, share, signed, each in zip(

@@ -74,7 +74,7 @@ class FaithfulnessCheck:
         without, alone = scores[:, checked.class_index].tolist()
         self.latest = Check(
             class_index=checked.class_index,
-            before=checked.score,
+            before=checked.probability,
             without=without,
             alone=alone,
             instead=Prediction(best, labels[best], float(scores[0, best])),

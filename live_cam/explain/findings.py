@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from live_cam.cam.gradcam import CAM, CAMResult, Evidence
-    from live_cam.explanation import Answer
+    from live_cam.explanation import Heatmap
     from live_cam.geometry import Region
     from live_cam.question import Question
     from live_cam.runtime.timing import StageTimer
@@ -44,7 +44,7 @@ class Findings(NamedTuple):
     """N×C float32."""
     classes: list[int]
     """N: the class that is explained in each."""
-    answers: Callable[[int], list[Answer]]
+    answers: Callable[[int], list[Heatmap]]
     """Makes the maps of one of them, by its place in the batch: the explained class's first."""
     labels: Sequence[str]
     """The classes' names."""
@@ -72,26 +72,17 @@ class Findings(NamedTuple):
             timestamp: `Frame.timestamp` of it, in seconds.
         """
         with timer.stage("maps"):
-            first, *others = self.answers(image)
+            maps = tuple(self.answers(image))
         scores = self.scores(image)
-        explained = prediction(scores, self.classes[image], self.labels)
         best = scores.topk(min(TOP_K, len(self.labels))).indices.tolist()
         return Explanation(
-            heatmap=first.heatmap,
-            title=first.title,
-            signed=first.signed,
-            kind=first.kind,
-            strength=first.strength,
-            others=tuple(others),
-            region=region,
-            seen=region,
-            class_index=explained.class_index,
-            label=explained.label,
-            score=explained.score,
+            maps,
             top=tuple(prediction(scores, index, self.labels) for index in best),
             frame_index=index,
             timestamp=timestamp,
             seconds=timer.seconds,
+            region=region,
+            seen=region,
         )
 
 
@@ -126,7 +117,7 @@ def ask(
         return _plain(result, question.methods[0], labels)
     evidence = asked.evidence(x, torch.tensor(classes), timer)
 
-    def maps(image: int) -> list[Answer]:
+    def maps(image: int) -> list[Heatmap]:
         return answers(evidence.of(image), question, labels, ranks, ranking)
 
     return Findings(evidence.logits, evidence.classes[:, 0].tolist(), maps, labels)
@@ -158,7 +149,7 @@ def ask_each(
 def _plain(result: CAMResult, method: str, labels: Sequence[str]) -> Findings:
     classes = result.class_index.tolist()
 
-    def maps(image: int) -> list[Answer]:
+    def maps(image: int) -> list[Heatmap]:
         scores = result.logits[image].softmax(dim=0)
         explained = prediction(scores, classes[image], labels)
         return [answer(result.cam[image], method, f"{method} for", explained)]

@@ -75,7 +75,7 @@ class Panel:
         for said in explanations:
             upper, lower = (each._replace(x=each.x + pane[0] + gap) for each in (upper, lower))
             heatmap, overlay = (self._painted(small, said, each) for each in (1.0, self._alpha))
-            _place(drawn, heatmap, upper, said.title, style)
+            _place(drawn, heatmap, upper, said.maps[0].title, style)
             _place(drawn, overlay, lower, headline(said), style)
         self._painter.forget_unused()
         return drawn
@@ -85,9 +85,8 @@ class Panel:
     ) -> NDArray[np.uint8]:
         return self._painter.paint(
             image,
-            said.heatmap,
+            said.maps[0],
             alpha,
-            signed=said.signed,
             region=said.region,
             seen=said.seen,
             theme=self._style.theme,

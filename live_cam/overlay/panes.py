@@ -15,6 +15,7 @@ from live_cam.runtime.opencv import cv2
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from live_cam.explanation import Heatmap
     from live_cam.overlay.theme import Style, Theme
 
 _SIDE = 5
@@ -40,11 +41,10 @@ class Painter:
     def paint(
         self,
         image: NDArray[np.uint8],
-        heatmap: NDArray[np.float32] | None,
+        heatmap: Heatmap | None,
         alpha: float,
         *,
         size: tuple[int, int] | None = None,
-        signed: bool = False,
         mirror: bool = False,
         region: Region = WHOLE,
         seen: Region = WHOLE,
@@ -54,11 +54,10 @@ class Painter:
 
         Args:
             image: H×W×3 uint8, BGR.
-            heatmap: h×w float32, as `heatmap.colour_map` takes it; None: the frame alone.
+            heatmap: The map, or None for the frame alone.
             alpha: Weight of the heatmap's colours, in [0, 1].
             size: Width and height of the image in pixels, not above the frame's; None: the
                 frame's.
-            signed: Whether the heatmap is.
             mirror: Whether left and right are swapped.
             region: Which part of the frame the heatmap covers.
             seen: Which part of it the network saw. Nothing is blended outside, and a line is
@@ -70,7 +69,8 @@ class Painter:
         x, y, width, height = seen.pixels(image.shape[1], image.shape[0])
         part = slice(y, y + height), slice(x, x + width)
         if heatmap is not None:
-            kept = self._coloured(heatmap, image, alpha if signed else None, region)
+            through = alpha if heatmap.signed else None
+            kept = self._coloured(heatmap.values, image, through, region)
             if kept.through is None:
                 drawn[part] = blend(image[part], kept.colours[part], alpha)
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from live_cam.explanation import Explanation
+    from live_cam.explanation import Explanation, Heatmap
     from live_cam.overlay.panes import Painter
     from live_cam.overlay.status import Status
     from live_cam.overlay.theme import Colour, Theme
@@ -47,11 +47,9 @@ class Scene:
 
     def pane(
         self,
-        heatmap: NDArray[np.float32] | None,
+        heatmap: Heatmap | None,
         alpha: float,
         size: tuple[int, int] | None = None,
-        *,
-        signed: bool = False,
     ) -> NDArray[np.uint8]:
         """Paint the frame with a heatmap on it."""
         said = self.explanation
@@ -60,7 +58,6 @@ class Scene:
             heatmap,
             alpha,
             size=size,
-            signed=signed,
             mirror=self.status.mirror,
             region=said.region if said else WHOLE,
             seen=said.seen if said else WHOLE,
@@ -86,6 +83,14 @@ class Scene:
         return Style.of(self.image.shape[1], self.image.shape[0], self.status.theme)
 
 
+class _Pane(NamedTuple):
+    """A title, the map to draw and the weight of its colours; without a map, the frame alone."""
+
+    title: str
+    heatmap: Heatmap | None = None
+    alpha: float = 0.0
+
+
 def overlay(scene: Scene) -> NDArray[np.uint8]:
     """The heatmap's colours over the frame."""
     return _single(scene, scene.status.alpha)
@@ -104,12 +109,11 @@ def camera(scene: Scene) -> NDArray[np.uint8]:
 def split(scene: Scene) -> NDArray[np.uint8]:
     """The frame, the heatmap and the overlay side by side, and what the network says."""
     said, alpha = scene.explanation, scene.status.alpha
-    shown = said.heatmap if said else None
-    signed = said is not None and said.signed
+    shown = said.maps[0] if said else None
     panes = [
-        ("camera", None, 0.0, False),
-        (said.title if said else "heatmap", shown, 1.0, signed),
-        ("overlay", shown, alpha, signed),
+        _Pane("camera"),
+        _Pane(shown.title if shown else "heatmap", shown, 1.0),
+        _Pane("overlay", shown, alpha),
     ]
     drawn, style = scene.canvas(), scene.style()
     *places, free = tiles(scene.area(), len(panes) + 1, scene.aspect(), style.gap)
@@ -123,33 +127,38 @@ def split(scene: Scene) -> NDArray[np.uint8]:
 def grid(scene: Scene) -> NDArray[np.uint8]:
     """The frame, and what each method makes of it."""
     said = scene.explanation
+    maps = said.maps if said else ()
     return _mosaic(
-        scene, [(headline(said) if said else "camera", None, 0.0, False), *_every_map(scene)]
+        scene,
+        [
+            _Pane(headline(said) if said else "camera"),
+            *(_Pane(map_title(each), each, scene.status.alpha) for each in maps),
+        ],
     )
 
 
 def classes(scene: Scene) -> NDArray[np.uint8]:
     """Several classes side by side."""
     said, alpha = scene.explanation, scene.status.alpha
-    each = said.of_each_class() if said else ()
-    panes: list[_Pane] = [(headline(one), one.heatmap, alpha, one.signed) for one in each]
-    return _mosaic(scene, panes or [("camera", None, 0.0, False)])
+    each = said.split_by_class() if said else ()
+    panes = [_Pane(headline(one), one.maps[0], alpha) for one in each]
+    return _mosaic(scene, panes or [_Pane("camera")])
 
 
 def maps(scene: Scene) -> NDArray[np.uint8]:
     """The strongest feature maps beside one large image: of one of them, or of their sum."""
     said = scene.explanation
     if said is None:
-        return _mosaic(scene, [("camera", None, 0.0, False)])
+        return _mosaic(scene, [_Pane("camera")])
     style, alpha, focus = scene.style(), scene.status.alpha, scene.status.focus
-    found = [each for each in said.others if each.kind == "feature map"]
+    found = [each for each in said.maps if each.feature_map is not None]
     if not found:  # yet: the explanation was asked for something else
-        return _mosaic(scene, [(headline(said), said.heatmap, alpha, said.signed)])
+        return _mosaic(scene, [_Pane(headline(said), said.maps[0], alpha)])
     large, places = featured(scene.area(), scene.aspect(), style.gap)
-    small: list[_Pane] = [(map_title(each), each.heatmap, alpha, each.signed) for each in found]
-    shown: _Pane = headline(said), said.heatmap, alpha, said.signed
+    small = [_Pane(map_title(each), each, alpha) for each in found]
+    shown = _Pane(headline(said), said.maps[0], alpha)
     if focus is not None and focus < len(small):
-        shown = f"feature map {small[focus][0]}", *small[focus][1:]
+        shown = small[focus]._replace(title=f"feature map {small[focus].title}")
     drawn = scene.canvas()
     _fill(scene, drawn, [shown, *small], [large, *places])
     scene.places.extend(places[: len(small)])
@@ -168,8 +177,6 @@ VIEWS: Final[dict[str, Callable[[Scene], NDArray[np.uint8]]]] = {
     "maps": maps,
 }
 """Every view by its name in `settings.VIEWS`."""
-
-_Pane = tuple[str, "NDArray[np.float32] | None", float, bool]
 
 
 def evidence_box(
@@ -214,8 +221,7 @@ def _single(scene: Scene, alpha: float) -> NDArray[np.uint8]:
     said = scene.explanation
     if said is None:
         return scene.pane(None, alpha)
-    shown = said.heatmap if alpha > 0 else None
-    drawn = scene.pane(shown, alpha, signed=said.signed)
+    drawn = scene.pane(said.maps[0] if alpha > 0 else None, alpha)
     if scene.status.box:
         _draw_evidence_box(drawn, said, scene.style().theme, mirror=scene.status.mirror)
     if scene.status.target:
@@ -266,17 +272,6 @@ def _thickness(drawn: NDArray[np.uint8]) -> int:
     return max(2, round(shorter / 240))
 
 
-def _every_map(scene: Scene) -> list[_Pane]:
-    said = scene.explanation
-    if said is None:
-        return []
-    alpha = scene.status.alpha
-    return [
-        (said.title, said.heatmap, alpha, said.signed),
-        *((map_title(each), each.heatmap, alpha, each.signed) for each in said.others),
-    ]
-
-
 def _mosaic(scene: Scene, panes: list[_Pane]) -> NDArray[np.uint8]:
     drawn = scene.canvas()
     places = tiles(scene.area(), len(panes), scene.aspect(), scene.style().gap)
@@ -288,7 +283,6 @@ def _fill(
     scene: Scene, drawn: NDArray[np.uint8], panes: list[_Pane], places: list[Rectangle]
 ) -> None:
     """Paint panes into their places; there may be fewer panes than places."""
-    for (title, shown, alpha, signed), where in zip(panes, places, strict=False):
-        pane = scene.pane(shown, alpha, (where.width, where.height), signed=signed)
-        place(drawn, pane, where)
-        caption(drawn, title, where, scene.style())
+    for pane, where in zip(panes, places, strict=False):
+        place(drawn, scene.pane(pane.heatmap, pane.alpha, (where.width, where.height)), where)
+        caption(drawn, pane.title, where, scene.style())

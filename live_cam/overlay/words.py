@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from live_cam.explanation import Answer, Check, Explanation
+    from live_cam.explanation import Check, Explanation, Heatmap
     from live_cam.overlay.status import Status
 
 
@@ -20,21 +20,21 @@ def headline(explanation: Explanation) -> str:
     """
     check = explanation.check
     if check is None:
-        return f"{explanation.label} {percent(explanation.score)}"
+        return f"{explanation.label} {percent(explanation.probability)}"
     fall = f"{percent(check.before)} → {percent(check.without)}"
     return f"{explanation.label} {fall} without the hot spot"
 
 
-def map_title(answer: Answer) -> str:
+def map_title(heatmap: Heatmap) -> str:
     """Write what a map beside the heatmap shows.
 
     Args:
-        answer: The map.
+        heatmap: The map.
 
     Returns:
         For example `layercam`, or `#132 +0.42`, a feature map's number and weight.
     """
-    return answer.title if answer.weight is None else f"{answer.title} {answer.weight:+.2f}"
+    return heatmap.title if heatmap.weight is None else f"{heatmap.title} {heatmap.weight:+.2f}"
 
 
 def answer(
@@ -51,7 +51,7 @@ def answer(
         The probability in words; the same as shares of a bar, in [0, 1]; and the lines below, each
         with whether it is read with the label.
     """
-    scores: tuple[float, ...] = (explanation.score,)
+    scores: tuple[float, ...] = (explanation.probability,)
     lines = []
     if check:
         scores = check.before, check.without
@@ -65,7 +65,7 @@ def _without(check: Check) -> str:
     """Write what else is to be known of a check."""
     parts = [f"{percent(check.alone)} with only it"]
     if check.instead.class_index != check.class_index:
-        parts.insert(0, f"{check.instead.label} {percent(check.instead.score)} instead")
+        parts.insert(0, f"{check.instead.label} {percent(check.instead.probability)} instead")
     return " · ".join(parts)
 
 
@@ -75,10 +75,11 @@ def _notes(explanation: Explanation, status: Status) -> list[str]:
     best = explanation.top[0] if explanation.top and status.locked else None
     # One that is not locked becomes the top class in a moment; a line for so long would flicker.
     if best and best.class_index != explanation.class_index:
-        chosen.append(f"top: {best.label} {percent(best.score)}")
+        chosen.append(f"top: {best.label} {percent(best.probability)}")
     lines = [" · ".join(chosen)] if chosen else []
-    if explanation.title != "gradcam":
-        lines.append(explanation.title)
+    title = explanation.maps[0].title
+    if title != "gradcam":
+        lines.append(title)
     if status.pointing and status.pointing.rounds:
         hits, rounds = status.pointing
         lines.append(f"peak in your box {hits} of {rounds} times: {percent(hits / rounds)}")
@@ -92,20 +93,21 @@ def entries(explanation: Explanation) -> tuple[tuple[str, str, float], ...]:
         explanation: What the network says.
     """
     return tuple(
-        (each.label, percent(each.score), round(each.score, 2)) for each in explanation.top
+        (each.label, percent(each.probability), round(each.probability, 2))
+        for each in explanation.top
     )
 
 
-def percent(score: float) -> str:
+def percent(probability: float) -> str:
     """Write a probability.
 
     Args:
-        score: In [0, 1].
+        probability: In [0, 1].
 
     Returns:
         It in whole percent; what is more than nothing is never written as 0.
     """
-    return "<1 %" if 0 < score < 0.005 else f"{100 * score:.0f} %"
+    return "<1 %" if 0 < probability < 0.005 else f"{100 * probability:.0f} %"
 
 
 def clock(seconds: float) -> str:

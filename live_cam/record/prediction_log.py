@@ -97,7 +97,7 @@ def prediction_record(prediction: Explanation | Prediction) -> dict[str, Any]:
     return {
         "class_index": int(prediction.class_index),
         "label": str(prediction.label),
-        "score": json_number(prediction.score),
+        "score": json_number(prediction.probability),
     }
 
 

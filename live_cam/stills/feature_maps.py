@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from live_cam.explain.batch import BatchExplainer
-    from live_cam.explanation import Answer, Explanation
     from live_cam.overlay import Overlay
     from live_cam.overlay.status import Status
 
@@ -51,7 +50,8 @@ class FeatureMaps:
         self._image = image
         by_weight = order == "weight"
         self._maps = sorted(
-            self._said.others, key=lambda each: -(each.weight or 0.0) if by_weight else each.subject
+            self._said.maps[1:],
+            key=lambda each: -(each.weight or 0.0) if by_weight else each.subject,
         )
 
     def __len__(self) -> int:
@@ -73,16 +73,8 @@ class FeatureMaps:
         factor = min(1.0, _LONGEST_SIDE[form] / max(height, width))
         small = shrunk(self._image, max(1, round(factor * width)), max(1, round(factor * height)))
         frame = Frame(small, 0, 0.0)
-        for answer in self._maps:
-            yield overlay.draw(frame, self._shown(answer), status)
-        whole = replace(self._said, title="the sum of all feature maps: Grad-CAM", others=())
-        yield overlay.draw(frame, whole, status)
-
-    def _shown(self, answer: Answer) -> Explanation:
-        return replace(
-            self._said,
-            heatmap=answer.heatmap,
-            signed=answer.signed,
-            title=f"feature map {map_title(answer)}",
-            others=(),
-        )
+        for each in self._maps:
+            titled = replace(each, title=f"feature map {map_title(each)}")
+            yield overlay.draw(frame, replace(self._said, maps=(titled,)), status)
+        whole = replace(self._said.maps[0], title="the sum of all feature maps: Grad-CAM")
+        yield overlay.draw(frame, replace(self._said, maps=(whole,)), status)

@@ -175,7 +175,7 @@ class StillsPipeline:
     ) -> None:
         if isinstance(found, NonFiniteError):
             raise found
-        each = found.of_each_class()
+        each = found.split_by_class()
         writer.write(still, image, each, self._parts)
         self.explained += 1
         overlays = [still.output(OVERLAY, part) for part in self._parts]

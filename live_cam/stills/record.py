@@ -67,7 +67,7 @@ def _explained(said: Explanation, width: int, height: int) -> dict[str, Any]:
     box = evidence_box(said.heatmap, width, height, said.region)
     return {
         **prediction_record(said),
-        "strength": json_number(said.strength),
+        "strength": json_number(said.maps[0].strength),
         "peak": list(peak(said.heatmap, width, height, region=said.region)),
         "box": None if box is None else list(box),
     }

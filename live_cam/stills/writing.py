@@ -160,8 +160,8 @@ def _write_heatmap(still: Still, part: str, said: Explanation, size: tuple[int, 
 
     In grey black is 0 and white 1; of a signed one black is -1 and the middle 0.
     """
-    laid = to_frame(said.heatmap, *size, signed=said.signed, region=said.region)
-    share = (laid + 1) / 2 if said.signed else laid
+    laid = to_frame(said.heatmap, *size, signed=said.maps[0].signed, region=said.region)
+    share = (laid + 1) / 2 if said.maps[0].signed else laid
     grey = np.rint(share * _DEEPEST_GREY).astype(np.uint16)
     _write_image(still.output(still_names.HEATMAP, part), grey)
     with whole_file(still.output(still_names.ARRAY, part)) as draft:

@@ -31,7 +31,7 @@ class EvidenceScale:
         """Return what full colour stands for, in the method's own scale; above 0.
 
         Args:
-            kind: What it is a map of, as in `Answer`.
+            kind: What it is a map of, as in `Heatmap`.
         """
         return max(self._full.get(kind, 0.0), _EPSILON)
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from live_cam.explanation import Prediction
 from live_cam.geometry import WHOLE
 from live_cam.resizing import enlarged
 from live_cam.temporal.evidence_scale import EvidenceScale
@@ -21,7 +20,7 @@ from live_cam.temporal.tracking import moved
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from live_cam.explanation import Answer, Explanation
+    from live_cam.explanation import Explanation, Heatmap, Prediction
     from live_cam.frame import Frame
     from live_cam.temporal.tracking import Tracker
 
@@ -143,9 +142,8 @@ class Calm:
     def _follow(self, explanation: Explanation, change: _Change, size: tuple[int, int]) -> None:
         """Bring maps, probabilities and weights nearer to what the explanation says."""
         maps, self._maps, self._goals = self._maps, {}, {}
-        shown: tuple[Explanation | Answer, ...] = (explanation, *explanation.others)
-        for each in shown:
-            values = each.strength * enlarged(each.heatmap, *size, explanation.region)
+        for each in explanation.maps:
+            values = each.strength * enlarged(each.values, *size, explanation.region)
             goal = values if each.signed else values.clip(0.0)
             key = _key(each)
             self._goals[key] = goal
@@ -166,7 +164,7 @@ class Calm:
 
     def _follow_weights(self, explanation: Explanation, least: float) -> None:
         before, self._weights = self._weights, {}
-        for each in explanation.others:
+        for each in explanation.maps:
             if each.weight is not None:
                 old = before.get(each.subject, each.weight)
                 largest = max(abs(old), abs(each.weight), _FAINT)
@@ -174,9 +172,7 @@ class Calm:
                 self._weights[each.subject] = old + weight * (each.weight - old)
 
     def _follow_scores(self, explanation: Explanation, least: float) -> None:
-        explained = Prediction(explanation.class_index, explanation.label, explanation.score)
-        beside = (each.prediction for each in explanation.others if each.prediction is not None)
-        known = (*beside, explained, *explanation.top)
+        known = (*(each.target for each in reversed(explanation.maps)), *explanation.top)
         self._goal_scores = {each.class_index: each for each in known}
         if not self._scores:
             self._scores = dict(self._goal_scores)
@@ -188,14 +184,15 @@ class Calm:
         old, new = self._scores, self._goal_scores
         mixed = {
             index: replace(
-                each, score=_score(old, index) + weight * (_score(new, index) - _score(old, index))
+                each,
+                probability=_score(old, index) + weight * (_score(new, index) - _score(old, index)),
             )
             for index, each in (old | new).items()
         }
         return {
             index: each
             for index, each in mixed.items()
-            if each.score >= _FAINTEST_SCORE or index in new
+            if each.probability >= _FAINTEST_SCORE or index in new
         }
 
     def _score_distance(self) -> float:
@@ -219,25 +216,23 @@ class Calm:
 
     def _drawn(self, explanation: Explanation) -> Explanation:
         """Return the explanation with what is smoothed in the place of what was found."""
-        best = sorted(self._scores.values(), key=lambda each: -each.score)
+        best = sorted(self._scores.values(), key=lambda each: -each.probability)
         return replace(
             explanation,
-            heatmap=self._coloured(explanation),
-            score=_score(self._scores, explanation.class_index),
+            maps=tuple(
+                replace(
+                    each,
+                    values=self._coloured(each),
+                    target=self._scores[each.target.class_index],
+                    weight=None if each.weight is None else self._weights[each.subject],
+                )
+                for each in explanation.maps
+            ),
             top=tuple(best[: len(explanation.top)]),
             region=WHOLE,
-            others=tuple(
-                replace(
-                    other,
-                    heatmap=self._coloured(other),
-                    prediction=self._scores.get(other.subject) if other.prediction else None,
-                    weight=None if other.weight is None else self._weights[other.subject],
-                )
-                for other in explanation.others
-            ),
         )
 
-    def _coloured(self, shown: Explanation | Answer) -> _Map:
+    def _coloured(self, shown: Heatmap) -> _Map:
         values = self._maps[_key(shown)] / self._scale.full(shown.kind)
         return np.asarray(values.clip(-1.0, 1.0), np.float32)
 
@@ -253,7 +248,7 @@ class _Change(NamedTuple):
     """h×w×2: where each pixel was before; None: nothing moved."""
 
 
-def _key(shown: Explanation | Answer) -> tuple[str, int]:
+def _key(shown: Heatmap) -> tuple[str, int]:
     return shown.kind, shown.subject
 
 
@@ -269,4 +264,4 @@ def _weight(least: float, difference: float) -> float:
 
 
 def _score(predictions: dict[int, Prediction], index: int) -> float:
-    return predictions[index].score if index in predictions else 0.0
+    return predictions[index].probability if index in predictions else 0.0

@@ -87,12 +87,11 @@ class Tracker:
             self._field = _composed(self._field, new)
             self._until = new[-1].frame_index
             region = explanation.region
-            heatmap = _carried_map(explanation.heatmap, self._field, region)
-            others = tuple(
-                replace(other, heatmap=_carried_map(other.heatmap, self._field, region))
-                for other in explanation.others
+            maps = tuple(
+                replace(each, values=_carried_map(each.values, self._field, region))
+                for each in explanation.maps
             )
-            self._carried = replace(explanation, heatmap=heatmap, others=others, region=WHOLE)
+            self._carried = replace(explanation, maps=maps, region=WHOLE)
         return self._carried
 
     def motion(self, since: int, until: int) -> NDArray[np.float32] | None:

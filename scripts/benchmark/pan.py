@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from live_cam.capture.demo import demo_photos
-from live_cam.explanation import Explanation
+from live_cam.explanation import Explanation, Heatmap, Prediction
 from live_cam.frame import Frame
 from live_cam.overlay import peak
 from live_cam.runtime.opencv import cv2
@@ -102,7 +102,8 @@ class Pan:
         across = (cells - x * _CELLS / SIZE[0]) ** 2
         down = (cells - y * _CELLS / SIZE[1]) ** 2
         heat = np.exp(-(down[:, None] + across[None]) / 2).astype(np.float32)
-        return Explanation(heat / heat.max(), 0, "object", 1.0, (), index, index / RATE)
+        heatmap = Heatmap(heat / heat.max(), Prediction(0, "object", 1.0))
+        return Explanation((heatmap,), (), index, index / RATE)
 
 
 def _placed(

@@ -58,7 +58,7 @@ def test_a_good_map_takes_the_colour_away_at_once_and_brings_it_back_at_once(
         found = [measuring.measure(image, None, seed, nothing) for seed, image in enumerate(dots())]
     for number, each in enumerate(found):
         assert each.explained.class_index == number % 3
-        assert each.explained.score > 0.9
+        assert each.explained.probability > 0.9
         assert each.explained == each.top
     for method in METHODS:
         # 1/7 for want of a colour, and half of the first step.

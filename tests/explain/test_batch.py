@@ -66,7 +66,7 @@ def test_each_image_of_a_batch_is_explained_by_itself(colours: BatchExplainer) -
     said = colours.explain([patch(name) for name in COLOURS], Question())
     for name, each in zip(COLOURS, said, strict=True):
         assert each.label == COLOUR_LABELS[name]
-        assert each.score > 0.9
+        assert each.probability > 0.9
         rows, columns = np.nonzero(to_frame(each.heatmap, 320, 240) > 0.5)
         # Pooling moves what it finds by up to a cell, 23 pixels.
         assert abs(columns.mean() - PLACES[name][0]) < 23
@@ -86,13 +86,13 @@ def test_a_batch_says_what_single_images_say(
         (objects.explain([image], question)[0] for image in images),
         strict=True,
     ):
-        assert (one.label, one.title) == (alone.label, alone.title)
-        assert one.score == pytest.approx(alone.score, abs=1e-4)
-        assert one.strength == pytest.approx(alone.strength, rel=1e-3)
+        assert one.label == alone.label
+        assert one.probability == pytest.approx(alone.probability, abs=1e-4)
+        assert one.maps[0].strength == pytest.approx(alone.maps[0].strength, rel=1e-3)
         np.testing.assert_allclose(one.heatmap, alone.heatmap, atol=1e-3)
-        assert [each.title for each in one.others] == [each.title for each in alone.others]
-        for other, other_alone in zip(one.others, alone.others, strict=True):
-            np.testing.assert_allclose(other.heatmap, other_alone.heatmap, atol=1e-3)
+        assert [each.title for each in one.maps] == [each.title for each in alone.maps]
+        for other, other_alone in zip(one.maps, alone.maps, strict=True):
+            np.testing.assert_allclose(other.values, other_alone.values, atol=1e-3)
 
 
 def test_it_says_what_the_live_loop_says(
@@ -201,7 +201,7 @@ def test_scores_are_those_of_the_explanations_however_many_fit(
     objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = list(photos.values())
-    expected = [each.score for each in objects.explain(images, Question())]
+    expected = [each.probability for each in objects.explain(images, Question())]
     score: Callable[..., Tensor] = HookEngine.scores
     asked: list[int] = []
 
@@ -238,12 +238,12 @@ def test_there_is_an_explanation_of_each_class(colours: BatchExplainer) -> None:
     image = np.hstack([patch("red"), patch("green")])
     question = Question((COLOUR_CLASSES["green"], COLOUR_CLASSES["red"]), ("hirescam",))
     (said,) = colours.explain([image], question)
-    each: tuple[Explanation, ...] = said.of_each_class()
+    each: tuple[Explanation, ...] = said.split_by_class()
     assert [one.label for one in each] == [COLOUR_LABELS["green"], COLOUR_LABELS["red"]]
-    assert [one.title for one in each] == ["hirescam", "hirescam"]
-    assert sum(one.score for one in each) == pytest.approx(1, abs=0.01)
+    assert [one.maps[0].title for one in each] == ["hirescam", "hirescam"]
+    assert sum(one.probability for one in each) == pytest.approx(1, abs=0.01)
     assert [peak(one.heatmap, 640, 240)[0] > 320 for one in each] == [True, False]
-    assert all(one.others == () for one in each)
+    assert all(len(one.maps) == 1 for one in each)
 
 
 LAYER, HIGHER = "blocks.0", "blocks.1"
@@ -273,14 +273,14 @@ def test_methods_and_layers_that_no_engine_knows(
     with open_cam(module, (LAYER, *more_layers), method) as cam:
         expected = {index: cam(x, index).cam.numpy() for index in (967, 285)}
     assert [each.label for each in said] == ["espresso"] * 2
-    assert said[0].score == pytest.approx(plain.score, abs=1e-4)
+    assert said[0].probability == pytest.approx(plain.probability, abs=1e-4)
     for place, one in enumerate(said):
-        for each in one.of_each_class():
+        for each in one.split_by_class():
             raw = expected[each.class_index][place]
             np.testing.assert_allclose(each.heatmap, raw / raw.max(), atol=1e-3)
-            assert each.strength == pytest.approx(raw.max(), rel=1e-2)
-            assert each.title == method
-    assert [answer.title[0] for answer in plain.others] == ["#"] * 3, "of its gradient"
+            assert each.maps[0].strength == pytest.approx(raw.max(), rel=1e-2)
+            assert each.maps[0].title == method
+    assert [each.title[0] for each in plain.maps[1:]] == ["#"] * 3, "of its gradient"
     if method == "scorecam":
         assert shares == sorted(shares[: len(shares) // 2]) * 2, "from 0 to 1 for each image"
         assert shares[-1] == 1

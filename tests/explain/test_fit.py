@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from live_cam.cam.gradcam import GradCAM
-from live_cam.explanation import Explanation
+from live_cam.explanation import Explanation, Prediction
 from live_cam.frame import Frame
 from live_cam.geometry import WHOLE, Rectangle, Region, fitted
 from live_cam.network.preprocess import Preprocessor
@@ -21,6 +19,7 @@ from live_cam.resizing import enlarged, enlargement
 from live_cam.settings import FITS
 from live_cam.temporal.smoothing import Calm
 from live_cam.temporal.tracking import Tracker
+from tests.support.explanations import explanation, with_map
 
 SIDE = 112
 SIZES = [(640, 480), (1280, 720), (480, 640), (333, 251), (224, 224), (1001, 300)]
@@ -55,8 +54,9 @@ def explain(fit: str, frame: Frame) -> Explanation:
     heatmap = (result.cam[0] / result.cam.max().clamp_min(1e-30)).numpy()
     height, width = frame.image.shape[:2]
     region = preprocess.region(width, height)
-    return Explanation(
-        heatmap, 0, "dot", 1.0, (), frame.index, frame.timestamp, region=region, seen=region
+    dot = Prediction(0, "dot", 1.0)
+    return explanation(
+        heatmap, dot, frame.index, frame.timestamp, top=(), region=region, seen=region
     )
 
 
@@ -201,7 +201,7 @@ def test_smoothed_the_heat_of_a_dot_is_on_the_dot(
 def test_the_box_ends_where_the_network_saw_nothing(fit: str, width: int, height: int) -> None:
     """Also once the map has been laid over the whole frame, smoothed or carried along."""
     frame = Frame(np.zeros((height, width, 3), np.uint8), 0, 0.0)
-    everywhere = replace(explain(fit, frame), heatmap=np.ones((14, 14), np.float32))
+    everywhere = with_map(explain(fit, frame), values=np.ones((14, 14), np.float32))
     for said in (everywhere, Calm(1.0).steady(frame, everywhere)):
         assert said is not None
         box = evidence_box(said.heatmap, width, height, said.region, said.seen)

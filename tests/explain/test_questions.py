@@ -86,44 +86,42 @@ def test_eigencam_knows_no_class(colours: Explainer) -> None:
 def test_several_classes_and_methods_from_one_question(colours: Explainer) -> None:
     said = ask(colours, two_colours(), Question((GREEN, RED, BLUE), feature_maps=3))
     assert (said.label, half(said.heatmap)) == (COLOUR_LABELS["green"], "right")
-    red, blue, *maps = said.others
-    assert [each.label for each in said.of_each_class()] == [
+    _, red, blue, *maps = said.maps
+    assert [each.label for each in said.split_by_class()] == [
         COLOUR_LABELS[name] for name in ("green", "red", "blue")
     ]
-    assert red.prediction == said.top[0]
-    assert blue.prediction is not None
-    assert blue.prediction.score == pytest.approx(0, abs=1e-3)
-    assert half(red.heatmap) == "left"
-    assert blue.heatmap.max() == 0, "nothing speaks for what is not there"
+    assert red.target == said.top[0]
+    assert blue.target.probability == pytest.approx(0, abs=1e-3)
+    assert half(red.values) == "left"
+    assert blue.values.max() == 0, "nothing speaks for what is not there"
     assert maps[0].title == f"#{list(COLOUR_CLASSES.values()).index(GREEN)}"
     assert maps[0].weight == 1.0
-    assert half(maps[0].heatmap) == "right"
+    assert half(maps[0].values) == "right"
 
     grid = ask(colours, two_colours(), Question((RED,), METHODS))
-    assert [grid.title, *(each.title for each in grid.others)] == list(METHODS)
-    heatmaps = [grid.heatmap, *(each.heatmap for each in grid.others)]
-    for method, heatmap in zip(METHODS, heatmaps, strict=True):
+    assert [each.title for each in grid.maps] == list(METHODS)
+    for method, each in zip(METHODS, grid.maps, strict=True):
         alone = ask(colours, two_colours(), Question((RED,), (method,)))
-        np.testing.assert_allclose(heatmap, alone.heatmap, atol=1e-5)
+        np.testing.assert_allclose(each.values, alone.heatmap, atol=1e-5)
 
 
 def test_a_class_that_is_asked_for_by_name_and_rank_is_shown_once(colours: Explainer) -> None:
     said = ask(colours, two_colours(), Question((RED, -1, -2, -3)))
-    shown = [each.class_index for each in said.of_each_class()]
-    assert len(shown) == 1 + len(said.others)
+    shown = [each.class_index for each in said.split_by_class()]
+    assert len(shown) == len(said.maps)
     assert len(set(shown)) == len(shown)
 
 
 def test_the_counterfactual_is_where_the_other_colour_is(colours: Explainer) -> None:
     said = ask(colours, two_colours(), Question((RED,), evidence=VERSUS))
     laid = to_frame(said.heatmap, WIDTH, HEIGHT, signed=True)
-    assert said.signed
-    assert COLOUR_LABELS["red"] in said.title
-    assert COLOUR_LABELS["green"] in said.title
+    assert said.maps[0].signed
+    assert COLOUR_LABELS["red"] in said.maps[0].title
+    assert COLOUR_LABELS["green"] in said.maps[0].title
     assert laid[240, 170] > 0.5
     assert laid[240, 480] < -0.3
     against = ask(colours, two_colours(), Question((RED,), evidence=AGAINST))
-    assert against.signed
+    assert against.maps[0].signed
     assert to_frame(against.heatmap, WIDTH, HEIGHT, signed=True)[240, 170] > 0.5
 
 

@@ -76,11 +76,11 @@ class Watcher:
             setattr(self._pipeline.controls, name, value)
 
     def explained(self, _frame: Frame, explanation: Explanation) -> None:
-        for heatmap in (explanation.heatmap, *(each.heatmap for each in explanation.others)):
-            assert np.isfinite(heatmap).all()
-            assert np.abs(heatmap).max() <= 1
-        scores = [explanation.score, *(each.score for each in explanation.top)]
-        assert all(0 <= score <= 1 for score in scores)
+        for heatmap in explanation.maps:
+            assert np.isfinite(heatmap.values).all()
+            assert np.abs(heatmap.values).max() <= 1
+        predictions = [explanation.target, *explanation.top]
+        assert all(0 <= each.probability <= 1 for each in predictions)
         self.explanations.append(explanation)
 
 
@@ -121,7 +121,7 @@ def test_few_classes_and_odd_frames_in_every_view(tmp_path: Path, classes: int, 
     assert len(said) == 1
     for explanation in watcher.explanations:
         assert len(explanation.top) == classes
-        assert sum(each.score for each in explanation.top) == pytest.approx(1, abs=1e-4)
+        assert sum(each.probability for each in explanation.top) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
@@ -142,7 +142,7 @@ def test_one_class_has_no_rival_and_says_so(tmp_path: Path) -> None:
 
     watcher, _ = run(source, weights, [{"evidence": VERSUS}] * 3)
 
-    assert watcher.explanations[-1].title == "gradcam · no rival"
+    assert watcher.explanations[-1].maps[0].title == "gradcam · no rival"
 
 
 @pytest.mark.parametrize("engine", ["hook", "torch"])
@@ -283,8 +283,8 @@ def test_evidence_that_would_overflow_when_added_up_is_named() -> None:
         evidence = Evidence(large, gradients, scores, classes)
         if gradient == 1e5:
             first, *maps = answers(evidence, question, ("cat", "dog"))
-            assert not first.heatmap.any()
-            assert all(np.abs(each.heatmap).max() == 1 for each in maps)
+            assert not first.values.any()
+            assert all(np.abs(each.values).max() == 1 for each in maps)
             continue
         with pytest.raises(NonFiniteError, match="class 0 is too large"):
             answers(evidence, question, ("cat", "dog"))

@@ -15,6 +15,7 @@ from live_cam.explanation import Explanation
 from live_cam.frame import Frame
 from live_cam.live.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from tests.sources import FakeSource
+from tests.support.explanations import explanation
 
 PATIENCE = 20.0
 
@@ -44,15 +45,8 @@ class FakeExplainer:
     def explain(self, frame: Frame) -> Explanation:
         time.sleep(self._seconds)
         self.indices.append(frame.index)
-        return Explanation(
-            heatmap=np.zeros((2, 2), np.float32),
-            class_index=0,
-            label="a",
-            score=1.0,
-            top=(),
-            frame_index=frame.index,
-            timestamp=frame.timestamp,
-        )
+        zeros = np.zeros((2, 2), np.float32)
+        return explanation(zeros, index=frame.index, timestamp=frame.timestamp)
 
 
 def start(

@@ -21,6 +21,8 @@ from live_cam.overlay.theme import Style
 from live_cam.overlay.words import clock, engine, percent, rates
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import COLORMAPS, THEMES
+from tests.support.explanations import explanation as explained
+from tests.support.explanations import with_map, with_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +69,10 @@ BUSY = replace(
 )
 
 
-def explain(heatmap: NDArray[np.float32], label: str = "tabby", score: float = 0.82) -> Explanation:
-    return Explanation(heatmap, 281, label, score, (Prediction(281, label, score),), 0, 0.0)
+def explain(
+    heatmap: NDArray[np.float32], label: str = "tabby", probability: float = 0.82
+) -> Explanation:
+    return explained(heatmap, Prediction(281, label, probability))
 
 
 def one_hot(rows: int, columns: int, row: int, column: int) -> NDArray[np.float32]:
@@ -91,10 +95,9 @@ def noise(width: int, height: int) -> NDArray[np.uint8]:
 
 
 TABBY = explain(blob(5, 8))
-RIVALLED = replace(TABBY, score=0.034, top=(Prediction(967, "espresso", 0.94),))
+RIVALLED = replace(with_target(TABBY, probability=0.034), top=(Prediction(967, "espresso", 0.94),))
 CHECKED = replace(
-    explain(blob(5, 8), "Egyptian cat", 0.82),
-    title="gradcam · Egyptian cat or espresso",
+    with_map(explain(blob(5, 8), "Egyptian cat", 0.82), title="gradcam · Egyptian cat or espresso"),
     check=Check(281, 0.82, 0.11, 0.64, Prediction(967, "espresso", 0.65), 0),
 )
 STATES = {

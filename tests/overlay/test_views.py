@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from live_cam.explanation import Answer, Explanation, Prediction
+from live_cam.explanation import Explanation, Heatmap, Prediction
 from live_cam.frame import Frame
 from live_cam.geometry import Rectangle, Region
 from live_cam.live.actions import KEY_HELP
@@ -32,21 +32,23 @@ from tests.overlay.test_overlay import (
     luminance,
     noise,
 )
+from tests.support.explanations import with_map, with_target
 
 BARE = Status(bars=False)
 MAPS = tuple(
-    Answer(f"#{1000 + each} +0.{each:02}", blob(each, 6), kind="feature map")
+    Heatmap(
+        blob(each, 6), TABBY.target, f"#{1000 + each} +0.{each:02}", "feature map", feature_map=each
+    )
     for each in range(SHOWN_FEATURE_MAPS)
 )
 OTHERS = {
-    "grid": tuple(Answer(each, blob(4, 4)) for each in METHODS[1:]),
+    "grid": tuple(Heatmap(blob(4, 4), TABBY.target, each) for each in METHODS[1:]),
     "classes": tuple(
-        Answer("gradcam", blob(each, 4), prediction=Prediction(each, "tiger cat", each / 100))
-        for each in range(3)
+        Heatmap(blob(each, 4), Prediction(each, "tiger cat", each / 100)) for each in range(3)
     ),
     "maps": MAPS,
 }
-SAID = {view: replace(CHECKED, others=OTHERS.get(view, ())) for view in VIEWS}
+SAID = {view: replace(CHECKED, maps=(*CHECKED.maps, *OTHERS.get(view, ()))) for view in VIEWS}
 LEFT_FOR_RIGHT_AGAINST = np.array([[1.0, 0.0, -1.0]], np.float32)
 
 
@@ -57,7 +59,7 @@ def draw(image: NDArray[np.uint8], said: Explanation, status: Status) -> NDArray
 class TestSignedMaps:
     """On an image of 640×480, with what speaks for the class left and against it right."""
 
-    SAID = replace(TABBY, label="", heatmap=LEFT_FOR_RIGHT_AGAINST, signed=True)
+    SAID = with_map(with_target(TABBY, label=""), values=LEFT_FOR_RIGHT_AGAINST, signed=True)
 
     @pytest.mark.parametrize("level", [0, 128, 255])
     def test_red_is_for_blue_is_against_and_between_is_the_image(self, level: int) -> None:
@@ -244,7 +246,7 @@ class TestLines:
     def test_the_box_is_seen_on_any_image(self, theme: str, colormap: str, level: int) -> None:
         """Somewhere across its edge two neighbouring pixels differ by 3 to 1, as WCAG asks."""
         status = replace(BARE, theme=theme)
-        said = replace(TABBY, label="")
+        said = with_target(TABBY, label="")
         frame = Frame(grey(640, 480, level), 0, 0.0)
         overlay = Overlay(colormap)
         without, boxed = (
@@ -260,7 +262,7 @@ class TestLines:
             assert contrast(across[1:], across[:-1]).max() >= 3
 
     def test_the_frame_of_what_the_network_sees_is_of_the_theme(self, theme: str) -> None:
-        said = replace(TABBY, label="", seen=SQUARE, region=SQUARE)
+        said = replace(with_target(TABBY, label=""), seen=SQUARE, region=SQUARE)
         drawn = draw(grey(640, 480, 128), said, replace(BARE, theme=theme))
         beside = {tuple(pixel) for pixel in drawn[240, 70:80].tolist()}
         assert {THEMES[theme].glass, THEMES[theme].edge} <= beside

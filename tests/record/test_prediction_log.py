@@ -10,22 +10,20 @@ import numpy as np
 import pytest
 
 from live_cam.errors import RecordingError, UsageError
-from live_cam.explanation import Explanation, Prediction
+from live_cam.explanation import Explanation, Heatmap, Prediction
 from live_cam.record.prediction_log import PredictionLog
 
 
-def explanation(index: int = 3, **changes: Any) -> Explanation:
+def explanation(index: int = 3, probability: float = 0.25, **changes: Any) -> Explanation:
     values: dict[str, Any] = {
-        "heatmap": np.zeros((7, 7), np.float32),
-        "class_index": 282,
-        "label": "tiger cat",
-        "score": 0.25,
         "top": (Prediction(281, "tabby", 0.5), Prediction(282, "tiger cat", 0.25)),
         "frame_index": index,
         "timestamp": 12.5,
         "seconds": {"preprocess": 0.001, "gradcam": 0.02},
     }
-    return Explanation(**{**values, **changes})
+    target = Prediction(282, "tiger cat", probability)
+    maps = (Heatmap(np.zeros((7, 7), np.float32), target),)
+    return Explanation(maps, **{**values, **changes})
 
 
 def read(path: Path) -> list[Any]:
@@ -75,7 +73,7 @@ def test_numpy_values_are_numbers(tmp_path: Path) -> None:
     with PredictionLog(path) as log:
         top: Any = (Prediction(np.int64(5), "a", np.float32(0.5)),)
         peak: Any = (np.int64(9), np.int32(8))
-        log.write(explanation(np.int64(1), score=np.float32(0.5), top=top), peak)
+        log.write(explanation(np.int64(1), probability=np.float32(0.5), top=top), peak)
     [line] = read(path)
     assert (line["frame"], line["score"], line["peak"]) == (1, 0.5, [9, 8])
     assert line["top"] == [{"class_index": 5, "label": "a", "score": 0.5}]
@@ -87,7 +85,7 @@ def test_what_is_not_finite_is_null(tmp_path: Path) -> None:
     with PredictionLog(path) as log:
         log.write(
             explanation(
-                timestamp=float("inf"), score=float("-inf"), top=top, seconds={"x": np.nan}
+                timestamp=float("inf"), probability=float("-inf"), top=top, seconds={"x": np.nan}
             ),
             (1, 2),
         )

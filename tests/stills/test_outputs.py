@@ -231,7 +231,7 @@ class TitlesOnly(Overlay):
     ) -> NDArray[np.uint8]:
         assert explanation is not None
         assert status.view == "overlay"
-        self.titles.append(explanation.title)
+        self.titles.append(explanation.maps[0].title)
         return frame.image
 
 
@@ -254,9 +254,10 @@ def test_each_feature_map_has_its_number_and_weight(
     assert [each[place] for each in numbers] == sorted(
         (each[place] for each in numbers), reverse=order == "weight"
     )
-    assert len(said.others) == 1280
-    total = sum(each.strength * each.heatmap for each in said.others)
-    expected = said.strength * said.heatmap
+    whole, *feature_maps = said.maps
+    assert len(feature_maps) == 1280
+    total = sum(each.strength * each.values for each in feature_maps)
+    expected = whole.strength * whole.values
     np.testing.assert_allclose(np.maximum(total, 0), expected, atol=1e-4 * expected.max())
 
 

@@ -17,7 +17,7 @@ from benchmark.pan import SIZE as PAN_SIZE
 from numpy.typing import NDArray
 
 from live_cam.explain.explainer import Explainer
-from live_cam.explanation import Answer, Explanation, Prediction
+from live_cam.explanation import Explanation, Heatmap, Prediction
 from live_cam.frame import Frame
 from live_cam.geometry import Region
 from live_cam.live.pipeline import LivePipeline
@@ -32,6 +32,7 @@ from live_cam.temporal.stabiliser import Stabiliser
 from live_cam.temporal.tracking import Tracker
 from tests.networks import COLOUR_LABELS, COLOURS
 from tests.sources import FakeSource
+from tests.support.explanations import explanation, with_map
 
 SIZE = WIDTH, HEIGHT = 640, 480
 GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
@@ -51,22 +52,14 @@ def said(
     heatmap: NDArray[np.float32],
     index: int = 0,
     *,
-    score: float = 1.0,
+    probability: float = 1.0,
     class_index: int = 0,
     strength: float = 1.0,
     rate: float = 10.0,
 ) -> Explanation:
     """What a network says of frame number `index`."""
-    return Explanation(
-        heatmap,
-        class_index,
-        f"class {class_index}",
-        score,
-        (Prediction(class_index, f"class {class_index}", score),),
-        index,
-        index / rate,
-        strength=strength,
-    )
+    target = Prediction(class_index, f"class {class_index}", probability)
+    return with_map(explanation(heatmap, target, index, index / rate), strength=strength)
 
 
 def frame(index: int = 0, image: NDArray[np.uint8] = GREY, rate: float = 10.0) -> Frame:
@@ -136,8 +129,8 @@ class TestMaps:
         calm = Calm(1.0)
         both = heat(3, 9) - 0.5 * heat(11, 2)
         for index in range(5):
-            explanation = replace(said(both, index), signed=True, kind="gradcam against")
-            found = calmed(calm, explanation)
+            explained = with_map(said(both, index), signed=True, kind="gradcam against")
+            found = calmed(calm, explained)
         assert found.heatmap.max() == pytest.approx(1.0, abs=0.01)
         assert found.heatmap.min() == pytest.approx(-0.5, abs=0.05)
 
@@ -243,19 +236,19 @@ class TestRest:
     def small_change(self) -> tuple[Calm, Explanation, Explanation]:
         calm = Calm(1.0)
         for index in range(5):
-            calmed(calm, said(heat(3, 9), index, score=0.8))
-        new = said(np.asarray(heat(3, 9) * 0.9), 5, score=0.7)
+            calmed(calm, said(heat(3, 9), index, probability=0.8))
+        new = said(np.asarray(heat(3, 9) * 0.9), 5, probability=0.7)
         return calm, new, calmed(calm, new)
 
     def test_what_stands_still_comes_to_rest_on_the_newest_explanation(self) -> None:
         calm, new, first = self.small_change()
-        assert first.score > 0.78
-        scores = [first.score]
+        assert first.probability > 0.78
+        scores = [first.probability]
         for index in range(6, 200):
             calm.settle(1 / 30)
             found = calm.steady(frame(index), new)
             assert found is not None
-            scores.append(found.score)
+            scores.append(found.probability)
         assert all(after <= before for before, after in pairwise(scores))
         assert scores[-1] == pytest.approx(0.7, abs=1e-6)
         assert found is not None
@@ -265,7 +258,7 @@ class TestRest:
 
     def test_a_second_is_counted_once(self) -> None:
         """Whether the image rested or not, the next explanation finds it at the same place."""
-        end = said(np.asarray(heat(3, 9)), 20, score=0.8)
+        end = said(np.asarray(heat(3, 9)), 20, probability=0.8)
         calm, _, _ = self.small_change()
         straight = calmed(calm, end)
         calm, new, _ = self.small_change()
@@ -273,59 +266,61 @@ class TestRest:
         rested = calm.steady(frame(19), new)
         assert rested is not None
         after = calmed(calm, end)
-        assert rested.score < 0.73
-        assert abs(after.score - rested.score) < 0.01
-        assert straight.score > 0.78
+        assert rested.probability < 0.73
+        assert abs(after.probability - rested.probability) < 0.01
+        assert straight.probability > 0.78
 
     def test_a_frozen_image_is_at_rest_at_once(self) -> None:
         calm, new, _ = self.small_change()
         frozen = calm.settle(math.inf)
         assert frozen is not None
-        assert frozen.score == new.score
+        assert frozen.probability == new.probability
         assert calm.settle(math.inf) is calm.steady(frame(5), new) is frozen
-        live = calmed(calm, said(heat(3, 9), 100, score=0.72))
-        assert live.score == pytest.approx(0.7, abs=0.001), "that time is not counted"
-        assert calmed(calm, said(heat(3, 9), 105, score=0.8)).score > 0.72, "the time after it is"
+        live = calmed(calm, said(heat(3, 9), 100, probability=0.72))
+        assert live.probability == pytest.approx(0.7, abs=0.001), "that time is not counted"
+        assert calmed(calm, said(heat(3, 9), 105, probability=0.8)).probability > 0.72, (
+            "the time after it is"
+        )
 
     def test_before_the_first_explanation(self) -> None:
         calm = Calm(1.0)
         assert calm.settle(1e9) is None
-        assert calmed(calm, said(heat(3, 9))).score == 1.0
+        assert calmed(calm, said(heat(3, 9))).probability == 1.0
 
 
 class TestEvidence:
     def test_weak_after_strong_looks_weak(self) -> None:
         calm = Calm(1.0)
         for index in range(30):
-            calmed(calm, said(heat(3, 9), index, score=0.9))
-        found = calmed(calm, said(heat(11, 2), 30, score=0.05, strength=0.15))
+            calmed(calm, said(heat(3, 9), index, probability=0.9))
+        found = calmed(calm, said(heat(11, 2), 30, probability=0.05, strength=0.15))
         assert drawn_peak(found) == pytest.approx((11, 2), abs=0.2)
         assert found.heatmap.max() < 0.25
 
     def test_weak_at_the_start_looks_weak(self) -> None:
-        assert calmed(Calm(1.0), said(heat(3, 9), score=0.05)).heatmap.max() < WEAK
-        assert calmed(Calm(1.0), said(heat(3, 9), score=0.9)).heatmap.max() > 0.9
+        assert calmed(Calm(1.0), said(heat(3, 9), probability=0.05)).heatmap.max() < WEAK
+        assert calmed(Calm(1.0), said(heat(3, 9), probability=0.9)).heatmap.max() > 0.9
 
     def test_nothing_never_becomes_certainty(self) -> None:
         """Not even where there has been nothing else for minutes."""
         calm = Calm(1.0)
-        calmed(calm, said(heat(3, 9), 0, score=0.9))
+        calmed(calm, said(heat(3, 9), 0, probability=0.9))
         for index in range(1, 4000):
-            found = calmed(calm, said(heat(3, 9), index, score=0.05, strength=0.15))
+            found = calmed(calm, said(heat(3, 9), index, probability=0.05, strength=0.15))
         assert found.heatmap.max() < WEAK
 
     def test_what_the_network_is_sure_of_comes_to_full_colour(self) -> None:
         calm = Calm(1.0)
-        calmed(calm, said(heat(3, 9), 0, score=0.95))
+        calmed(calm, said(heat(3, 9), 0, probability=0.95))
         for index in range(1, 300):
-            found = calmed(calm, said(heat(11, 2), index, score=0.9, strength=0.4))
+            found = calmed(calm, said(heat(11, 2), index, probability=0.9, strength=0.4))
         assert found.heatmap.max() > 0.8
 
     def test_the_peak_is_never_cut_off(self) -> None:
         calm = Calm(1.0)
         for index in range(30):
             strength = 1.0 + index / 10
-            found = calmed(calm, said(heat(3, 9), index, score=0.9, strength=strength))
+            found = calmed(calm, said(heat(3, 9), index, probability=0.9, strength=strength))
             assert (found.heatmap >= 1.0).sum() <= 4
             assert found.heatmap.max() > 0.9
 
@@ -333,15 +328,15 @@ class TestEvidence:
         """Randomised weights may make maps a million times as strong, or as weak."""
         calm = Calm(1.0)
         for index, (strength, randomised) in enumerate([(1.0, None), (1e6, (1, 19)), (1.0, None)]):
-            explanation = said(heat(3 + 3 * index, 9), index, strength=strength)
-            found = calmed(calm, replace(explanation, randomised=randomised))
+            explained = said(heat(3 + 3 * index, 9), index, strength=strength)
+            found = calmed(calm, replace(explained, randomised=randomised))
             assert found.heatmap.max() == pytest.approx(1.0, abs=0.01)
             assert drawn_peak(found) == pytest.approx((3 + 3 * index, 9), abs=0.2)
 
     def test_each_method_has_its_own_measure(self) -> None:
         calm = Calm(1.0)
         calmed(calm, said(heat(3, 9), 0, strength=100.0))
-        found = calmed(calm, replace(said(heat(3, 9), 1), kind="hirescam for"))
+        found = calmed(calm, with_map(said(heat(3, 9), 1), kind="hirescam for"))
         assert found.heatmap.max() == pytest.approx(1.0)
 
 
@@ -350,7 +345,7 @@ class TestScores:
         calm, generator = Calm(1.0), np.random.default_rng(0)
         scores = generator.normal(0.7, 0.05, 80)
         shown = [
-            calmed(calm, said(heat(3, 9), index, score=float(score))).score
+            calmed(calm, said(heat(3, 9), index, probability=float(score))).probability
             for index, score in enumerate(scores)
         ]
         assert np.abs(np.diff(shown[20:])).mean() < np.abs(np.diff(scores[20:])).mean() / 10
@@ -360,59 +355,65 @@ class TestScores:
     def test_another_class_shows_at_once(self, rate: float) -> None:
         calm = Calm(1.0)
         for index in range(10):
-            calmed(calm, said(heat(3, 9), index, score=0.9, rate=rate))
-        found = calmed(calm, said(heat(11, 2), 10, score=0.8, class_index=1, rate=rate))
-        assert found.score == pytest.approx(0.8, abs=0.01)
+            calmed(calm, said(heat(3, 9), index, probability=0.9, rate=rate))
+        found = calmed(calm, said(heat(11, 2), 10, probability=0.8, class_index=1, rate=rate))
+        assert found.probability == pytest.approx(0.8, abs=0.01)
         assert found.top[0].label == "class 1"
 
     def test_a_locked_class_that_is_not_among_the_best(self) -> None:
         calm = Calm(1.0)
         best = tuple(Prediction(index, f"class {index}", 0.2) for index in range(1, 6))
         for index in range(3):
-            found = calmed(calm, replace(said(heat(3, 9), index, score=1e-6), top=best))
-        assert found.score == pytest.approx(1e-6)
+            found = calmed(calm, replace(said(heat(3, 9), index, probability=1e-6), top=best))
+        assert found.probability == pytest.approx(1e-6)
         assert {each.class_index for each in found.top} == {1, 2, 3, 4, 5}
 
 
 class TestOthers:
     def beside(self, subjects: list[int], index: int) -> Explanation:
-        return replace(
-            said(heat(7, 7), index),
-            others=tuple(
-                Answer(f"#{each}", heat(each, each), kind="feature map", subject=each, weight=0.1)
-                for each in subjects
-            ),
+        explained = said(heat(7, 7), index)
+        beside = tuple(
+            Heatmap(
+                heat(each, each),
+                explained.target,
+                f"#{each}",
+                "feature map",
+                feature_map=each,
+                weight=0.1,
+            )
+            for each in subjects
         )
+        return replace(explained, maps=(*explained.maps, *beside))
 
     def test_maps_that_change_places_are_not_mixed(self) -> None:
         calm = Calm(1.0)
         for index, subjects in enumerate([[2, 5, 9], [5, 2, 9], [9, 12], [2, 5, 9]]):
             found = calmed(calm, self.beside(subjects, index))
-            assert [each.subject for each in found.others] == subjects
-            for each in found.others:
-                shown = replace(found, heatmap=each.heatmap)
+            assert [each.subject for each in found.maps[1:]] == subjects
+            for each in found.maps[1:]:
+                shown = replace(found, maps=(each,))
                 assert drawn_peak(shown) == pytest.approx((each.subject,) * 2, abs=0.2)
 
     def test_others_that_come_and_go(self) -> None:
         calm = Calm(1.0)
         for index, subjects in enumerate([[], [2, 5], [], [5]]):
-            assert len(calmed(calm, self.beside(subjects, index)).others) == len(subjects)
+            assert len(calmed(calm, self.beside(subjects, index)).maps) == 1 + len(subjects)
 
     def test_their_numbers_do_not_flicker_either(self) -> None:
         calm, generator = Calm(1.0), np.random.default_rng(0)
         shown = []
         for index in range(40):
-            weight, score = 0.5 + generator.normal(0, 0.02), 0.3 + generator.normal(0, 0.02)
-            answers = (
-                Answer("#2", heat(2, 2), kind="feature map", subject=2, weight=weight),
-                Answer(
-                    "gradcam", heat(5, 5), subject=5, prediction=Prediction(5, "class 5", score)
+            weight, probability = 0.5 + generator.normal(0, 0.02), 0.3 + generator.normal(0, 0.02)
+            explained = said(heat(7, 7), index, probability=0.6)
+            maps = (
+                *explained.maps,
+                Heatmap(
+                    heat(2, 2), explained.target, "#2", "feature map", feature_map=2, weight=weight
                 ),
+                Heatmap(heat(5, 5), Prediction(5, "class 5", probability)),
             )
-            found = calmed(calm, replace(said(heat(7, 7), index, score=0.6), others=answers))
-            beside = found.others[1].prediction
-            assert beside is not None
-            shown.append((found.others[0].weight, beside.score))
+            found = calmed(calm, replace(explained, maps=maps))
+            shown.append((found.maps[1].weight, found.maps[2].target.probability))
         numbers = np.array(shown[10:], float)
         assert np.abs(np.diff(numbers, axis=0)).max() < 0.01
         assert numbers[-1] == pytest.approx((0.5, 0.3), abs=0.02)
@@ -637,8 +638,8 @@ def test_the_live_loop(
         return
     last = seen.found[-1]
     # How near it has come depends on when the machine found the time to explain the last frame.
-    assert seen.drawn[-1].score == pytest.approx(last.score, abs=0.005)
-    assert any(abs(each.score - last.score) > 0.005 for each in seen.drawn[-60:])
+    assert seen.drawn[-1].probability == pytest.approx(last.probability, abs=0.005)
+    assert any(abs(each.probability - last.probability) > 0.005 for each in seen.drawn[-60:])
     at_rest = Calm(1.0).steady(frame(0, scene), last)
     assert at_rest is not None
     shape = seen.drawn[-1].heatmap / seen.drawn[-1].heatmap.max()

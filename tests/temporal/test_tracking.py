@@ -6,11 +6,11 @@ from benchmark.flicker import noisy
 from benchmark.pan import MOTIONS, RATE, SIZE, Motion, Pan, distances, photo_pan
 from numpy.typing import NDArray
 
-from live_cam.explanation import Explanation
 from live_cam.frame import Frame
 from live_cam.overlay import peak, to_frame
 from live_cam.runtime.opencv import cv2
 from live_cam.temporal.tracking import Tracker
+from tests.support.explanations import explanation as explained
 
 STEADY = Motion(name="pan", object_speed=(300.0, 0.0))
 
@@ -138,7 +138,7 @@ def test_the_map_is_aligned_as_the_overlay_aligns_it(
 def test_small_images(size: tuple[int, int]) -> None:
     tracker = Tracker()
     generator = np.random.default_rng(0)
-    explanation = Explanation(np.ones((14, 14), np.float32), 0, "a", 1.0, (), 0, 0.0)
+    explanation = explained(np.ones((14, 14), np.float32))
     for index in range(4):
         image = generator.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
         carried = tracker.follow(Frame(image, index, 0.0), explanation)

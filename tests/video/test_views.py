@@ -61,7 +61,7 @@ def test_several_classes_lie_side_by_side(
 
     for said, status in drawn:
         assert status.view == "classes"
-        assert [each.label for each in said.of_each_class()] == [
+        assert [each.label for each in said.split_by_class()] == [
             "number 3",
             "number 14",
             "number 7",
@@ -76,8 +76,8 @@ def test_one_class_the_method_and_what_speaks_against_it(
 
     assert len(drawn) == 6
     for said, status in drawn:
-        assert (said.label, said.title) == ("number 14", "layercam · for and against")
-        assert said.signed
+        assert (said.label, said.maps[0].title) == ("number 14", "layercam · for and against")
+        assert said.maps[0].signed
         assert (status.box, status.bars, status.theme, status.alpha) == (True, False, "light", 0.3)
         assert status.network == status.engine == status.source == "", "no bar of live figures"
 
@@ -97,7 +97,7 @@ def test_smoothing_calms_scores_and_needs_no_more_frames(
     plain, calm = drawn[:20], drawn[20:]
     assert [said.frame_index for said, _ in calm] == list(range(20))
     assert [said.timestamp for said, _ in calm] == [float(time) for time in times(source)]
-    restless = [np.ptp([said.score for said, _ in each[5:]]) for each in (plain, calm)]
+    restless = [np.ptp([said.probability for said, _ in each[5:]]) for each in (plain, calm)]
     assert restless[0] > 0.003
     assert restless[1] < 0.5 * restless[0]
     assert times(tmp_path / "calm.mp4") == times(source)
