@@ -14,14 +14,16 @@ from live_cam.explanation import Explanation, Heatmap, Prediction
 from live_cam.record.prediction_log import PredictionLog
 
 
-def explanation(index: int = 3, probability: float = 0.25, **changes: Any) -> Explanation:
+def explanation(
+    index: int = 3, probability: float = 0.25, label: str = "tiger cat", **changes: Any
+) -> Explanation:
     values: dict[str, Any] = {
         "top": (Prediction(281, "tabby", 0.5), Prediction(282, "tiger cat", 0.25)),
         "frame_index": index,
         "timestamp": 12.5,
         "seconds": {"preprocess": 0.001, "gradcam": 0.02},
     }
-    target = Prediction(282, "tiger cat", probability)
+    target = Prediction(282, label, probability)
     maps = (Heatmap(np.zeros((7, 7), np.float32), target),)
     return Explanation(maps, **{**values, **changes})
 
