@@ -1,7 +1,28 @@
-"""Point a webcam at something and see, live, what a neural network says it is and why.
+"""Show, live, what a network recognises in a camera image and which part of it it looked at.
 
-The public names are loaded when they are first used, so that importing the package imports
-neither torch nor OpenCV.
+In Python:
+
+    explanation = live_cam.explain("cat.jpg")           # a file, Pillow image, RGB array or tensor
+    explanation.save("cat.cam.jpg")
+    with live_cam.GradCAM(model) as cam: result = cam(x)
+    live_cam.overlay(image, result.cam)
+
+The rooms, from the roof down; imports run down only, and rooms of one line do not know each other:
+
+    cli                             options, printing, signals, doctor
+    live  stills  video  evaluation  bench    the products: the live loop, files, videos, figures
+    explain                         image and question to Explanation: one core, live and in batches
+    engines  temporal               the same maps, faster | maps that follow and do not flicker
+    cam  capture  overlay           activations to a map | where frames come from | drawing
+    network                         which network: families, weights, input, device, target layer
+    record                          video, log, snapshots: files that survive a crash
+    runtime                         threads, latest value, timing, imports: nothing of the domain
+
+Beside them stand the nouns that every room speaks: `frame`, `explanation`, `question`, `settings`,
+`labels`, `geometry`, `resizing` and `errors`. None of them imports torch.
+
+The public names are loaded when they are first used, so importing the package imports neither torch
+nor OpenCV.
 """
 
 from __future__ import annotations
@@ -13,7 +34,8 @@ if TYPE_CHECKING:
     from live_cam.cam.gradcam import GradCAM
     from live_cam.capture import open_source
     from live_cam.explain.batch import BatchExplainer
-    from live_cam.explanation import Explanation, Prediction
+    from live_cam.explain.front import ImageExplanation, explain, overlay
+    from live_cam.explanation import Explanation, Heatmap, Prediction
     from live_cam.frame import Frame
     from live_cam.live.pipeline import LivePipeline
     from live_cam.network.classifier import Classifier, load_classifier
@@ -29,6 +51,8 @@ _HOMES = {
     "Explanation": "explanation",
     "Frame": "frame",
     "GradCAM": "cam.gradcam",
+    "Heatmap": "explanation",
+    "ImageExplanation": "explain.front",
     "LivePipeline": "live.pipeline",
     "NetworkSettings": "settings",
     "Prediction": "explanation",
@@ -38,6 +62,7 @@ _HOMES = {
     "load_classifier": "network.classifier",
     "open_source": "capture",
 }
+_CALLABLE_ROOMS = ("explain", "overlay")
 
 __all__ = [
     "BatchExplainer",
@@ -45,18 +70,28 @@ __all__ = [
     "Explanation",
     "Frame",
     "GradCAM",
+    "Heatmap",
+    "ImageExplanation",
     "LivePipeline",
     "NetworkSettings",
     "Prediction",
     "Question",
     "Recorder",
     "Settings",
+    "explain",
     "load_classifier",
     "open_source",
+    "overlay",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name in _CALLABLE_ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

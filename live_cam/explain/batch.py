@@ -52,6 +52,7 @@ class BatchExplainer(Closing):
         batch: int | None = None,
         more_layers: tuple[str, ...] = (),
         progress: Callable[[float], None] | None = None,
+        loaded: Loaded | None = None,
     ) -> None:
         """Take the settings; nothing is loaded yet.
 
@@ -61,6 +62,7 @@ class BatchExplainer(Closing):
             batch: How many images to explain at once; None: by the device and its memory.
             more_layers: Target layers beside the settings' own: the maps of all are averaged.
             progress: Told what share of an image that takes long is done, in [0, 1].
+            loaded: A network that is ready, or None to load the settings'.
         """
         self.batch_size = batch or 1
         self._automatic = batch is None
@@ -68,6 +70,7 @@ class BatchExplainer(Closing):
         self._notify = notify
         self._more_layers = more_layers
         self._progress = progress
+        self._given = loaded
         self._loaded: Loaded | None = None
         self._respondent: Respondent | None = None
 
@@ -81,7 +84,7 @@ class BatchExplainer(Closing):
         """
         share_threads(self._settings.threads, spare=0)
         try:
-            loaded = load_network(self._settings, self._notify, self._notify)
+            loaded = self._given or load_network(self._settings, self._notify, self._notify)
         except EngineError as error:
             if not cpu_may_step_in(self._settings):
                 raise

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from live_cam.engines.selection import EngineSelector
     from live_cam.explain.findings import Asked, Findings
+    from live_cam.explain.loading import Preprocess
     from live_cam.explanation import Explanation
     from live_cam.frame import Frame
     from live_cam.network.classifier import Classifier
-    from live_cam.network.preprocess import Preprocessor
     from live_cam.question import Question
 
 _RANDOMISE_INTERVAL: Final = 0.4
@@ -44,7 +44,7 @@ class Inquiry(Closing):
     def __init__(
         self,
         classifier: Classifier,
-        preprocess: Preprocessor,
+        preprocess: Preprocess,
         selector: EngineSelector,
         device: torch.device,
         *,

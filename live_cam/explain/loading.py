@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
@@ -17,14 +17,28 @@ from live_cam.settings import ACCELERATORS, EMBEDDED_MODEL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from live_cam.geometry import Region
     from live_cam.settings import NetworkSettings
+
+
+class Preprocess(Protocol):
+    """Makes images the network's input: a `Preprocessor`, or a transform of the user's own."""
+
+    def __call__(self, image: NDArray[np.uint8]) -> torch.Tensor:
+        """Return 1×3×H×W float32 on the network's device, from H×W×3 uint8, BGR."""
+
+    def region(self, width: int, height: int) -> Region:
+        """Return the part of an image of this size that the network receives."""
 
 
 class Loaded(NamedTuple):
     """A network that is ready to be asked."""
 
     classifier: Classifier
-    preprocess: Preprocessor
+    preprocess: Preprocess
     device: torch.device
 
 

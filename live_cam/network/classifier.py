@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,7 +26,7 @@ from live_cam.network.weights import read_state_dict
 from live_cam.settings import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from torch import nn
 
@@ -95,7 +96,7 @@ def load_classifier(
         module=module,
         layer=target.name,
         axes=target.axes,
-        labels=_labels(labels, target.classes, name),
+        labels=class_names(labels, target.classes, name),
         input_size=recipe.input_size,
         mean=recipe.mean,
         std=recipe.std,
@@ -122,16 +123,30 @@ def _find_recipe(name: str) -> Recipe:
     return TorchvisionRecipe(name)
 
 
-def _labels(path: Path | None, outputs: int, name: str) -> tuple[str, ...]:
-    if path is not None:
-        labels = load_labels(path)
-        if len(labels) != outputs:
+def class_names(labels: Path | Sequence[str] | None, outputs: int, name: str) -> tuple[str, ...]:
+    """Return the names of a network's classes.
+
+    Args:
+        labels: A file for `live_cam.labels.load_labels`, the names themselves, or None for the
+            names of ImageNet's classes, or plain numbers if there are not 1000 outputs.
+        outputs: C, how many outputs the network has.
+        name: What the network is called.
+
+    Returns:
+        C names.
+
+    Raises:
+        UsageError: There are not C labels, or the file cannot be read.
+    """
+    if labels is not None:
+        names = load_labels(labels) if isinstance(labels, Path) else tuple(map(str, labels))
+        if len(names) != outputs:
+            source = f"{labels} has" if isinstance(labels, Path) else "`labels` has"
             raise UsageError(
-                f"{path} has {len(labels)} labels, but {name} has {outputs} outputs; "
+                f"{source} {len(names)} labels, but {name} has {outputs} outputs; "
                 "there must be one label for each, in their order."
             )
-        return labels
-    imagenet = models.get_model_weights("vgg19").DEFAULT.meta["categories"]
+        return names
     if outputs == IMAGENET_CLASSES:
-        return tuple(imagenet)
+        return tuple(models.get_model_weights("vgg19").DEFAULT.meta["categories"])
     return tuple(f"class {index}" for index in range(outputs))

@@ -3,6 +3,9 @@
 `heatmap` enlarges the map, `colours` colours and blends it, `views` are the ways to look at it,
 composed of `panes`; `layout` decides where each card lies, `cards` and `key_card` what each looks
 like, `words` what stands on it; `paint` and `text` are their brush and pen, `theme` their colours.
+
+Called as a function, `live_cam.overlay(image, heatmap)` lays any map over any image (see
+`live_cam.explain.front`).
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from live_cam.overlay.heatmap import check_image, peak, to_frame
 from live_cam.overlay.layout import lay_out
 from live_cam.overlay.panes import Painter
 from live_cam.overlay.views import VIEWS, Scene
+from live_cam.runtime.callable_package import make_callable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from live_cam.overlay.status import Status
 
 __all__ = ["Overlay", "blend_heatmap", "peak", "to_frame"]
+
+make_callable(__name__, "live_cam.explain.front")
 
 
 class Overlay:
