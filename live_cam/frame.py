@@ -1,4 +1,4 @@
-"""An image from a source, with its index and time."""
+"""An image from a source, with its index and timestamp."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _THUMBNAIL_SIDE = 160
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One image from a source, never resized or changed in place."""
+    """An image from a source in its original size. It is never modified in place."""
 
     image: NDArray[np.uint8]
     """H×W×3, BGR."""
     index: int
-    """Counts from 0 the images that the source delivered."""
+    """Number of frames that the source delivered before this one."""
     timestamp: float
-    """Seconds: of `time.monotonic()` at capture for live sources, of the stream's own clock,
-    which starts at 0, for the others."""
+    """Seconds: `time.monotonic()` at capture for live sources, and the source's own clock, which
+    starts at 0, for others."""
     _thumbnail: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
 
     @property
     def thumbnail(self) -> NDArray[np.uint8]:
-        """The image in small, for whoever looks at motion: h×w×3, BGR, neither above 160.
+        """A small copy of the image for motion analysis: h×w×3, BGR, at most 160 pixels a side.
 
-        Made when it is first asked for, and averaged over areas, which takes the noise out.
+        Computed on first use by area averaging, which suppresses noise.
         """
-        small = self._thumbnail
-        if small is None:  # two threads may both make it, and make the same
-            small = _thumbnail(self.image)
-            object.__setattr__(self, "_thumbnail", small)
-        return small
+        thumbnail = self._thumbnail
+        if thumbnail is None:  # two threads may both compute it, with equal results
+            thumbnail = _thumbnail(self.image)
+            object.__setattr__(self, "_thumbnail", thumbnail)
+        return thumbnail
 
 
 def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Places in an image, and what part of it a network is given to see."""
+"""Rectangles in an image, and the part of an image that a network receives."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class Rectangle(NamedTuple):
-    """A rectangle of pixels: its upper left one, and how many across and down.
+    """A rectangle of pixels: its top left pixel, width and height.
 
-    It may reach over the image's edges.
+    It may extend beyond the image.
     """
 
     x: int
@@ -17,7 +17,7 @@ class Rectangle(NamedTuple):
     height: int
 
     def overlaps(self, other: Rectangle) -> bool:
-        """Whether they share a pixel.
+        """Whether two rectangles share a pixel.
 
         Args:
             other: Another rectangle in the same image.
@@ -30,7 +30,7 @@ class Rectangle(NamedTuple):
         )
 
     def contains(self, x: float, y: float) -> bool:
-        """Whether a pixel lies in it.
+        """Whether a pixel lies in the rectangle.
 
         Args:
             x: The pixel's column.
@@ -39,7 +39,7 @@ class Rectangle(NamedTuple):
         return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
 
     def shares(self, width: int, height: int) -> Region:
-        """Return it in shares of an image.
+        """Return the rectangle as shares of an image.
 
         Args:
             width: The image's width in pixels.
@@ -49,9 +49,9 @@ class Rectangle(NamedTuple):
 
 
 class Region(NamedTuple):
-    """A rectangle in shares of an image's width and height: its left, top, width and height.
+    """A rectangle as shares of an image's width and height: its left, top, width and height.
 
-    The same in an image of any size. It may reach over the image's edges.
+    It does not depend on the image's size, and may extend beyond the image.
     """
 
     x: float
@@ -61,25 +61,25 @@ class Region(NamedTuple):
 
     @classmethod
     def between(cls, one: tuple[float, float], other: tuple[float, float]) -> Region:
-        """Return the rectangle that has two opposite corners at these places."""
+        """Return the rectangle with two opposite corners at these points."""
         left, top = min(one[0], other[0]), min(one[1], other[1])
         return cls(left, top, abs(one[0] - other[0]), abs(one[1] - other[1]))
 
     def mirrored(self) -> Region:
-        """Return where it lies once left and right are swapped."""
+        """Return the region in the horizontally mirrored image."""
         return self._replace(x=1.0 - self.x - self.width)
 
     def contains(self, x: float, y: float) -> bool:
-        """Whether a place lies in it.
+        """Whether a point lies in the region.
 
         Args:
-            x: As a share of the image's width.
-            y: As a share of its height.
+            x: Share of the image's width.
+            y: Share of its height.
         """
         return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
 
     def pixels(self, width: int, height: int) -> Rectangle:
-        """Return the pixels of it that lie in an image: one at least along each side.
+        """Return the region's pixels within an image, at least one along each side.
 
         Args:
             width: The image's width in pixels.
@@ -91,7 +91,7 @@ class Region(NamedTuple):
 
 
 def _covered(start: float, share: float, pixels: int) -> tuple[int, int]:
-    """Return the first pixel that is covered along a side, and the one after the last."""
+    """Return the first pixel covered along a side, and the pixel after the last."""
     first = min(round(max(0.0, start) * pixels), pixels - 1)
     return first, max(first + 1, round(min(1.0, start + share) * pixels))
 
@@ -100,20 +100,20 @@ WHOLE = Region(0.0, 0.0, 1.0, 1.0)
 
 
 def fitted(fit: str, width: int, height: int, aspect: float) -> Rectangle:
-    """Return which part of a frame becomes a network's input.
+    """Return the part of a frame that becomes a network's input.
 
     Args:
-        fit: `squash` for the whole frame; `crop` for its largest centred rectangle of the input's
-            aspect; `pad` for the smallest such rectangle around it.
+        fit: `squash` for the whole frame, `crop` for its largest centred rectangle with the input's
+            aspect ratio, or `pad` for the smallest such rectangle around the frame.
         width: The frame's width in pixels.
         height: Its height in pixels.
-        aspect: The input's width by its height.
+        aspect: The input's width divided by its height.
 
     Returns:
-        In pixels of the frame, over whose edges it may reach.
+        A rectangle in pixels of the frame. It may extend beyond the frame.
 
     Raises:
-        ValueError: There is no such fit.
+        ValueError: `fit` is none of these.
     """
     if fit == "squash":
         return Rectangle(0, 0, width, height)

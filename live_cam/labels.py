@@ -1,4 +1,4 @@
-"""The names of a network's classes: read from a file, and found again from what a user types."""
+"""Class names: reading them from a file, and finding the class that a user means."""
 
 from __future__ import annotations
 
@@ -16,43 +16,44 @@ if TYPE_CHECKING:
 
 _SHOWN_CANDIDATES = 12
 _LONGEST_NAME: Final = 1000
-"""Characters. WordNet's synonyms, all of them in one name, stay below 300."""
+"""Characters. Even WordNet's names with all their synonyms stay below 300."""
 _MOST_DIGITS: Final = 18
 _JOINERS: Final = "\u200c\u200d"
-"""Invisible, but Persian, Hindi and emoji are not written without."""
+"""Invisible, but required in Persian, Hindi and emoji."""
 
 
 def load_labels(path: Path) -> tuple[str, ...]:
     """Read class names in the order of a network's outputs.
 
     Args:
-        path: A text file with one label a line, or a `.json` file with either a list of labels or
-            an index map: `{"0": "tench", …}`, or Keras' `{"0": ["n01440764", "tench"], …}`.
+        path: A text file with one label per line, or a `.json` file with a list of labels or an
+            index map: `{"0": "tench", …}`, or Keras' `{"0": ["n01440764", "tench"], …}`.
 
     Returns:
-        The labels; the position is the class index. Each is one line without invisible characters,
-        such as those that turn the direction of what follows; an empty one is called by its index.
+        The labels, in the order of the class indices. Each is a single line without invisible
+        characters, such as those that change the text direction; an empty label becomes
+        `class INDEX`.
 
     Raises:
-        UsageError: The file cannot be read, or is none of these, or holds what is no name.
+        UsageError: The file cannot be read, has another format, or contains an invalid name.
     """
     text = read_text(path, "labels")
     labels = _parse_json(text, path) if path.suffix.lower() == ".json" else _parse_lines(text)
     if not labels:
-        raise UsageError(f"the labels {path} are empty; there must be one label a line.")
-    return tuple(_name(label, index, path) for index, label in enumerate(labels))
+        raise UsageError(f"the labels {path} are empty; the file needs one label per line.")
+    return tuple(_printable(label, index, path) for index, label in enumerate(labels))
 
 
 def _parse_lines(text: str) -> list[str]:
-    # Not `splitlines`: it would count what only some programs take for the end of a line.
+    # Not `splitlines`, which also splits at characters that few programs treat as line ends.
     lines = text.rstrip().replace("\r\n", "\n").replace("\r", "\n")
     return lines.split("\n") if lines else []
 
 
 def _parse_json(text: str, path: Path) -> list[str]:
     problem = UsageError(
-        f"the labels {path} are not a JSON list of names nor a map from every index, from 0 on, "
-        'to a name, such as {"0": "cat", "1": "dog"}.'
+        f"the labels {path} are not a JSON list of names; give such a list, or a map from every "
+        'index, starting at 0, to a name, such as {"0": "cat", "1": "dog"}.'
     )
     try:
         content = json.loads(text)
@@ -69,42 +70,42 @@ def _parse_json(text: str, path: Path) -> list[str]:
     return labels
 
 
-def _name(label: str, index: int, path: Path) -> str:
-    """Return a label as it can be shown and printed anywhere."""
+def _printable(label: str, index: int, path: Path) -> str:
+    """Return a label that can be displayed and printed anywhere."""
     line = " ".join(label.split())
     if len(line) > _LONGEST_NAME:
         raise UsageError(
-            f"the label of class {index} in {path} is {len(line)} characters long; a name has "
-            f"{_LONGEST_NAME} at most, one label a line."
+            f"the label of class {index} in {path} is {len(line)} characters long; the limit is "
+            f"{_LONGEST_NAME}, with one label per line."
         )
     kinds = {character: unicodedata.category(character) for character in line}
     for character, kind in kinds.items():
         if kind in ("Cc", "Cs"):
             raise UsageError(
-                f"the label of class {index} in {path} holds the control character "
-                f"U+{ord(character):04X}; save the file as plain text, one label a line."
+                f"the label of class {index} in {path} contains the control character "
+                f"U+{ord(character):04X}; save the file as plain text, with one label per line."
             )
-    shown = (each for each in line if kinds[each] != "Cf" or each in _JOINERS)
-    return "".join(shown).strip() or f"class {index}"
+    visible = (character for character in line if kinds[character] != "Cf" or character in _JOINERS)
+    return "".join(visible).strip() or f"class {index}"
 
 
 def find_class(labels: Sequence[str], wanted: str) -> int:
-    """Return the index of the class that `wanted` means.
+    """Return the index of the class that a user means.
 
-    A number is an index. A name matches case-insensitively: first as a whole, then as a part of
+    A number is an index. A name matches case-insensitively: a whole label first, then a part of
     exactly one label.
 
     Raises:
-        UsageError: No class or several classes match; the message lists the candidates.
+        UsageError: No class matches, or several do; the message lists candidates.
     """
     wanted = wanted.strip()
     if wanted.isdecimal():
-        # Python makes no integers of thousands of digits.
+        # Python refuses to convert thousands of digits.
         index = int(wanted) if len(wanted) <= _MOST_DIGITS else len(labels)
         if index < len(labels):
             return index
         raise UsageError(
-            f"there is no class {shortened(wanted)}: this network's classes are 0 to "
+            f"there is no class {shortened(wanted)}; this network's classes are 0 to "
             f"{len(labels) - 1}."
         )
     needle = wanted.casefold()
@@ -116,45 +117,45 @@ def find_class(labels: Sequence[str], wanted: str) -> int:
         return matches[0]
     if matches:
         raise UsageError(
-            f"the class {shortened(wanted)!r} could be any of {_listing(labels, matches)}; "
+            f"the class {shortened(wanted)!r} is ambiguous: it matches {_listed(labels, matches)}; "
             "give one of these names or numbers in full."
         )
     close = difflib.get_close_matches(needle, folded, n=3, cutoff=0.6)
     nearest = [folded.index(label) for label in close]
-    hint = f"did you mean {_listing(labels, nearest)}?" if nearest else "try a part of its name."
+    hint = f"did you mean {_listed(labels, nearest)}?" if nearest else "try a part of its name."
     raise UsageError(
         f"none of this network's {len(labels)} classes is called {shortened(wanted)!r}; {hint}"
     )
 
 
 def find_classes(labels: Sequence[str], wanted: Iterable[str]) -> tuple[int, ...]:
-    """Return the index of every class that is meant, each once, as `find_class` does."""
+    """Return the indices of several classes as `find_class` does, without duplicates."""
     return tuple(dict.fromkeys(find_class(labels, name) for name in wanted))
 
 
 def matching_classes(labels: Sequence[str], typed: str) -> tuple[int, ...]:
-    """Return the classes whose names hold what was typed.
+    """Return the classes whose names contain the typed text.
 
     Args:
-        labels: The classes' names.
-        typed: The beginning or another part of a name, in any case; empty: nothing matches.
+        labels: The class names.
+        typed: Any part of a name, case-insensitive. Empty text matches nothing.
 
     Returns:
-        Their indices: names that begin with it come first, then those with a word that does.
+        Class indices: names that start with the text first, then names with a word that does.
     """
     needle = typed.strip().casefold()
     if not needle:
         return ()
-    found = [
+    ranked = [
         (not name.startswith(needle), f" {needle}" not in f" {name}", len(name), index)
         for index, name in enumerate(label.casefold() for label in labels)
         if needle in name
     ]
-    return tuple(index for *_, index in sorted(found))
+    return tuple(index for *_, index in sorted(ranked))
 
 
-def _listing(labels: Sequence[str], indices: Iterable[int]) -> str:
-    found = list(indices)
-    entries = [f"{shortened(labels[each])!r} ({each})" for each in found[:_SHOWN_CANDIDATES]]
-    more = len(found) - _SHOWN_CANDIDATES
+def _listed(labels: Sequence[str], indices: Sequence[int]) -> str:
+    shown = indices[:_SHOWN_CANDIDATES]
+    entries = [f"{shortened(labels[index])!r} ({index})" for index in shown]
+    more = len(indices) - len(shown)
     return ", ".join(entries) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Shrinking images without turning fine patterns into others, and enlarging heatmaps in place."""
+"""Shrinking images without aliasing, and enlarging heatmaps to the size of an image."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SHARPNESS = -0.75
-"""Of the cubic kernel (Keys 1981, equation 11), as OpenCV has it."""
+"""Parameter a of the cubic kernel (Keys 1981, equation 11), with OpenCV's value."""
 
 
 def shrunk(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Average an image over areas down to a size.
+    """Shrink an image by averaging over areas.
 
     Args:
         image: H×W×3 uint8.
-        width: At most W, in pixels.
-        height: At most H, in pixels.
+        width: New width in pixels, at most W.
+        height: New height in pixels, at most H.
 
     Returns:
-        height×width×3 uint8; the image itself where it has this size.
+        height×width×3 uint8; the image itself if it already has this size.
     """
     rows, columns = image.shape[:2]
     if (columns, rows) == (width, height):
         return image
     if columns >= 2 * width and rows >= 2 * height and columns % 2 == rows % 2 == 0:
-        # Halving has a path of its own in OpenCV: the two steps take half the time of one, and
-        # give the same up to rounding.
+        # OpenCV has a fast path for halving: the two steps take half the time of a single one, with
+        # the same result up to rounding.
         half = columns // 2, rows // 2
         image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
@@ -42,17 +42,17 @@ def shrunk(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
 def enlarged(
     heatmap: NDArray[np.float32], width: int, height: int, region: Region = WHOLE
 ) -> NDArray[np.float32]:
-    """Lay a heatmap over an image: bicubic, aligned to the pixels' centres.
+    """Enlarge a heatmap to the size of an image: bicubic, with pixel centres aligned.
 
     Args:
         heatmap: h×w float32.
         width: The image's width in pixels, at least 1.
         height: Its height in pixels, at least 1.
-        region: Which part of the image the heatmap covers.
+        region: The part of the image that the heatmap covers.
 
     Returns:
-        height×width float32, which may overshoot the heatmap's values; its border goes on outside
-        the region.
+        height×width float32, which may overshoot the heatmap's range. Outside the region the
+        heatmap's border values continue.
     """
     if region == WHOLE:
         resized = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -66,29 +66,29 @@ def enlarged(
 def enlargement(
     cells: int, pixels: int, start: float = 0.0, size: float = 1.0
 ) -> NDArray[np.float32]:
-    """Return the matrix with which `enlarged` works along one axis.
+    """Return the matrix that enlarges a heatmap along one axis, as `enlarged` does.
 
-    Bicubic enlargement is linear along each axis, so that any grid of its pixels is a product of
-    three small matrices.
+    Bicubic enlargement is linear along each axis, so any grid of its pixels is a product of three
+    small matrices.
 
     Args:
-        cells: How many cells the heatmap has along the axis.
-        pixels: How many pixels the image has.
-        start: Where the heatmap begins, as a share of the image.
-        size: How much of the image it covers, as a share.
+        cells: Number of cells in the heatmap along the axis.
+        pixels: Number of pixels in the image.
+        start: Start of the heatmap, as a share of the image.
+        size: Size of the heatmap, as a share of the image.
 
     Returns:
-        pixels×cells float32. Beyond the heatmap its border goes on.
+        pixels×cells float32. Beyond the heatmap its border values continue.
     """
     share = ((np.arange(pixels) + 0.5) / pixels - start) / size
-    place = np.clip(share * cells - 0.5, -1, cells)
-    before = np.floor(place)
+    position = np.clip(share * cells - 0.5, -1, cells)
+    before = np.floor(position)
     matrix = np.zeros((pixels, cells))
     for tap in range(-1, 3):
         cell = before + tap
-        weight = _cubic(np.abs(place - cell))
-        inside = np.clip(cell, 0, cells - 1).astype(int)
-        np.add.at(matrix, (np.arange(pixels), inside), weight)
+        weight = _cubic(np.abs(position - cell))
+        clamped = np.clip(cell, 0, cells - 1).astype(int)
+        np.add.at(matrix, (np.arange(pixels), clamped), weight)
     return matrix.astype(np.float32)
 
 

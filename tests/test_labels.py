@@ -16,10 +16,10 @@ class TestFindClass:
         ("wanted", "index"),
         [("tabby", 1), ("TABBY", 1), (" espresso ", 5), ("egypt", 3), ("0", 0), ("6", 6)],
     )
-    def test_by_index_name_or_unique_part(self, wanted: str, index: int) -> None:
+    def test_a_class_is_found_by_index_name_or_unique_part(self, wanted: str, index: int) -> None:
         assert find_class(LABELS, wanted) == index
 
-    def test_whole_name_wins_over_part(self) -> None:
+    def test_a_whole_name_takes_precedence_over_a_part(self) -> None:
         assert find_class(("tiger cat", "tiger"), "tiger") == 1
 
     @pytest.mark.parametrize(
@@ -33,11 +33,13 @@ class TestFindClass:
             ("", "none of"),
         ],
     )
-    def test_what_is_not_one_class(self, wanted: str, message: str) -> None:
+    def test_missing_and_ambiguous_classes_are_rejected_with_candidates(
+        self, wanted: str, message: str
+    ) -> None:
         with pytest.raises(UsageError, match=message):
             find_class(LABELS, wanted)
 
-    def test_many_candidates_are_cut(self) -> None:
+    def test_a_long_list_of_candidates_is_shortened(self) -> None:
         with pytest.raises(UsageError, match="and 88 more"):
             find_class([f"class {index}" for index in range(100)], "class")
 
@@ -53,7 +55,7 @@ class TestLoadLabels:
             ("a.json", json.dumps({"0": ["n01", "cat"], "1": ["n02", "dog"], "2": ["n3", "hen"]})),
         ],
     )
-    def test_formats(self, tmp_path: Path, name: str, content: str) -> None:
+    def test_text_and_json_formats_are_read(self, tmp_path: Path, name: str, content: str) -> None:
         path = tmp_path / name
         path.write_text(content, encoding="utf-8")
         assert load_labels(path) == ("cat", "dog", "hen")
@@ -61,13 +63,13 @@ class TestLoadLabels:
     @pytest.mark.parametrize(
         "content", ['{"0": "cat", "2": "dog"}', "[1, 2]", "{", "3", '{"a": "b"}']
     )
-    def test_json_that_is_no_list_of_names(self, tmp_path: Path, content: str) -> None:
+    def test_json_without_a_list_of_names_is_rejected(self, tmp_path: Path, content: str) -> None:
         path = tmp_path / "a.json"
         path.write_text(content)
         with pytest.raises(UsageError, match="not a JSON list of names"):
             load_labels(path)
 
-    def test_missing_empty_and_binary_files(self, tmp_path: Path) -> None:
+    def test_missing_empty_and_binary_files_are_rejected(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="cannot read"):
             load_labels(tmp_path / "absent.txt")
         (tmp_path / "empty.txt").write_text("\n\n")

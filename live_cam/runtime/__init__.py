@@ -1,1 +1,1 @@
-"""Threads, values handed between them, timing, imports and texts: no word of the domain."""
+"""Threads, passing values between them, timing, imports and text, independent of the domain."""

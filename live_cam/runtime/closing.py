@@ -1,4 +1,4 @@
-"""Whoever opens closes: what every resource with a `close` has in common."""
+"""The base class of every resource with a `close` method."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Closing(ABC):
-    """A context manager that closes itself on leaving, by an exception too."""
+    """A context manager that closes itself on exit, even after an exception."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what is held. May be called twice."""
+        """Release the resource. May be called twice."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""A place for the newest value alone: a slow reader skips what came in between."""
+"""A slot for the newest value only: a slow reader skips the values in between."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Latest(Generic[T]):
-    """Hands the newest value from one thread to others; older ones that nobody took are lost."""
+    """Passes the newest value between threads; a new value overwrites an unread one."""
 
     def __init__(self) -> None:
         """Start without a value."""
@@ -25,14 +25,14 @@ class Latest(Generic[T]):
                 self._changed.notify_all()
 
     def newer(self, than: T | None, timeout: float) -> T | None:
-        """Return the newest value as soon as it is another one than `than`.
+        """Wait until the newest value is a different object than `than`, and return it.
 
         Args:
-            than: What the caller has already; None takes whatever there is.
-            timeout: Seconds to wait for it.
+            than: The last value the caller received, or None to accept any.
+            timeout: Seconds to wait.
 
         Returns:
-            The newest value; None if there was no other one in time.
+            The newest value, or None after the timeout.
         """
         with self._changed:
             self._changed.wait_for(
@@ -41,13 +41,13 @@ class Latest(Generic[T]):
             return None if self._value is than else self._value
 
     def hold(self, value: T) -> None:
-        """Make this the newest value and ignore what is put, until `release`."""
+        """Make this the newest value and ignore `put` until `release`."""
         with self._changed:
             self._held = True
             self._value = value
             self._changed.notify_all()
 
     def release(self) -> None:
-        """Take what is put again."""
+        """Accept new values again."""
         with self._changed:
             self._held = False

@@ -1,4 +1,4 @@
-"""Images taken in batches by a thread of its own, one batch ahead of whoever explains them."""
+"""Producing items in batches on a separate thread, one batch ahead of the consumer."""
 
 from __future__ import annotations
 
@@ -12,49 +12,51 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_BYTES: Final = 256 * 2**20
-"""Of decoded images in a batch: a large one is explained by itself."""
+"""Size at which a batch is complete, so that a large item forms a batch of its own."""
 
 
 def batches_ahead(
-    items: Iterable[T], size: int, weigh: Callable[[T], int]
+    items: Iterable[T], size: int, nbytes: Callable[[T], int]
 ) -> Generator[list[T], None, None]:
-    """Take items in a thread of its own, one batch ahead.
+    """Iterate over items on a separate thread, one batch ahead.
+
+    A caller that stops early must close the generator. If producing an item fails, the exception
+    is raised after the batch of the items before it.
 
     Args:
-        items: Made when they are taken.
-        size: How many there are in a batch, at most.
-        weigh: Says how many bytes an item holds.
+        items: Produced lazily, on the thread.
+        size: Maximum number of items in a batch.
+        nbytes: Returns the number of bytes that an item occupies.
 
     Yields:
-        Batches, until all are taken. Whoever stops earlier closes the generator. Where making an
-        item fails, its exception is raised after the batch of those before it.
+        Batches, until the items are exhausted.
     """
     stop = threading.Event()
-    rest = iter(items)
-    failed: list[Exception] = []
+    iterator = iter(items)
+    failures: list[Exception] = []
 
-    def take() -> list[T]:
+    def next_batch() -> list[T]:
         batch: list[T] = []
-        taken_bytes = 0
+        batch_bytes = 0
         try:
-            while len(batch) < size and taken_bytes < _MOST_BYTES:
-                if stop.is_set() or failed:
+            while len(batch) < size and batch_bytes < _MOST_BYTES:
+                if stop.is_set() or failures:
                     break
-                batch.append(next(rest))
-                taken_bytes += weigh(batch[-1])
+                batch.append(next(iterator))
+                batch_bytes += nbytes(batch[-1])
         except StopIteration:
             pass
-        except Exception as error:  # it is raised in the caller's thread
-            failed.append(error)
+        except Exception as error:  # raised again in the caller's thread
+            failures.append(error)
         return batch
 
     with ThreadPoolExecutor(1, "reader") as thread:
         try:
-            pending = thread.submit(take)
+            pending = thread.submit(next_batch)
             while batch := pending.result():
-                pending = thread.submit(take)
+                pending = thread.submit(next_batch)
                 yield batch
         finally:
             stop.set()
-    if failed:
-        raise failed[0]
+    if failures:
+        raise failures[0]

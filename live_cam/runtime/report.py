@@ -1,4 +1,4 @@
-"""What was measured: sections of tables, for people and for programs."""
+"""Reports of measurements as tables, for people and for programs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Cell: TypeAlias = "str | int | float | bool | None"
-"""None: it was not measured, or does not apply."""
+"""A value, or None if it was not measured or does not apply."""
 
-_NOTHING = "–"
+_NO_VALUE = "–"
 _WIDTH = 100
-"""Of a terminal's line, in characters."""
+"""Characters per line on a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +23,18 @@ class Column:
     """A column of a table."""
 
     key: str
-    """Its name in each row, and in JSON: `median_seconds`."""
+    """Key in each row, and in JSON: `median_seconds`."""
     title: str
-    """Its name above the table, with the unit that is shown: `median ms`."""
+    """Heading, with the displayed unit: `median ms`."""
     pattern: str = "{}"
-    """How a value is shown, for `str.format`."""
+    """Format of a value, for `str.format`."""
     factor: float = 1.0
-    """What a number is multiplied with before it is shown: 1000 shows seconds as ms."""
+    """Multiplies numbers for display: 1000 shows seconds as ms."""
 
     def show(self, value: Cell) -> str:
-        """Return a value as the table shows it."""
+        """Return a value formatted for the table."""
         if value is None:
-            return _NOTHING
+            return _NO_VALUE
         if isinstance(value, int | float) and self.factor != 1.0:
             value = value * self.factor
         return self.pattern.format(value)
@@ -42,35 +42,36 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table, with what there is to say about it."""
+    """A table with notes."""
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[dict[str, Cell], ...]
-    """Each a value by each column's key, in SI units."""
+    """The values in SI units, by column key."""
     notes: tuple[str, ...] = ()
-    """Sentences that stand below it."""
+    """Sentences below the table."""
 
     def cells(self) -> list[list[str]]:
-        """Return what the table shows: the titles, then the rows."""
-        shown = [[each.show(row.get(each.key)) for each in self.columns] for row in self.rows]
-        return [[each.title for each in self.columns], *shown]
+        """Return the formatted table: the headings, then the rows."""
+        columns = self.columns
+        rows = [[column.show(row.get(column.key)) for column in columns] for row in self.rows]
+        return [[column.title for column in columns], *rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that was measured."""
+    """The results of a measurement."""
 
     title: str
     facts: dict[str, str]
-    """What all figures depend on, such as the machine, by what it is."""
+    """Conditions of the measurement, such as the machine, by name."""
     sections: tuple[Section, ...] = field(default=())
 
     def text(self, width: int = _WIDTH) -> str:
-        """Return it for a terminal.
+        """Return the report for a terminal.
 
         Args:
-            width: Of a line, in characters. Notes are broken to fit; tables may be wider.
+            width: Line width in characters. Notes are wrapped to it; tables may be wider.
         """
         facts = _aligned([[f"{name}:", text] for name, text in self.facts.items()], ())
         parts = ["\n".join([self.title, "", *facts])]
@@ -81,7 +82,7 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
     def markdown(self) -> str:
-        """Return it for a page, the report's title as a second-level heading."""
+        """Return the report as Markdown, with its title as a second-level heading."""
         facts = [f"- {name}: {text}" for name, text in self.facts.items()]
         parts = ["\n".join([f"## {self.title}", "", *facts])]
         for section in self.sections:
@@ -93,35 +94,12 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
     def to_json(self) -> str:
-        """Return it for a program: numbers in SI units, unrounded."""
+        """Return the report as JSON, with unrounded numbers in SI units."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
 
-def report_from_json(text: str) -> Report:
-    """Return the report that `Report.to_json` wrote.
-
-    Raises:
-        ValueError: It is not JSON.
-        KeyError: It is not a report.
-    """
-    found = json.loads(text)
-    return Report(
-        found["title"],
-        found["facts"],
-        tuple(
-            Section(
-                section["title"],
-                tuple(Column(**column) for column in section["columns"]),
-                tuple(section["rows"]),
-                tuple(section["notes"]),
-            )
-            for section in found["sections"]
-        ),
-    )
-
-
 def _numeric(section: Section) -> set[int]:
-    """Return which columns hold numbers: those are aligned at their right."""
+    """Return the indices of the columns with numbers, which are right-aligned."""
     return {
         index
         for index, column in enumerate(section.columns)

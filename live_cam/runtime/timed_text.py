@@ -1,4 +1,4 @@
-"""Texts that are shown for a moment."""
+"""Text that is shown for a limited time."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEY_SECONDS: Final = 1.0
-"""For the confirmation of a key."""
+"""Duration for the confirmation of a key press."""
 SENTENCE_SECONDS: Final = 3.0
-"""For a sentence: long enough to read a file's name, or what went wrong."""
+"""Duration for a sentence: long enough to read a file name or an error."""
 
 
 class TimedText:
-    """A text that is shown for a moment.
+    """Text that disappears after some seconds.
 
     Args:
-        clock: Tells the time in seconds.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,10 +27,10 @@ class TimedText:
         self._until = float("-inf")
 
     def show(self, text: str, seconds: float = SENTENCE_SECONDS) -> None:
-        """Show a text from now on for some seconds, in place of the one before."""
+        """Show a text for some seconds, replacing the previous one."""
         self._text, self._until = text, self._clock() + seconds
 
     @property
     def text(self) -> str | None:
-        """The text to show now; None: nothing."""
+        """The text to show now, or None."""
         return self._text if self._clock() < self._until else None

@@ -1,4 +1,4 @@
-"""Rates and durations: frames per second, and how long each stage took."""
+"""Frames per second, and the duration of each processing stage."""
 
 from __future__ import annotations
 
@@ -12,53 +12,54 @@ if TYPE_CHECKING:
 
 
 class FPSMeter:
-    """How often something happens per second, over the last moments.
+    """Measures how many events happen per second, over a sliding window.
 
-    n stamps span n-1 intervals: the rate is (n-1) / (last - first). Only stamps of the last
-    `window` seconds count, so that the figure follows a change; it falls to None when nothing
-    happened for that long.
+    n timestamps span n-1 intervals, so the rate is (n-1) / (last - first). Only timestamps within
+    the last `window` seconds count: the rate follows changes, and becomes None after that long
+    without an event.
     """
 
     def __init__(self, window: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start without any stamp.
+        """Start without events.
 
         Args:
-            window: Seconds to look back.
-            clock: Gives the time in seconds.
+            window: Length of the window in seconds.
+            clock: Returns the time in seconds.
         """
         self._window = window
         self._clock = clock
-        self._stamps: deque[float] = deque()
+        self._timestamps: deque[float] = deque()
 
     def tick(self) -> None:
-        """Note that it happened now."""
-        self._stamps.append(self._clock())
+        """Record an event now."""
+        self._timestamps.append(self._clock())
 
     @property
     def rate(self) -> float | None:
-        """Events per second; None with fewer than two stamps in the window."""
+        """Events per second, or None with fewer than two events in the window."""
+        timestamps = self._timestamps
         oldest = self._clock() - self._window
-        while self._stamps and self._stamps[0] < oldest:
-            self._stamps.popleft()
-        if len(self._stamps) < 2 or self._stamps[-1] <= self._stamps[0]:
+        while timestamps and timestamps[0] < oldest:
+            timestamps.popleft()
+        if len(timestamps) < 2 or timestamps[-1] <= timestamps[0]:
             return None
-        return (len(self._stamps) - 1) / (self._stamps[-1] - self._stamps[0])
+        return (len(timestamps) - 1) / (timestamps[-1] - timestamps[0])
 
 
 class StageTimer:
-    """How long each named stage of one piece of work took.
+    """Measures the duration of each named stage of a task.
 
     Attributes:
-        seconds: Seconds by the stage's name, in the order the stages ended.
+        seconds: Seconds by stage name, in the order in which the stages first ended.
     """
 
     def __init__(self) -> None:
-        """Start without any stage."""
+        """Start without stages."""
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time the block under this name; a name that comes again adds up."""
+        """Time a block under a name. Blocks of the same name add up."""
         start = time.perf_counter()
         try:
             yield

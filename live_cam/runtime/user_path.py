@@ -6,8 +6,8 @@ from pathlib import Path
 
 
 def expanded(given: str) -> Path:
-    """Return the path that a text means: `~` is the user's home folder, if there is such a user."""
+    """Return a path with `~` expanded to the home folder, if the user it names exists."""
     try:
         return Path(given).expanduser()
-    except RuntimeError:  # a tilde, but nobody of that name
+    except RuntimeError:  # no user of that name
         return Path(given)

@@ -1,4 +1,4 @@
-"""A thread whose failure is not lost, and which ends when it is asked to."""
+"""A thread that hands its exception to the caller and ends on request."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PATIENCE = 0.7
-"""Seconds, twice: whoever closes the window is not kept waiting."""
+"""Seconds, applied twice. Closing the window must not take noticeably long."""
 
 
 class Worker:
-    """Runs a function in a thread and raises its exception again in the caller's thread.
+    """Runs a function in a thread and raises its exception in the caller's thread.
 
-    The function must look at a stop event of its own; `join` is the end of it.
+    The function must watch a stop event of its own and return once it is set.
     """
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:
-        """Take the function; `start` runs it.
+        """Prepare the thread, without starting it.
 
         Args:
             name: The thread's name, for debuggers.
-            work: What to run.
+            work: The function to run.
         """
         self._work = work
         self._error: BaseException | None = None
@@ -35,7 +35,7 @@ class Worker:
             self._work()
         except SystemExit:
             pass
-        except BaseException as error:  # every failure is the main thread's
+        except BaseException as error:  # raised again by `check`
             self._error = error
 
     def start(self) -> None:
@@ -48,27 +48,27 @@ class Worker:
         return self._thread.is_alive()
 
     def check(self) -> None:
-        """Raise the function's exception, if it failed, once."""
+        """Raise the function's exception, if any; only the first call raises it."""
         error, self._error = self._error, None
         if error is not None:
             raise error
 
     def wait(self, timeout: float) -> bool:
-        """Wait until the function has returned, or for so many seconds; return whether it has."""
+        """Wait up to `timeout` seconds for the function to return; return whether it has."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def join(self, timeout: float = _PATIENCE) -> bool:
-        """Wait until the function has returned, and interrupt it where it takes too long.
+        """Wait for the function to return, and interrupt it if it takes too long.
 
-        torch's download knows no stop, and a process that just ends leaves hundreds of megabytes
-        of a half download behind: an exception raised in its thread makes it clean up.
+        A download by torch has no stop event, and simply exiting would leave hundreds of megabytes
+        of a partial file behind. An exception raised in its thread makes it clean up.
 
         Args:
-            timeout: Seconds to wait before interrupting, and again after it.
+            timeout: Seconds to wait before the interruption, and again after it.
 
         Returns:
-            Whether the thread has ended. One that hangs in a driver does not keep the process.
+            Whether the thread has ended. A thread that hangs in a driver does not prevent exit.
         """
         if self._thread.ident is None:
             return True

@@ -99,7 +99,7 @@ def test_a_list_that_says_nothing_is_refused(
 
 def test_bytes_are_no_list(tmp_path: Path) -> None:
     (tmp_path / "truth.csv").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(UsageError, match=r"truth\.csv are not text in UTF-8"):
+    with pytest.raises(UsageError, match=r"truth\.csv are not UTF-8 text"):
         read_truth(tmp_path / "truth.csv")
     with pytest.raises(UsageError, match=r"cannot read .*nowhere\.csv"):
         read_truth(tmp_path / "nowhere.csv")

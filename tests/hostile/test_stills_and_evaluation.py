@@ -244,7 +244,7 @@ def test_what_is_written_as_json_is_read_as_it_is(
 
 def test_a_pipe_for_the_truth_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "truth.csv")
-    with pytest.raises(UsageError, match="it is no file"):
+    with pytest.raises(UsageError, match="it is not a file"):
         read_truth(tmp_path / "truth.csv")
 
 

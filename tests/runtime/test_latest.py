@@ -5,31 +5,31 @@ import threading
 from live_cam.runtime.latest import Latest
 
 
-def test_a_slow_reader_gets_the_newest_and_skips_the_rest() -> None:
+def test_a_slow_reader_receives_only_the_newest_value() -> None:
     latest: Latest[int] = Latest()
     for value in range(1000, 1005):
         latest.put(value)
     assert latest.newer(None, 0) == 1004
 
 
-def test_nothing_newer_is_none_after_the_timeout() -> None:
+def test_newer_returns_none_after_the_timeout() -> None:
     latest: Latest[list[int]] = Latest()
     assert latest.newer(None, 0.01) is None
     value = [1]
     latest.put(value)
     assert latest.newer(value, 0.01) is None
     latest.put([1])
-    assert latest.newer(value, 0) == [1], "another value that happens to be equal is newer"
+    assert latest.newer(value, 0) == [1], "a different object is newer even if it is equal"
 
 
 def test_a_waiting_reader_is_woken() -> None:
     latest: Latest[str] = Latest()
-    got: list[str | None] = []
-    reader = threading.Thread(target=lambda: got.append(latest.newer(None, 10)))
+    received: list[str | None] = []
+    reader = threading.Thread(target=lambda: received.append(latest.newer(None, 10)))
     reader.start()
     latest.put("frame")
     reader.join(10)
-    assert got == ["frame"]
+    assert received == ["frame"]
 
 
 def test_a_held_value_stays_until_released() -> None:

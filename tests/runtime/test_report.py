@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 
-from live_cam.runtime.report import Column, Report, Section, report_from_json
+from live_cam.runtime.report import Column, Report, Section
+from tests.reports import report_from_json
 
 SECTION = Section(
     "Engines",
@@ -20,13 +21,13 @@ SECTION = Section(
 REPORT = Report("vgg19 on cpu", {"CPU": "fast", "Memory": "24 GiB"}, (SECTION,))
 
 
-def test_json_brings_the_report_back() -> None:
+def test_json_round_trips_the_report() -> None:
     assert report_from_json(REPORT.to_json()) == REPORT
     row = json.loads(REPORT.to_json())["sections"][0]["rows"][0]
     assert row["seconds"] == 0.1234, "in seconds, unrounded"
 
 
-def test_the_table_is_aligned() -> None:
+def test_tables_are_aligned_and_notes_wrapped() -> None:
     lines = REPORT.text().splitlines()
     first = lines.index("Engines") + 2
     assert lines[first : first + 3] == [
@@ -40,7 +41,7 @@ def test_the_table_is_aligned() -> None:
     assert max(map(len, REPORT.text(40).splitlines())) <= 40
 
 
-def test_markdown() -> None:
+def test_markdown_has_headings_and_aligned_tables() -> None:
     lines = REPORT.markdown().splitlines()
     first = lines.index("### Engines") + 2
     assert lines[first : first + 4] == [

@@ -13,31 +13,31 @@ class Clock:
         return self.now
 
 
-def shown(*said: tuple[str, float] | tuple[str], after: tuple[float, ...]) -> list[str | None]:
-    """Say all this at once, and return what is shown so many seconds later."""
+def visible(*shown: tuple[str, float] | tuple[str], after: tuple[float, ...]) -> list[str | None]:
+    """Show some texts, and return the visible text after each number of seconds."""
     clock = Clock()
-    confirmation = TimedText(clock)
-    for each in said:
-        confirmation.show(*each)
+    timed = TimedText(clock)
+    for arguments in shown:
+        timed.show(*arguments)
     texts = []
     for seconds in after:
         clock.now = 100.0 + seconds
-        texts.append(confirmation.text)
+        texts.append(timed.text)
     return texts
 
 
-def test_at_first_nothing_is_shown() -> None:
-    assert shown(after=(0.0,)) == [None]
+def test_no_text_is_visible_at_first() -> None:
+    assert visible(after=(0.0,)) == [None]
 
 
-def test_a_key_is_confirmed_for_a_second() -> None:
-    assert shown(("mirrored", KEY_SECONDS), after=(0.0, 0.99, 1.01)) == [*2 * ["mirrored"], None]
+def test_a_key_confirmation_is_visible_for_a_second() -> None:
+    assert visible(("mirrored", KEY_SECONDS), after=(0.0, 0.99, 1.01)) == [*2 * ["mirrored"], None]
 
 
-def test_a_file_name_stays_longer() -> None:
-    assert shown((FILE,), after=(2.9, 3.1)) == [FILE, None]
+def test_a_file_name_stays_visible_longer() -> None:
+    assert visible((FILE,), after=(2.9, 3.1)) == [FILE, None]
 
 
-def test_the_latest_counts() -> None:
-    said = (FILE,), ("mirrored", KEY_SECONDS)
-    assert shown(*said, after=(0.0, 1.1)) == ["mirrored", None]
+def test_the_latest_text_replaces_earlier_ones() -> None:
+    shown = (FILE,), ("mirrored", KEY_SECONDS)
+    assert visible(*shown, after=(0.0, 1.1)) == ["mirrored", None]

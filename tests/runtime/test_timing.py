@@ -12,7 +12,7 @@ class FakeClock:
         return self.now
 
 
-def test_n_stamps_span_one_interval_less() -> None:
+def test_n_events_span_n_minus_1_intervals() -> None:
     clock = FakeClock()
     meter = FPSMeter(window=10, clock=clock)
     assert meter.rate is None
@@ -22,7 +22,7 @@ def test_n_stamps_span_one_interval_less() -> None:
     assert meter.rate == pytest.approx(10.0)
 
 
-def test_only_the_last_moments_count() -> None:
+def test_only_events_within_the_window_count() -> None:
     clock = FakeClock()
     meter = FPSMeter(window=2, clock=clock)
     for interval, ticks in ((0.1, 100), (0.5, 12)):
@@ -34,7 +34,7 @@ def test_only_the_last_moments_count() -> None:
     assert meter.rate is None
 
 
-def test_one_stamp_or_two_at_once_are_no_rate() -> None:
+def test_one_event_or_two_simultaneous_ones_have_no_rate() -> None:
     meter = FPSMeter(clock=FakeClock())
     meter.tick()
     assert meter.rate is None
@@ -42,7 +42,7 @@ def test_one_stamp_or_two_at_once_are_no_rate() -> None:
     assert meter.rate is None
 
 
-def test_stages_add_up_and_are_noted_after_an_exception_too() -> None:
+def test_stages_add_up_and_survive_an_exception() -> None:
     timer = StageTimer()
     for _ in range(2):
         with timer.stage("a"):

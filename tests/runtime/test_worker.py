@@ -21,7 +21,7 @@ def test_an_exception_is_raised_in_the_callers_thread_once() -> None:
     worker.check()
 
 
-def test_join_waits_for_what_ends_by_itself() -> None:
+def test_join_waits_for_a_function_that_returns() -> None:
     stop = threading.Event()
     worker = Worker("obedient", lambda: (stop.wait(10), None)[1])
     assert worker.join(), "never started: nothing to wait for"
@@ -32,7 +32,7 @@ def test_join_waits_for_what_ends_by_itself() -> None:
     assert not worker.running
 
 
-def test_what_knows_no_stop_is_interrupted_and_cleans_up() -> None:
+def test_join_interrupts_a_function_without_a_stop_event() -> None:
     cleaned = threading.Event()
 
     def download() -> None:
