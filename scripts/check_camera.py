@@ -94,12 +94,12 @@ def _formats(moving: Path) -> Iterator[Check]:
 def _losses(moving: Path) -> Iterator[Check]:
     """Cameras that go away, and those that come back."""
     camera = ("--feed", str(moving), "--format", "mjpeg")
-    found = goes_on_after_a_gap("camera 0 was lost", "camera 0 is back")
+    found = goes_on_after_a_gap("Lost camera 0", "Reconnected to camera 0")
     small = f"eval camera[2]={out('small.jpg')} camera[4]=320x240"
     back = {
         "unplugged, plugged in again": (found, ((3, "unplug"), (4, "plug"))),
         "comes back in another size": (
-            goes_on_after_a_gap("camera 0 is back", "320×240 MJPG", still=True),
+            goes_on_after_a_gap("Reconnected to camera 0", "320×240 MJPG", still=True),
             ((3, "unplug"), (1, small), (3, "plug")),
         ),
         "frozen for a moment": (goes_on_after_a_gap(), ((3, "freeze"), (4, "thaw"))),
@@ -112,7 +112,7 @@ def _losses(moving: Path) -> Iterator[Check]:
     short = _program("--reconnect-seconds", str(_PATIENCE))
     away = ("camera 0 was lost", f"did not come back within {_PATIENCE} s")
     gone = fails_with(*away, "check its cable")
-    held = fails_with(*away, "camera 0 does not answer")
+    held = fails_with(*away, "camera 0 does not respond")
     never = _program("--reconnect-seconds", "0")
     at_once = fails_with("camera 0 was lost; check its cable")
     yield Check("unplugged for good", short, gone, camera, ((3, "unplug"),))
@@ -131,13 +131,13 @@ def _troubles(moving: Path, photo: Path) -> Iterator[Check]:
     yield Check(
         "denied",
         ["bash", "-c", f"{denied},-dac_read_search {shlex.join(_program())}"],
-        fails_with("may not be used by you", "usermod -aG video"),
+        fails_with("no permission to use", "usermod -aG video"),
         camera,
     )
     yield Check(
         "always the same image",
         _program(),
-        says("very same image"),
+        says("exactly the same image"),
         still(photo),
         stop_after=8,
     )

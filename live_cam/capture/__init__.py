@@ -1,4 +1,4 @@
-"""Where frames come from: cameras, video files, streams, images and the demo scene."""
+"""Sources of frames: cameras, video files, streams, images and the demo scene."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sources have in common: their public face, and the ones that are read at will."""
+"""What all sources share, and the base class of sources that are read on demand."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CLOSE_WAIT: Final = 1.0
-"""Seconds that `close` waits for a thread inside the backend. Then it leaves the release to it."""
+"""Seconds that `close` waits for a thread inside the backend before leaving the release to it."""
 
 
 class RawFrame(NamedTuple):
-    """What a backend gives before it is counted."""
+    """An image and its time, as a backend delivers them; the source adds the index."""
 
     image: NDArray[np.uint8]
     """H×W×3, BGR."""
     timestamp: float
-    """Seconds, of the clock that `Frame.timestamp` tells."""
+    """Seconds, on the clock of `Frame.timestamp`."""
 
 
 class Trouble(NamedTuple):
-    """What is wrong with a source."""
+    """A problem with a source, in a short and a long form."""
 
     brief: str
-    """In a few words, for the image: `camera seems frozen`."""
+    """A few words, for the image: `camera seems frozen`."""
     sentence: str
-    """With the remedy, for the terminal."""
+    """The problem and its remedy, for the terminal."""
 
 
 class BaseSource(Closing):
-    """A source that is a context manager and has the names that the user sees.
+    """A named source that is a context manager.
 
     Attributes:
-        name: What the user knows it as: `camera 0`, `clip.mp4`, `demo`.
-        description: What it really gives: `1280×720 MJPG at 30 fps`.
-        live: Whether frames come at their own pace and what is not read is lost.
+        name: Display name: `camera 0`, `clip.mp4`, `demo`.
+        description: What the source actually delivers: `1280×720 MJPG at 30 fps`.
+        live: Whether frames arrive at their own pace and unread ones are lost.
     """
 
     live: bool
@@ -60,11 +60,11 @@ class BaseSource(Closing):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the device or file. May be called twice, and from any thread."""
+        """Release the device or file. May be called twice, and from any thread."""
 
 
 class PacedSource(BaseSource):
-    """A source that gives its next image whenever it is asked, by the stream's own clock."""
+    """A source that produces frames on demand, timed by its own clock."""
 
     live = False
 
@@ -75,18 +75,13 @@ class PacedSource(BaseSource):
         self._closed = threading.Event()
 
     def read(self) -> Frame | None:
-        """Return the next frame, or None at the end or after `close`.
-
-        Raises:
-            CaptureError: The source was lost, or what it holds cannot be decoded.
-        """
         with self._lock:
             if self._closed.is_set():
                 return None
             try:
                 raw = self._next()
             finally:
-                # A `close` that could not wait for this read has left the release to it.
+                # A `close` that timed out waiting for this read has left the release to it.
                 if self._closed.is_set():
                     self._release()
             if raw is None or self._closed.is_set():
@@ -96,7 +91,6 @@ class PacedSource(BaseSource):
             return frame
 
     def close(self) -> None:
-        """Let go of the file. May be called twice, and from any thread."""
         self._closed.set()
         if self._lock.acquire(timeout=CLOSE_WAIT):
             try:
@@ -106,8 +100,8 @@ class PacedSource(BaseSource):
 
     @abstractmethod
     def _next(self) -> RawFrame | None:
-        """Return the next image; None at the end, and ever after."""
+        """Return the next image, or None at the end and on every later call."""
 
     @abstractmethod
     def _release(self) -> None:
-        """Let go of the file; nothing the second time."""
+        """Release the file. Further calls do nothing."""

@@ -1,8 +1,8 @@
-"""A camera in a process of its own.
+"""Running a camera's driver in a separate process.
 
-A driver may hold whoever calls it: while a camera is frozen, Linux's keeps a process from ending
-until the camera thaws or is unplugged, even by SIGKILL. Whoever only started that process goes on,
-and ends when it wants to; and a driver that crashes takes nothing with it.
+A driver may block its caller: on Linux, a process inside the driver of a frozen camera cannot end,
+not even by SIGKILL, until the camera recovers or is unplugged. The parent process stays responsive
+and can exit at any time, and survives a driver that crashes.
 """
 
 from __future__ import annotations
@@ -30,53 +30,53 @@ _CODE: Final = (
     "from live_cam.capture.camera_process import main; main(*json.loads(sys.argv[2]))"
 )
 _LENGTHS: Final = struct.Struct("<QQ")
-"""Of a report, and of its pixels."""
-_GOODBYE: Final = 0.25
-"""Seconds in which a process that is asked to end does so, unless its driver blocks."""
-_DEATH: Final = 0.25
-"""Seconds in which one that was killed is gone, unless its driver holds it."""
+"""Header of a report: the bytes of its pickle, and of its pixels."""
+_END_WAIT: Final = 0.25
+"""Seconds in which the process ends on request, unless its driver blocks."""
+_KILL_WAIT: Final = 0.25
+"""Seconds in which it ends after being killed, unless its driver blocks."""
 
 
 class CameraProcess:
-    """A camera's process, and the newest of its reports."""
+    """The process of a camera's driver, and the newest of its reports."""
 
     def __init__(self, request: Request) -> None:
-        """Start it; what comes of the request is in its reports."""
+        """Start the process, which reports whether it could open the camera."""
         arguments = [request.device, request.name, request.size, request.fps]
         paths = [str(path) for path in sys.path]
-        # Isolated: what lies in the working directory must not be imported in place of a package.
+        # Isolated, so that files in the working directory cannot shadow packages.
         python = [sys.executable, "-I", "-c", _CODE]
         self._process = subprocess.Popen(
             [*python, json.dumps(paths), json.dumps(arguments)],
-            stdin=subprocess.PIPE,  # it ends with this
+            stdin=subprocess.PIPE,  # closing it ends the process
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # libjpeg's words on each damaged image
+            stderr=subprocess.DEVNULL,  # libjpeg complains about each damaged image
             bufsize=0,
-            # Ctrl-C is the program's, which then ends this.
-            **_apart(),
+            # Ctrl-C must reach only the main program, which then ends this process.
+            **_detached(),
         )
         self._reports: Latest[Report] = Latest()
         threading.Thread(target=self._receive, name=f"live_cam {request.name}", daemon=True).start()
 
     def newer(self, than: Report | None, timeout: float) -> Report | None:
-        """Return the newest report, unless it is `than`; None: there was none in time.
+        """Return the newest report once it differs from `than`, or None after the timeout.
 
         Args:
-            than: The last one that was seen.
-            timeout: Seconds to wait for another one.
+            than: The last report received, if any.
+            timeout: Seconds to wait.
         """
         return self._reports.newer(than, timeout)
 
     def end(self) -> None:
-        """Let the process let go of the camera and end; without waiting for a driver that holds it.
+        """Make the process release the camera and end, without waiting for a driver that blocks.
 
         May be called twice.
         """
         assert self._process.stdin is not None
         self._process.stdin.close()
-        if not self._ends_within(_GOODBYE):
+        if not self._ends_within(_END_WAIT):
             self._process.kill()
-            self._ends_within(_DEATH)
+            self._ends_within(_KILL_WAIT)
 
     def _ends_within(self, seconds: float) -> bool:
         try:
@@ -87,7 +87,7 @@ class CameraProcess:
 
     @property
     def ended(self) -> bool:
-        """Whether the process has ended, and let go of the camera."""
+        """Whether the process has ended, and so released the camera."""
         return self._process.poll() is not None
 
     def _receive(self) -> None:
@@ -96,25 +96,25 @@ class CameraProcess:
         while (report := _next_report(pipe)) is not None:
             last = report
             self._reports.put(last)
-        if not last.ended:  # it crashed, or was killed
+        if not last.ended:  # it crashed or was killed
             self._reports.put(Report(opened=last.opened, ended=True))
         pipe.close()
 
 
-def _apart() -> dict[str, Any]:
+def _detached() -> dict[str, Any]:
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW}
     return {"start_new_session": True}
 
 
 def _write(pipe: RawIOBase, report: Report) -> None:
-    """Write a report, and behind it its pixels as they are, since they are large."""
+    """Write a report, followed by its pixels unpickled, since they are large."""
     pixels: list[pickle.PickleBuffer] = []
     rest = pickle.dumps(report, pickle.HIGHEST_PROTOCOL, buffer_callback=pixels.append)
-    raw = [each.raw() for each in pixels]
-    _write_all(pipe, memoryview(_LENGTHS.pack(len(rest), sum(map(len, raw))) + rest))
-    for each in raw:
-        _write_all(pipe, each)
+    views = [buffer.raw() for buffer in pixels]
+    _write_all(pipe, memoryview(_LENGTHS.pack(len(rest), sum(map(len, views))) + rest))
+    for view in views:
+        _write_all(pipe, view)
 
 
 def _write_all(pipe: RawIOBase, view: memoryview) -> None:
@@ -123,7 +123,7 @@ def _write_all(pipe: RawIOBase, view: memoryview) -> None:
 
 
 def _next_report(pipe: RawIOBase) -> Report | None:
-    """Read what `_write` wrote; None where the pipe ends."""
+    """Read what `_write` wrote; return None at the end of the pipe."""
     header = bytearray(_LENGTHS.size)
     if not _read_all(pipe, memoryview(header)):
         return None
@@ -136,35 +136,35 @@ def _next_report(pipe: RawIOBase) -> Report | None:
 
 def _read_all(pipe: RawIOBase, view: memoryview) -> bool:
     while view:
-        got = pipe.readinto(view)
-        if not got:
+        count = pipe.readinto(view)
+        if not count:
             return False
-        view = view[got:]
+        view = view[count:]
     return True
 
 
 def main(device: int | str, name: str, size: list[int] | None, fps: float | None) -> None:
-    """Serve a camera to the process that started this one, by the standard output."""
-    # A copy of it: what a library prints must not end up between the reports.
+    """Serve a camera to the parent process through the standard output."""
+    # Write to a copy of it: output printed by libraries must not mix with the reports.
     pipe = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     request = Request(device, name, (size[0], size[1]) if size else None, fps)
-    left = threading.Event()
-    threading.Thread(target=_wait_for_end, args=(left,), daemon=True).start()
+    stop = threading.Event()
+    threading.Thread(target=_wait_for_end, args=(stop,), daemon=True).start()
 
     def send(report: Report) -> None:
-        if left.is_set():
+        if stop.is_set():
             raise BrokenPipeError
         _write(pipe, report)
 
     with contextlib.suppress(BrokenPipeError):
         serve(request, send)
-    # At once: the thread still reads, for which an ordinary end would wait.
+    # A regular exit would wait for the thread, which is still reading.
     os._exit(0)
 
 
-def _wait_for_end(left: threading.Event) -> None:
-    """Wait until the standard input ends: by `CameraProcess.end`, or with its whole process."""
+def _wait_for_end(stop: threading.Event) -> None:
+    """Wait until the standard input closes, by `CameraProcess.end` or with the parent process."""
     while os.read(0, 1):
         pass
-    left.set()
+    stop.set()

@@ -1,4 +1,4 @@
-"""Decodes the video in a file or stream, by FFmpeg, and tells when each image is shown."""
+"""Video decoding with FFmpeg: upright images with their exact times."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from numpy.typing import NDArray
 
-# FFmpeg would write to the terminal whatever it finds odd in a file.
+# FFmpeg would print a message to the terminal for every oddity in a file.
 av.logging.set_level(None)
 
-_BROKEN_IN_A_ROW: Final = 100
-"""So many broken packets in a row are not a fault in the middle: nothing more will come."""
+_MOST_BROKEN: Final = 100
+"""Number of consecutive broken packets after which no more can be read."""
 _INVALID: Final = 0x41444E49
 """FFmpeg's code for invalid data: `AVERROR_INVALIDDATA`."""
-_USUAL_RATE: Final = Fraction(30)
+_DEFAULT_RATE: Final = Fraction(30)
 _RATES: Final = Fraction(1, 3600), Fraction(1000)
-"""Images per second. What a file says beyond them is no rate."""
+"""Lowest and highest plausible rate, in images per second; a file may claim any other."""
 _BOUNDS: Final = {"max_pixels": str(MOST_VIDEO_PIXELS)}
 _SEGMENTED: Final = {"hls", "dash"}
 _LENGTH: Final = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
-_TURNS: Final = {
+_ROTATIONS: Final = {
     1: cv2.ROTATE_90_COUNTERCLOCKWISE,
     2: cv2.ROTATE_180,
     3: cv2.ROTATE_90_CLOCKWISE,
@@ -48,33 +48,33 @@ _TURNS: Final = {
 
 
 class Decoded(NamedTuple):
-    """An image as a container has it."""
+    """A decoded image of a video."""
 
     image: NDArray[np.uint8]
     """H×W×3, BGR, upright."""
     time: Fraction | None
-    """When it is shown, in seconds of the container's own clock; None: nobody says."""
+    """Presentation time in seconds of the container's clock, or None if unknown."""
     duration: Fraction = Fraction(0)
-    """For how many seconds; 0: nobody says."""
+    """Seconds, or 0 if unknown."""
     pixel_aspect: Fraction | None = None
-    """A pixel's width by its height, upright; None: nobody says."""
+    """Width of a pixel divided by its height, in the upright image, or None if unknown."""
 
 
 class Decoder:
-    """The images of a container's video, in the order in which they are shown.
+    """The video in a container, decoded in presentation order.
 
     Attributes:
-        paced: Whether the images are paced by their times: it is a file, the video has an end,
-            or it comes in segments of seconds at once. Otherwise each is shown once it is here.
+        paced: Whether the images are paced by their times: the container is a file, has an end, or
+            arrives in segments of several seconds. Otherwise each image is shown on arrival.
         rate: Images per second, as far as the container knows.
         codec: The codec's name, such as `h264`.
-        independent: Whether each image can be decoded without those before it.
+        independent: Whether each image decodes without earlier ones.
         time_base: Seconds per tick of the images' times.
-        start: Where the container's clock begins, in seconds: 0, but for broadcasts.
-        end: When the images end on that clock, as far as the container says.
-        whole_end: When everything in it ends, as far as it says.
-        alone: Whether there is nothing in it beside the images.
-        broken: How many packets could not be decoded after the first image.
+        start: Start of the container's clock in seconds: 0, except in broadcast formats.
+        end: End of the images on that clock, or None if unknown.
+        whole_end: End of all streams on that clock, or None if unknown.
+        alone: Whether the container holds no other stream.
+        broken: Number of packets after the first image that could not be decoded.
     """
 
     def __init__(
@@ -86,20 +86,20 @@ class Decoder:
         options: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Open the container; nothing is decoded yet.
+        """Open the container, without decoding anything yet.
 
         Args:
-            location: A file's path or a URL, for FFmpeg.
-            name: What the user knows it as, for errors.
-            may_be_live: Whether it is a stream from the network, which may have no end.
+            location: A path or URL, as FFmpeg expects it.
+            name: Display name, for errors.
+            may_be_live: Whether it is a network stream, which may have no end.
             options: FFmpeg's options for the container.
-            timeout: Seconds in which opening, and each read, must succeed; None: no limit.
+            timeout: Seconds allowed for opening and for each read, or None for no limit.
 
         Raises:
-            UsageError: There is no video in it, or none that this FFmpeg can decode.
-            av.error.FFmpegError: It cannot be opened.
+            UsageError: The container has no video, or none that this FFmpeg can decode.
+            av.error.FFmpegError: The container cannot be opened.
         """
-        with _stumbling():
+        with _library_errors():
             self._container = av.open(
                 location,
                 options={**_BOUNDS, **(options or {})},
@@ -118,32 +118,32 @@ class Decoder:
         self._reformatter = VideoReformatter()
         known = (self._stream.average_rate, self._stream.guessed_rate, self._stream.base_rate)
         low, high = _RATES
-        self.rate = next((rate for rate in known if rate and low <= rate <= high), _USUAL_RATE)
+        self.rate = next((rate for rate in known if rate and low <= rate <= high), _DEFAULT_RATE)
         self.time_base = self._stream.time_base or 1 / Fraction(self.rate)
         self.start, self.end, self.whole_end = self._bounds()
         self.alone = len(self._container.streams) == 1
         self.broken = 0
-        self._begun = False
+        self._started = False
         has_end = self._container.duration is not None
         segmented = self._container.format.name in _SEGMENTED
         self.paced = not may_be_live or has_end or segmented
         if self.paced:
             context.thread_type = ThreadType.AUTO
         else:
-            # Decoding several images at once would hold each one back for several others.
+            # Decoding several images in parallel would delay each of them.
             context.thread_type = ThreadType.SLICE
             context.flags |= Flags.low_delay
 
     def _choose_stream(self, name: str) -> VideoStream:
         stream = self._container.streams.best("video")
-        # FFmpeg plays plain text as a video of a terminal.
+        # FFmpeg renders plain text as the video of a terminal.
         is_text = self._container.format.name == "tty"
         if not isinstance(stream, VideoStream) or is_text or _is_cover(stream):
             raise UsageError(
                 f"There is no video in {name}; give a video, an image, a folder of images, a "
-                "camera's index, a URL or demo."
+                "camera index, a URL or demo."
             )
-        # A codec that this FFmpeg does not know has no context, whatever the stub says.
+        # For an unknown codec the context is missing, contrary to PyAV's type stub.
         if getattr(stream, "codec_context", None) is None:
             raise UsageError(
                 f"The video in {name} uses a codec that FFmpeg cannot decode; convert it, for "
@@ -152,7 +152,7 @@ class Decoder:
         return stream
 
     def _bounds(self) -> tuple[Fraction, Fraction | None, Fraction | None]:
-        """Return where the clock begins, where the images end, and where everything does."""
+        """Return `start`, `end` and `whole_end`."""
         container, stream = self._container, self._stream
         first = Fraction(container.start_time or 0, av.time_base)
         whole = None
@@ -161,58 +161,58 @@ class Decoder:
         end = None
         if stream.duration is not None:
             end = ((stream.start_time or 0) + stream.duration) * self.time_base
-        elif said := _LENGTH.fullmatch(stream.metadata.get("DURATION", "")):  # Matroska's
-            hours, minutes, seconds = map(Fraction, said.groups())
+        elif length := _LENGTH.fullmatch(stream.metadata.get("DURATION", "")):  # in Matroska
+            hours, minutes, seconds = map(Fraction, length.groups())
             end = 3600 * hours + 60 * minutes + seconds
-        begins_anywhere = container.format.flags & cast("int", FormatFlags.ts_discont.value)
-        return first if begins_anywhere else Fraction(0), end, whole
+        starts_anywhere = container.format.flags & cast("int", FormatFlags.ts_discont.value)
+        return first if starts_anywhere else Fraction(0), end, whole
 
     @property
     def hides_rate(self) -> bool:
-        """Whether the container does not know its rate, and FFmpeg makes one up."""
+        """Whether the container has no rate, and FFmpeg makes one up."""
         name = self._container.format.name
         return name in {"mpjpeg", "mjpeg"} or name.endswith("_pipe")
 
     def seek(self, time: Fraction) -> None:
-        """Let `images` go on at an image some way before a time, or at that time.
+        """Make `images` continue at an image shortly before a time, or exactly at it.
 
         Args:
-            time: In seconds of the container's own clock.
+            time: Seconds of the container's clock.
 
         Raises:
-            av.error.FFmpegError: This container cannot be entered in the middle.
+            av.error.FFmpegError: The container does not support seeking.
         """
         self._container.seek(int(time / self.time_base), stream=self._stream)
 
     def images(self, packets: Iterable[Packet[VideoStream]] | None = None) -> Iterator[Decoded]:
-        """Decode image after image; broken ones are passed over.
+        """Decode one image after another, skipping broken ones.
 
         Args:
-            packets: All that `packets` yields, in its order; None: what it yields now.
+            packets: Everything that `packets` yields, in order, or None to read from it directly.
 
         Raises:
-            av.error.FFmpegError: No more can be read, and it is not the end.
+            av.error.FFmpegError: Reading failed before the end.
         """
-        self._begun = False
+        self._started = False
         for packet in self.packets() if packets is None else packets:
-            yield from self._whole(packet)
+            yield from self._undamaged(packet)
 
     def packets(self) -> Iterator[Packet[VideoStream]]:
-        """Read packet after packet, not decoded; broken ones are passed over.
+        """Read one packet after another without decoding, skipping broken ones.
 
         Raises:
-            av.error.FFmpegError: No more can be read, and it is not the end.
+            av.error.FFmpegError: Reading failed before the end.
         """
         packets = self._container.demux(self._stream)
         broken = 0
         while True:
             try:
-                with _stumbling():
+                with _library_errors():
                     packet = next(packets, None)
             except av.error.InvalidDataError:
                 broken += 1
                 self.broken += 1
-                if broken >= _BROKEN_IN_A_ROW:
+                if broken >= _MOST_BROKEN:
                     raise
                 packets = self._container.demux(self._stream)
                 continue
@@ -221,46 +221,46 @@ class Decoder:
             broken = 0
             yield packet
 
-    def _whole(self, packet: Packet[VideoStream]) -> Iterator[Decoded]:
+    def _undamaged(self, packet: Packet[VideoStream]) -> Iterator[Decoded]:
         try:
             for decoded in self.decode(packet):
-                self._begun = True
+                self._started = True
                 yield decoded
         except av.error.FFmpegError:
-            # What comes before the first whole image belongs to one that is not there.
-            self.broken += self._begun
+            # Packets before the first decoded image depend on one that is missing.
+            self.broken += self._started
 
     def decode(self, packet: Packet[VideoStream]) -> Iterator[Decoded]:
         """Yield the images that a packet completes.
 
         Raises:
-            av.error.FFmpegError: The packet is broken; the next one may be whole.
+            av.error.FFmpegError: The packet is broken; the next one may be intact.
         """
-        with _stumbling():
+        with _library_errors():
             frames = self._stream.decode(packet)
         for frame in frames:
-            with _stumbling():
+            with _library_errors():
                 decoded = self._decoded(frame)
             yield decoded
 
     def _decoded(self, frame: VideoFrame) -> Decoded:
         bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
-        turn = round(frame.rotation / 90) % 4
+        quarters = round(frame.rotation / 90) % 4
         return Decoded(
-            _turned(cast("NDArray[np.uint8]", bgr), turn),
+            _rotated(cast("NDArray[np.uint8]", bgr), quarters),
             self._time(frame.pts, frame),
-            # Older versions of PyAV do not tell it.
+            # Missing in older versions of PyAV.
             self._time(getattr(frame, "duration", 0), frame) or Fraction(0),
-            self._pixel_aspect(turn),
+            self._pixel_aspect(quarters),
         )
 
     def _time(self, ticks: int | None, frame: VideoFrame) -> Fraction | None:
         base = frame.time_base or self._stream.time_base
         return None if ticks is None or base is None else ticks * base
 
-    def _pixel_aspect(self, turn: int) -> Fraction | None:
+    def _pixel_aspect(self, quarters: int) -> Fraction | None:
         aspect = self._stream.sample_aspect_ratio
-        return 1 / aspect if aspect and turn % 2 else aspect or None
+        return 1 / aspect if aspect and quarters % 2 else aspect or None
 
     def close(self) -> None:
         """Close the container. May be called twice."""
@@ -268,19 +268,19 @@ class Decoder:
 
 
 def _is_cover(stream: VideoStream) -> bool:
-    """Whether it is the image that belongs to a song."""
+    """Whether the stream is the cover image of a song."""
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-def _turned(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
-    """Turn an image counterclockwise by so many quarters."""
-    code = _TURNS.get(turn)
+def _rotated(image: NDArray[np.uint8], quarters: int) -> NDArray[np.uint8]:
+    """Rotate an image counterclockwise by a number of quarter turns."""
+    code = _ROTATIONS.get(quarters)
     return image if code is None else cast("NDArray[np.uint8]", cv2.rotate(image, code))
 
 
 @contextmanager
-def _stumbling() -> Iterator[None]:
-    """Take for invalid data what PyAV itself stumbles over: an index or a number out of range."""
+def _library_errors() -> Iterator[None]:
+    """Convert errors of PyAV itself, such as an index out of range, to `InvalidDataError`."""
     try:
         yield
     except av.error.FFmpegError:

@@ -1,4 +1,4 @@
-"""The demo scene: a slow flight over four photos, the same on every machine and every run."""
+"""The demo scene: a slow flight over four photos, identical on every machine and in every run."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ SIZE: Final = (1280, 720)
 RATE: Final = 30.0
 """The demo's frames per second."""
 _SECONDS: Final = 5.0
-"""For each photo."""
+"""Seconds per photo, including its fade into the next."""
 _FADE: Final = 0.5
-"""Seconds in which one photo becomes the next, at the end of its own."""
+"""Seconds for which a photo fades into the next, at its end."""
 _MARGIN: Final = 0.02
-"""Room around a subject in the closest view, as a share of the photo's width."""
+"""Margin around a subject in the closest view, as a share of the photo's width."""
 
 
 class _Stop(NamedTuple):
     """Where a flight begins or ends."""
 
     nearness: float
-    """0: the widest view of the photo; 1: the closest one of its subject."""
+    """From 0, the widest view of the photo, to 1, the closest view of its subject."""
     across: float
-    """Where the view lies, of all places that have the whole subject: 0 leftmost, 1 rightmost."""
+    """Horizontal position among the views that contain the subject: 0 leftmost, 1 rightmost."""
     down: float
-    """The same for its height: 0 uppermost, 1 lowermost."""
+    """Vertical position among them: 0 topmost, 1 bottommost."""
 
 
 class _Photo(NamedTuple):
-    """A photo of scikit-image's wheel."""
+    """A photo from scikit-image's wheel."""
 
     file: str
     subject: tuple[int, int, int, int]
-    """Left, top, right, bottom of what it shows, in the photo's pixels."""
+    """Left, top, right and bottom edge of the subject, in pixels of the photo."""
     start: _Stop
     end: _Stop
 
@@ -57,7 +57,7 @@ _PHOTOS: Final = (
 
 
 class _View(NamedTuple):
-    """A cutout of a photo, in its pixels."""
+    """A cutout of a photo, in pixels of the photo."""
 
     left: float
     top: float
@@ -65,7 +65,7 @@ class _View(NamedTuple):
 
 
 class _Scene:
-    """One photo, enlarged once so that each frame is a cheap cutout of about its own size."""
+    """One photo, resized once, so that each frame is a cheap cutout at about its own scale."""
 
     def __init__(self, photo: _Photo, image: NDArray[np.uint8], size: tuple[int, int]) -> None:
         self.name = Path(photo.file).stem
@@ -75,13 +75,13 @@ class _Scene:
             for stop in (photo.start, photo.end)
         )
         self._subject = photo.subject
-        self._enlarged = size[0] / max(self._start.width, self._end.width)
+        self._scale = size[0] / max(self._start.width, self._end.width)
         self._image = cv2.resize(
             image,
             None,
-            fx=self._enlarged,
-            fy=self._enlarged,
-            interpolation=cv2.INTER_AREA if self._enlarged < 1 else cv2.INTER_CUBIC,
+            fx=self._scale,
+            fy=self._scale,
+            interpolation=cv2.INTER_AREA if self._scale < 1 else cv2.INTER_CUBIC,
         )
 
     def _view(self, progress: float) -> _View:
@@ -90,12 +90,12 @@ class _Scene:
 
     def draw(self, progress: float) -> NDArray[np.uint8]:
         view = self._view(progress)
-        step = view.width * self._enlarged / self._frame_size[0]
-        # Pixels lie at their centres: frame pixel 0 is half a step inside the view.
+        step = view.width * self._scale / self._frame_size[0]
+        # Pixel coordinates refer to centres: frame pixel 0 is half a step inside the view.
         matrix = np.array(
             [
-                [step, 0, view.left * self._enlarged + (step - 1) / 2],
-                [0, step, view.top * self._enlarged + (step - 1) / 2],
+                [step, 0, view.left * self._scale + (step - 1) / 2],
+                [0, step, view.top * self._scale + (step - 1) / 2],
             ]
         )
         drawn = cv2.warpAffine(
@@ -121,9 +121,9 @@ class _Scene:
 
 
 class DemoScene(PacedSource):
-    """Photos of a cat, a cup of coffee, a rocket and a motorcycle, over and over.
+    """Photos of a cat, a cup of coffee, a rocket and a motorcycle in an endless loop.
 
-    Every frame is a function of its index alone.
+    Each frame depends only on its index.
     """
 
     def __init__(self, size: tuple[int, int] = SIZE, rate: float = RATE) -> None:
@@ -134,7 +134,7 @@ class DemoScene(PacedSource):
             rate: Frames per second.
 
         Raises:
-            UsageError: scikit-image, whose photos these are, is not installed.
+            UsageError: scikit-image, which provides the photos, is not installed.
         """
         super().__init__("demo")
         folder = _photo_folder()
@@ -147,7 +147,7 @@ class DemoScene(PacedSource):
         """Draw a frame.
 
         Args:
-            index: From 0, without an end.
+            index: Index of the frame, from 0 without limit.
 
         Returns:
             H×W×3 BGR.
@@ -164,15 +164,15 @@ class DemoScene(PacedSource):
         return cast("NDArray[np.uint8]", faded)
 
     def subject(self, index: int) -> tuple[str, tuple[int, int, int, int]]:
-        """Tell what a frame shows, and where.
+        """Return the subject of a frame and its position.
 
         Args:
-            index: The frame's, from 0.
+            index: Index of the frame, from 0 without limit.
 
         Returns:
             The photo's name (`chelsea`, `coffee`, `rocket`, `motorcycle_left`) and its subject's
-            left, top, right and bottom edge, in the frame's pixels. While one photo becomes the
-            next: the one that is seen better.
+            left, top, right and bottom edge, in pixels of the frame. During a fade, those of the
+            more visible photo.
         """
         number, seconds = self._moment(index)
         if seconds > _SECONDS - _FADE / 2:
@@ -181,7 +181,7 @@ class DemoScene(PacedSource):
         return scene.name, scene.subject(_progress(seconds))
 
     def _moment(self, index: int) -> tuple[int, float]:
-        """Return which photo it is, and for how many seconds it has been the only or fading one."""
+        """Return the index of the photo in a frame, and the seconds since its fade-in ended."""
         number, seconds = divmod(index / self._rate, _SECONDS)
         return int(number) % len(self._scenes), seconds
 
@@ -191,21 +191,21 @@ class DemoScene(PacedSource):
         return RawFrame(self.frame(index), index / self._rate)
 
     def _release(self) -> None:
-        """Nothing to let go of; `frame` and `subject` may still be asked."""
+        """Release nothing, so that `frame` and `subject` stay usable."""
 
 
 def demo_photos() -> list[NDArray[np.uint8]]:
     """Return the photos that the demo flies over, each H×W×3 BGR.
 
     Raises:
-        UsageError: scikit-image, whose photos these are, is not installed.
+        UsageError: scikit-image, which provides the photos, is not installed.
     """
     folder = _photo_folder()
     return [_load(folder / photo.file) for photo in _PHOTOS]
 
 
 def _progress(seconds: float) -> float:
-    """How much of its flight a photo has done, in [0, 1]; it begins while it fades in."""
+    """Return the completed share of a photo's flight, which starts with its fade-in."""
     return (seconds + _FADE) / (_SECONDS + _FADE)
 
 
@@ -216,7 +216,7 @@ def _between(start: _View, end: _View, share: float) -> _View:
 def _cutout(
     shape: tuple[int, ...], subject: tuple[int, int, int, int], aspect: float, stop: _Stop
 ) -> _View:
-    """Return the view at a stop, of the frame's aspect and inside the photo."""
+    """Return the view at a stop, with the frame's aspect ratio and inside the photo."""
     height, width = shape
     margin = _MARGIN * width
     left, top, right, bottom = subject
@@ -226,26 +226,26 @@ def _cutout(
     closest = min(widest, max(across[1] - across[0], (down[1] - down[0]) * aspect))
     side = widest + (closest - widest) * stop.nearness
     return _View(
-        _place(across, side, width, stop.across),
-        _place(down, side / aspect, height, stop.down),
+        _view_start(across, side, width, stop.across),
+        _view_start(down, side / aspect, height, stop.down),
         side,
     )
 
 
-def _place(subject: tuple[float, float], side: float, limit: float, share: float) -> float:
-    """Return where a view begins that is `side` long, has the subject in it and ends by `limit`."""
+def _view_start(subject: tuple[float, float], side: float, limit: float, share: float) -> float:
+    """Return the start of a view of length `side` that contains the subject and ends by `limit`."""
     first, last = max(0, subject[1] - side), min(limit - side, subject[0])
-    if first > last:  # the frame is too narrow for all of it: its middle, then
+    if first > last:  # the view is too short for the subject, so centre it
         return min(max((subject[0] + subject[1] - side) / 2, 0), limit - side)
     return first + (last - first) * share
 
 
 def _photo_folder() -> Path:
-    # Found, not imported: that takes seconds.
+    # Located without importing it, which takes seconds.
     spec = importlib.util.find_spec("skimage")
     if spec is None or spec.origin is None:
         raise UsageError(
-            "The demo scene shows photos of scikit-image, which is not installed; install it "
+            "The demo scene uses photos from scikit-image, which is not installed; install it "
             "with: pip install 'live-cam[demo]'."
         )
     return Path(spec.origin).parent / "data"
@@ -255,7 +255,7 @@ def _load(path: Path) -> NDArray[np.uint8]:
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise UsageError(
-            f"The demo scene's photo {path} is missing or broken; install scikit-image anew "
+            f"The demo scene's photo {path} is missing or damaged; reinstall scikit-image "
             "with: pip install --force-reinstall scikit-image."
         )
     return cast("NDArray[np.uint8]", image)

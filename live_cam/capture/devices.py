@@ -1,4 +1,4 @@
-"""Which cameras there are, and why one cannot be used."""
+"""Listing cameras, and finding out why one cannot be used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from live_cam.capture.base import Trouble
 _SYSTEM: Final = platform.system()
 _DEV: Final = Path("/dev")
 _SYSFS: Final = Path("/sys/class/video4linux")
-_PROBED: Final = 4
+_PROBED_INDICES: Final = 4
 # linux/videodev2.h
 _VIDIOC_QUERYCAP: Final = 0x80685600
 _CAPABILITY_SIZE: Final = 104
@@ -25,11 +25,12 @@ _NO_BUFFERS: Final = struct.pack("IIIII", 0, 1, 1, 0, 0)  # none, for capture, m
 
 
 def list_cameras() -> list[tuple[str, str]]:
-    """Find the cameras of this machine.
+    """List the cameras of this machine.
+
+    On Linux no camera is opened. Elsewhere the first four indices are probed, which takes a moment.
 
     Returns:
-        For each camera what to give for `--source`, and a description. On Linux without opening
-        any; elsewhere the first four indices are tried, which takes a moment.
+        For each camera, the value for `source` and a description.
     """
     if _SYSTEM == "Linux":
         return [
@@ -39,38 +40,38 @@ def list_cameras() -> list[tuple[str, str]]:
         ]
     from live_cam.runtime.opencv import cv2
 
-    found = []
-    for index in range(_PROBED):
+    cameras = []
+    for index in range(_PROBED_INDICES):
         capture = cv2.VideoCapture(index)
         if capture.isOpened():
             width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
             height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-            found.append((str(index), f"{capture.getBackendName()}, {width}×{height}"))
+            cameras.append((str(index), f"{capture.getBackendName()}, {width}×{height}"))
         capture.release()
-    return found
+    return cameras
 
 
 def is_plugged_in(device: int | str) -> bool:
-    """Return whether a camera may be there, by its index or path, without touching it."""
+    """Return whether a camera may exist, given its index or device path, without touching it."""
     return _SYSTEM != "Linux" or _path(device).exists()
 
 
-def camera_problem(device: int | str, name: str, *, answered: bool) -> Trouble:
+def camera_problem(device: int | str, name: str, *, opened: bool) -> Trouble:
     """Find out why a camera cannot be used.
 
     Args:
-        device: Its index or path.
-        name: What the user knows it as.
-        answered: Whether it could be opened and then sent no image.
+        device: Index or device path.
+        name: Display name.
+        opened: Whether it could be opened, but then sent no image.
     """
     problem = _linux_problem(device, name) if _SYSTEM == "Linux" else None
     if problem is not None:
         return problem
-    if answered:
+    if opened:
         return Trouble(
             "camera sends no images",
-            f"{name} was opened but sends no image; unplug it and plug it in again, or end other "
-            "programs that use it.",
+            f"{name} was opened but sends no images; unplug it and plug it in again, or close "
+            "other programs that use it.",
         )
     advice = "check that it is plugged in and that no other program uses it"
     if _SYSTEM == "Darwin":
@@ -96,26 +97,26 @@ def _linux_problem(device: int | str, name: str) -> Trouble | None:
     if not os.access(path, os.R_OK | os.W_OK):
         return Trouble(
             "no permission to use the camera",
-            f"{name} may not be used by you; join its group with: "
-            "sudo usermod -aG video $USER, and log in again.",
+            f"You have no permission to use {name}; join its group with: "
+            "sudo usermod -aG video $USER, then log in again.",
         )
     if not _captures(path):
         return Trouble(
-            "this is no camera", f"{name} is no camera that gives images; {_alternatives()}."
+            "not a camera", f"{name} is not a camera that captures images; {_alternatives()}."
         )
     if _is_busy(path):
         return Trouble(
             "camera in use by another program",
-            f"{name} is in use; end the other program that uses it.",
+            f"{name} is in use; close the other program that uses it.",
         )
     return None
 
 
 def _alternatives() -> str:
-    found = ", ".join(f"{index}: {title}" for index, title in list_cameras())
-    return (
-        f"there is {found}" if found else "no camera was found: plug one in, or try live-cam demo"
-    )
+    cameras = ", ".join(f"{index}: {title}" for index, title in list_cameras())
+    if not cameras:
+        return "no camera was found: plug one in, or try live-cam demo"
+    return f"the available cameras are {cameras}"
 
 
 def _video_nodes() -> list[Path]:
@@ -137,26 +138,26 @@ def _title(path: Path) -> str:
 
 
 def _captures(path: Path) -> bool:
-    """Return whether a node gives images; a webcam's second one gives its metadata only.
+    """Return whether a device node delivers images; a webcam's second node has only metadata.
 
-    True where it cannot be asked, for want of permission.
+    True if the device cannot be queried for lack of permission or because it is busy.
     """
-    answer = bytearray(_CAPABILITY_SIZE)
-    code = _ask(path, _VIDIOC_QUERYCAP, answer)
+    capability = bytearray(_CAPABILITY_SIZE)
+    code = _ioctl(path, _VIDIOC_QUERYCAP, capability)
     if code in (errno.EACCES, errno.EPERM, errno.EBUSY):
         return True
-    (caps,) = struct.unpack_from("I", answer, _DEVICE_CAPS_OFFSET)
+    (caps,) = struct.unpack_from("I", capability, _DEVICE_CAPS_OFFSET)
     return bool(caps & _VIDEO_CAPTURE)
 
 
 def _is_busy(path: Path) -> bool:
-    """Return whether another program streams from a camera: then it refuses even no buffers."""
-    return _ask(path, _VIDIOC_REQBUFS, bytearray(_NO_BUFFERS)) == errno.EBUSY
+    """Return whether another program is streaming: the driver then rejects any buffer request."""
+    return _ioctl(path, _VIDIOC_REQBUFS, bytearray(_NO_BUFFERS)) == errno.EBUSY
 
 
-def _ask(path: Path, request: int, data: bytearray) -> int:
-    """Send an ioctl to a device and return 0 or the error's number."""
-    import fcntl  # not on Windows
+def _ioctl(path: Path, request: int, data: bytearray) -> int:
+    """Send an ioctl to a device and return 0 or the errno."""
+    import fcntl  # not available on Windows
 
     try:
         file = os.open(path, os.O_RDWR | os.O_NONBLOCK)

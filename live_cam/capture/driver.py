@@ -1,7 +1,7 @@
-"""A camera's driver, by OpenCV: the best format it has, and each image with its real time.
+"""A camera's driver, through OpenCV: the best format available, and a timestamp for each image.
 
-It may block whoever calls it for as long as it likes. So this runs in a process of its own
-(`live_cam.capture.camera_process`), and says what happens by reports.
+The driver may block its caller for any length of time. Therefore this module runs in a separate
+process (`live_cam.capture.camera_process`) and sends reports.
 """
 
 from __future__ import annotations
@@ -23,96 +23,96 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BACKENDS: Final = {
-    # No CAP_ANY on Linux: it "opens" a webcam's second device node, which holds no images.
+    # No CAP_ANY on Linux: it "opens" a webcam's second device node, which delivers no images.
     "linux": (cv2.CAP_V4L2,),
     "darwin": (cv2.CAP_AVFOUNDATION, cv2.CAP_ANY),
     "win32": (cv2.CAP_MSMF, cv2.CAP_DSHOW, cv2.CAP_ANY),
 }
 FIRST_IMAGE_WAIT: Final = 5.0
-"""Seconds; a camera may need some to start, and its first reads may fail."""
+"""Seconds. A camera may take a while to start, and its first reads may fail."""
 MJPG: Final = "MJPG"
 
 _CHOOSES_FORMAT: Final = {cv2.CAP_AVFOUNDATION, cv2.CAP_MSMF}
-"""Backends that find the pixel format for the size that was asked for by themselves."""
+"""Backends that choose the pixel format themselves to suit the requested size."""
 _COMPRESSED_SIZE: Final = (1280, 720)
 _RAW_SIZE: Final = (640, 480)
-"""More than this, uncompressed, does not get through USB 2 thirty times a second."""
+"""The largest uncompressed size that fits through USB 2 at 30 frames per second."""
 _FPS: Final = 30.0
 _BUFFERS: Final = 2
-"""One is filled while the other one is read. With a single one the driver drops every second
-image; with more, a slow reader gets old ones."""
-_AT_ONCE: Final = 0.5
-"""Seconds. A read that fails in less was no wait in vain: the camera is gone."""
+"""One is filled while the other is read. With one, the driver drops every second image; with more,
+a slow reader receives old images."""
+_FAST_FAILURE: Final = 0.5
+"""Seconds. A read that fails faster did not wait for an image: the camera is gone."""
 _RETRY_PAUSE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Which camera is wanted, and how."""
+    """A camera to open, and the requested format."""
 
     device: int | str
-    """The index, or the path of the device."""
+    """Index or device path."""
     name: str
-    """What the user knows it as."""
+    """Display name."""
     size: tuple[int, int] | None = None
-    """Width and height to ask for, in pixels; None: 1280×720 from cameras that can compress,
-    640×480 from others."""
+    """Width and height in pixels, or None for 1280×720 from cameras that can compress and 640×480
+    from others."""
     fps: float | None = None
-    """Frames per second to ask for; None: 30."""
+    """Frames per second, or None for 30."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """An image as the driver gave it."""
+    """An image as the driver delivers it."""
 
     data: NDArray[Any] | None
-    """A JPEG file's bytes, or H×W or H×W×C pixels; None: the driver says that it is damaged."""
+    """The bytes of a JPEG file, H×W or H×W×C pixels, or None if the driver reports damage."""
     compressed: bool
-    """Whether it is a JPEG file."""
+    """Whether `data` is a JPEG file."""
     timestamp: float
-    """Seconds of `time.monotonic()`, when the driver handed it out."""
+    """Delivery time, in seconds of `time.monotonic()`."""
     pixels: str
-    """The driver's name of the pixel format; empty if unknown."""
+    """The driver's name for the pixel format, or empty if unknown."""
     rate: float
-    """Images per second, as the driver says; 0 if unknown."""
+    """Frames per second according to the driver, or 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What has come of a request, at this moment."""
+    """The current state of a request."""
 
     opened: bool = False
     """Whether the camera could be opened."""
     shot: Shot | None = None
     """The newest image."""
     ended: bool = False
-    """Whether the camera is given up: it could not be opened, is gone, or sends nothing."""
+    """Whether the driver has given up: the camera cannot be opened, is gone, or sends nothing."""
     problem: Trouble | None = None
-    """Why, where it is known."""
+    """The reason for giving up, if known."""
 
 
 class Driver:
-    """A camera that was opened by one backend, unless it says otherwise.
+    """A camera opened through one backend.
 
     Attributes:
         opened: Whether the camera could be opened.
     """
 
     def __init__(self, request: Request, backend: int) -> None:
-        """Open the camera in the best format that it has.
+        """Open the camera in its best format.
 
         Args:
-            request: Which camera.
-            backend: OpenCV's number of the backend.
+            request: The camera and the requested format.
+            backend: OpenCV's constant for the backend.
         """
         self._capture = cv2.VideoCapture(request.device, backend)
         self.opened = self._capture.isOpened()
         self._compressed = False
-        self._given: tuple[str, float] | None = None
+        self._format: tuple[str, float] | None = None
         if not self.opened:
             self._capture.release()
             return
-        # The pixel format first: it decides which sizes and rates there are.
+        # The pixel format comes first, since it determines the available sizes and rates.
         self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*MJPG))
         compresses = self._pixels() == MJPG or backend in _CHOOSES_FORMAT
         width, height = request.size or (_COMPRESSED_SIZE if compresses else _RAW_SIZE)
@@ -121,84 +121,87 @@ class Driver:
         self._capture.set(cv2.CAP_PROP_FPS, request.fps or _FPS)
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, _BUFFERS)
         if backend == cv2.CAP_V4L2 and self._pixels() == MJPG:
-            # As it comes: it is a hundredth of the pixels to hand over, and shows what is cut off.
+            # The JPEG takes a hundredth of the decoded size to transfer, and reveals truncation.
             self._compressed = bool(self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0))
 
-    def shoot(self) -> Shot | None:
-        """Wait for the next image, for as long as the driver wants; None if none comes."""
+    def capture(self) -> Shot | None:
+        """Return the next image, or None if none arrives; the driver decides how long to block."""
         if not self._capture.grab():
             return None
         timestamp = time.monotonic()
         decoded, data = self._capture.retrieve()
-        if self._given is None:
-            self._given = self._pixels(), float(self._capture.get(cv2.CAP_PROP_FPS))
+        if self._format is None:
+            self._format = self._pixels(), float(self._capture.get(cv2.CAP_PROP_FPS))
         if not decoded or not data.size:
-            return Shot(None, False, timestamp, *self._given)
-        # Not every build of OpenCV does as it says it does.
+            return Shot(None, False, timestamp, *self._format)
+        # Some builds of OpenCV accept CAP_PROP_CONVERT_RGB and decode all the same.
         is_file = self._compressed and data.ndim <= 2 and data.size == max(data.shape)
-        return Shot(data, is_file, timestamp, *self._given)
+        return Shot(data, is_file, timestamp, *self._format)
 
     def release(self) -> None:
-        """Let go of the camera. May be called twice."""
+        """Release the camera. May be called twice."""
         self._capture.release()
 
     def _pixels(self) -> str:
-        """Return the pixel format that the camera really sends; empty if unknown."""
+        """Return the pixel format that the camera actually sends, or an empty name if unknown."""
         code = int(self._capture.get(cv2.CAP_PROP_FOURCC))
         name = code.to_bytes(4, "little", signed=True).decode("latin-1").strip()
         return name if code > 0 and name.isascii() and name.isprintable() else ""
 
 
 def serve(request: Request, send: Callable[[Report], None]) -> None:
-    """Open a camera and report all it gives, until it gives no more.
+    """Open a camera and send reports until it delivers nothing more.
 
     Args:
-        request: Which camera.
-        send: Told of everything.
+        request: The camera and the requested format.
+        send: Called with each report.
 
     Raises:
-        BrokenPipeError: By `send`: nobody listens any more.
+        BrokenPipeError: `send` raised it, since its receiver is gone.
     """
     try:
         last = _serve(request, send)
     except BrokenPipeError:
         raise
-    except Exception as error:  # OpenCV's, of a backend; whoever listens must know
-        reason = f"{request.name} failed in its driver ({first_line(error)}); plug it in anew."
+    except Exception as error:  # any failure of an OpenCV backend is reported
+        reason = (
+            f"the driver of {request.name} failed ({first_line(error)}); unplug the camera and "
+            "plug it in again."
+        )
         last = Report(ended=True, problem=Trouble("the camera's driver failed", reason))
     send(last)
 
 
 def _serve(request: Request, send: Callable[[Report], None]) -> Report:
-    answered = False
+    opened = False
     for backend in BACKENDS.get(sys.platform, (cv2.CAP_ANY,)):
         driver = Driver(request, backend)
         try:
             if driver.opened:
-                answered = True
+                opened = True
                 send(Report(opened=True))
                 if _report_images(driver, send):
                     return Report(opened=True, ended=True)
         finally:
             driver.release()
-    problem = camera_problem(request.device, request.name, answered=answered)
-    return Report(opened=answered, ended=True, problem=problem)
+    problem = camera_problem(request.device, request.name, opened=opened)
+    return Report(opened=opened, ended=True, problem=problem)
 
 
 def _report_images(driver: Driver, send: Callable[[Report], None]) -> bool:
-    """Report images until the camera is gone, and return whether there was one."""
-    seen = False
+    """Report images until the camera is gone, and return whether there were any."""
+    delivered = False
     began = time.monotonic()
     while True:
-        asked = time.monotonic()
-        shot = driver.shoot()
+        requested = time.monotonic()
+        shot = driver.capture()
         now = time.monotonic()
-        if shot is None and now - asked < _AT_ONCE:
-            if seen:
+        if shot is None and now - requested < _FAST_FAILURE:
+            if delivered:
                 return True
             time.sleep(_RETRY_PAUSE)
-        # Also without an image: it is how this learns that nobody listens any more.
+        # Sent even without an image, since only `send` reveals that the receiver is gone.
         send(Report(opened=True, shot=shot))
-        seen = seen or (shot is not None and shot.data is not None)
-        if not seen and now - began > FIRST_IMAGE_WAIT:
+        delivered = delivered or (shot is not None and shot.data is not None)
+        if not delivered and now - began > FIRST_IMAGE_WAIT:
             return False

@@ -1,53 +1,60 @@
-"""Which images are meant by files, folders and patterns."""
+"""Finding images by files, folders and patterns."""
 
 from __future__ import annotations
 
 import glob
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from live_cam.capture.stills import images_in, natural_order
 from live_cam.errors import UsageError, first_line, shortened
 from live_cam.runtime.user_path import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_SUFFIXES: Final = frozenset(
+    {
+        *(".avif", ".bmp", ".dib", ".hdr", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pfm", ".pgm"),
+        *(".pic", ".png", ".pnm", ".ppm", ".pxm", ".ras", ".sr", ".tif", ".tiff", ".webp"),
+    }
+)
+
 
 def find_images(paths: Sequence[str]) -> list[Path]:
-    """Find the images that the user means, each once, in the order they were named.
+    """Find the images that a user names, without duplicates, in the order given.
 
     Args:
-        paths: Files, whatever they are called; folders, whose images are taken in the order of
-            their names, and which are not looked into any deeper; and patterns such as
-            `photos/**/*.jpg`, for shells that do not resolve them.
+        paths: Files with any suffix; folders, whose images follow in natural order and whose
+            subfolders are ignored; and patterns such as `photos/**/*.jpg`, for shells that do not
+            expand them.
 
     Raises:
-        UsageError: One of them means nothing that is there.
+        UsageError: One of them matches nothing.
     """
-    found: dict[Path, Path] = {}
+    images: dict[Path, Path] = {}
     for given in paths:
-        for path in _meant(given):
-            found.setdefault(path.resolve(), path)
-    return list(found.values())
+        for path in _matches(given):
+            images.setdefault(path.resolve(), path)
+    return list(images.values())
 
 
-def _meant(given: str) -> list[Path]:
-    path = named(given)
+def _matches(given: str) -> list[Path]:
+    path = existing_path(given)
     if path:
         return images_in(path) if path.is_dir() else [path]
-    # `Path.glob` takes no absolute patterns.
-    matching = glob.glob(str(expanded(given)), recursive=True)  # noqa: PTH207
-    files = sorted((path for path in map(Path, matching) if path.is_file()), key=_by_folder)
+    # `Path.glob` accepts no absolute patterns.
+    matches = glob.glob(str(expanded(given)), recursive=True)  # noqa: PTH207
+    files = sorted((path for path in map(Path, matches) if path.is_file()), key=_folder_order)
     if files:
         return files
     raise UsageError(
-        f"no file matches {shortened(given)!r}; look at the folder's name and the ending."
+        f"no file matches {shortened(given)!r}; check the folder name and the file extension."
     )
 
 
-def named(given: str) -> Path | None:
-    """Return the file or folder that the user named; None: it is a pattern.
+def existing_path(given: str) -> Path | None:
+    """Return the file or folder that a user names, or None if the text is a pattern.
 
     Raises:
         UsageError: It is neither.
@@ -70,5 +77,50 @@ def named(given: str) -> Path | None:
     )
 
 
-def _by_folder(path: Path) -> tuple[Path, tuple[list[tuple[int, str]], str]]:
+def images_in(folder: Path) -> list[Path]:
+    """Return the images in a folder, sorted by name in natural order (2 before 10).
+
+    Args:
+        folder: An existing folder; its subfolders are ignored.
+
+    Raises:
+        UsageError: The folder contains no file with an image's suffix, or may not be read.
+    """
+    paths = list_images(folder)
+    if not paths:
+        raise UsageError(
+            f"There is no image in the folder {folder}; give a folder that directly contains "
+            "images, such as .jpg or .png files."
+        )
+    return paths
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the images in a folder as `images_in` does, or an empty list.
+
+    Raises:
+        UsageError: The folder may not be read.
+    """
+    try:
+        files = [path for path in folder.iterdir() if is_image(path) and path.is_file()]
+    except PermissionError:
+        raise UsageError(
+            f"no permission to read the folder {folder}; change its permissions."
+        ) from None
+    # Hidden files include the ._ files that macOS leaves on foreign disks.
+    return sorted((path for path in files if path.name[0] != "."), key=natural_order)
+
+
+def is_image(path: Path) -> bool:
+    """Return whether a file name has an image's suffix."""
+    return path.suffix.lower() in _SUFFIXES
+
+
+def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """Return a sort key that orders the numbers in names by value."""
+    parts = re.findall(r"\d+|\D+", path.name.casefold())
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name
+
+
+def _folder_order(path: Path) -> tuple[Path, tuple[list[tuple[int, str]], str]]:
     return path.parent, natural_order(path)

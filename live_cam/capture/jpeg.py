@@ -1,4 +1,4 @@
-"""Whether a JPEG file is whole: decoders fill with grey what is cut off, without a word."""
+"""Detection of truncated JPEGs, whose missing part decoders silently fill with grey."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ _END: Final = b"\xff\xd9"
 """The marker EOI (ITU-T T.81, table B.1), which cannot occur within the compressed data."""
 
 
-class WholeJPEGs:
-    """Tells the whole JPEGs of one device from those that were cut off on their way.
+class JPEGCheck:
+    """Detects truncated JPEGs from one device.
 
-    Some devices never write the end: theirs is added. What is cut off is known of the others only.
+    Some devices never write the end marker. Their files get one appended, and truncation goes
+    undetected.
     """
 
     def __init__(self) -> None:
-        """Start without knowing the device."""
-        self._ends = False
+        """Assume that the device writes no end markers until one arrives."""
+        self._writes_end = False
 
-    def mended(self, data: bytes) -> bytes | None:
-        """Return a file that decoders take; None if it was cut off, as far as that can be known."""
+    def completed(self, data: bytes) -> bytes | None:
+        """Return a file that decoders accept, or None if the data is known to be truncated."""
         if data.rfind(_END) > 0:
-            self._ends = True
+            self._writes_end = True
             return data
-        return None if self._ends else data + _END
+        return None if self._writes_end else data + _END

@@ -1,8 +1,8 @@
-"""Sources with a pace of their own: cameras and live streams.
+"""Live sources, which deliver frames at their own pace: cameras and streams.
 
-A thread of its own keeps taking images from the device, so that none grows old in a queue of the
-driver or the network. It alone touches the device, so that nothing is ever released under a call
-that blocks: neither `read` nor `close` waits for a driver that hangs.
+A dedicated thread keeps reading the device, so that no image grows old in a queue of the driver or
+the network. Only this thread touches the device, so nothing is ever released during a blocking
+call, and neither `read` nor `close` waits for a driver that hangs.
 """
 
 from __future__ import annotations
@@ -28,30 +28,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _SHORTEST_PAUSE: Final = 0.25
-"""Seconds before the first attempt to open a lost device again; each one after waits twice as
-long."""
+"""Seconds before the first attempt to reopen a lost device; the pause doubles with each attempt."""
 _LONGEST_PAUSE: Final = 2.0
-"""Seconds; what is plugged in again should not be waited for longer."""
-_LOOK: Final = 0.25
-"""Seconds between two looks at whether a lost device is overdue."""
-_STOOD: Final = 1.0
-"""Seconds by which a look comes too late where the process was stopped, as by Ctrl-Z."""
-_NOTICED: Final = 1.5
-"""Seconds without an image that are worth a word."""
+"""Seconds. A device that is plugged in again should be back soon."""
+_POLL_INTERVAL: Final = 0.25
+"""Seconds between two checks whether a lost device is overdue."""
+_STOPPED: Final = 1.0
+"""Seconds by which a check must be late to show that the process was stopped, as by Ctrl-Z."""
+_SILENCE_SHOWN: Final = 1.5
+"""Seconds without an image after which the silence is reported."""
 _SLACK: Final = 2.0
-"""Seconds by which a device's thread may exceed its patience before it is taken to hang."""
+"""Seconds by which a device's thread may exceed its patience before it counts as hung."""
 
 
 class LiveSource(BaseSource):
-    """A device that a thread reads, reopens when it is lost, and releases in the end.
+    """A device whose thread reads it, reopens it after a loss, and finally releases it.
 
-    A subclass opens its device when it is made and then calls `_start`. Its `_grab`, `_reopen`,
-    `_describe` and `_release` are from then on called by that thread alone.
+    A subclass opens its device in its constructor and then calls `_start`. From then on only the
+    thread calls `_grab`, `_reopen`, `_describe` and `_release`.
 
     Attributes:
-        kind: What it is to the user, in a word.
+        kind: The kind of device, for display.
         patience: Seconds without an image after which `_grab` gives up.
-        reconnect: Seconds in which a lost device may come back before `read` raises; 0: none.
+        reconnect: Seconds allowed for reconnecting before `read` raises; 0 disables reconnecting.
     """
 
     live = True
@@ -63,24 +62,19 @@ class LiveSource(BaseSource):
         self.reconnect = reconnect
         self._count = 0
         self._newest: RawFrame | None = None
-        self._seen_at = time.monotonic()
+        self._last_image_at = time.monotonic()
         self._lost_since: float | None = None
         self._reason: Trouble | None = None
         self._pause = _SHORTEST_PAUSE
         self._failure: BaseException | None = None
         self._watch = Watch(self.kind, name)
-        self._told: Trouble | None = None
+        self._logged: Trouble | None = None
         self._changed = threading.Condition()
         self._stop = threading.Event()
-        # A daemon: a backend that blocks for seconds must not keep the program from ending.
+        # A daemon, since a backend that blocks for seconds must not delay the program's exit.
         self._thread = threading.Thread(target=self._run, name=f"live_cam {name}", daemon=True)
 
     def read(self) -> Frame | None:
-        """Wait for an image that was not read yet and return the newest, or None after `close`.
-
-        Raises:
-            CaptureError: The device was lost and did not come back in time.
-        """
         with self._changed:
             while not self._stop.is_set():
                 if self._newest is not None:
@@ -90,7 +84,7 @@ class LiveSource(BaseSource):
                     return frame
                 if self._failure is not None:
                     raise self._failure
-                # Judged here and not by the device's thread, which a dead device may block.
+                # Checked here, since a dead device may block its own thread.
                 if self._overdue():
                     raise CaptureError(self._loss())
                 self._wait()
@@ -103,20 +97,16 @@ class LiveSource(BaseSource):
                 return None
             lost, reason = self._lost_for(), self._reason
             if lost is not None:
-                what = reason.brief if reason else f"{self.kind} lost, looking for it"
-                return f"{what}… {lost:.0f} of {self.reconnect:g} s"
-            silent = time.monotonic() - self._seen_at
-            if silent > _NOTICED:
+                brief = reason.brief if reason else f"{self.kind} lost, reconnecting"
+                return f"{brief}… {lost:.0f} of {self.reconnect:g} s"
+            silent = time.monotonic() - self._last_image_at
+            if silent > _SILENCE_SHOWN:
                 return f"{self.kind} sends no images… {silent:.0f} s"
             trouble = self._watch.trouble
             return trouble.brief if trouble else None
 
     def close(self) -> None:
-        """Let go of the device. May be called twice, and from any thread.
-
-        A device that blocks for longer than a second is released by its own thread, as soon as it
-        comes back from it.
-        """
+        # If the device blocks for longer than `CLOSE_WAIT`, its thread releases it afterwards.
         first = not self._stop.is_set()
         self._stop.set()
         with self._changed:
@@ -125,7 +115,7 @@ class LiveSource(BaseSource):
             self._thread.join(CLOSE_WAIT)
 
     def _start(self, first: RawFrame) -> None:
-        """Hand over the device and the first image to the thread."""
+        """Hand the device and its first image over to the thread."""
         self._offer(first)
         self._thread.start()
 
@@ -137,48 +127,49 @@ class LiveSource(BaseSource):
                     self._offer(raw)
                 elif not self._stop.is_set():
                     self._recover()
-        except BaseException as error:  # every failure is the reader's
+        except BaseException as error:  # raised again by `read`
             self._failure = error
         finally:
             self._release()
 
     def _wait(self) -> None:
-        """Wait for an image or the next look. Time in which this process stood still is none."""
+        """Wait for an image or the next check, discounting time for which the process stopped."""
         began = time.monotonic()
-        self._changed.wait(_LOOK)
-        stood = time.monotonic() - began - _LOOK
-        if stood > _STOOD:
-            self._seen_at += stood
+        self._changed.wait(_POLL_INTERVAL)
+        late = time.monotonic() - began - _POLL_INTERVAL
+        if late > _STOPPED:
+            self._last_image_at += late
             if self._lost_since is not None:
-                self._lost_since += stood
+                self._lost_since += late
 
     def _offer(self, raw: RawFrame) -> None:
-        self._watch.see(raw.image, raw.timestamp)
-        back = self._lost_for()
-        if back is not None or self._watch.size_changed_at == raw.timestamp:
+        """Make an image the newest one, and log a recovery or a new fault."""
+        self._watch.record(raw.image, raw.timestamp)
+        lost_for = self._lost_for()
+        if lost_for is not None or self._watch.size_changed_at == raw.timestamp:
             self.description = self._describe(raw.image)
         with self._changed:
             self._newest = raw
-            self._seen_at = time.monotonic()
+            self._last_image_at = time.monotonic()
             self._lost_since = self._reason = None
             self._changed.notify_all()
         self._pause = _SHORTEST_PAUSE
-        # What is wrong with the images is said when it begins.
-        told, self._told = self._told, self._watch.trouble
-        if back is not None:
-            _log.warning("%s is back after %.1f s: %s.", self.name, back, self.description)
-        elif self._told and self._told != told:
-            _log.warning("%s", self._told.sentence)
+        logged, self._logged = self._logged, self._watch.trouble
+        if lost_for is not None:
+            _log.warning(
+                "Reconnected to %s after %.1f s: %s.", self.name, lost_for, self.description
+            )
+        elif self._logged and self._logged != logged:
+            _log.warning("%s", self._logged.sentence)
 
     def _recover(self) -> None:
+        """Try once to bring a lost device back, after a pause."""
         if self._lost_since is None:
             self._lost_since = time.monotonic()
             if self.reconnect:
-                _log.warning(
-                    "%s was lost; it is looked for, for up to %g s.", self.name, self.reconnect
-                )
-        # Released first: a camera that comes back while it is still open gets another number, and
-        # its own stays dead.
+                _log.warning("Lost %s; reconnecting for up to %g s.", self.name, self.reconnect)
+        # Release first: a camera that comes back while still open gets a new number, and its old
+        # number stays dead.
         self._release()
         self._stop.wait(self._pause)
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
@@ -186,20 +177,20 @@ class LiveSource(BaseSource):
             self._reopen()
 
     def _lost_for(self) -> float | None:
-        """Return for how many seconds the device has been lost; None while it is there."""
+        """Return for how many seconds the device has been lost, or None if it is not."""
         now = time.monotonic()
         if self._lost_since is not None:
             return now - self._lost_since
-        overdrawn = now - self._seen_at - self.patience - _SLACK
-        return overdrawn if overdrawn >= 0 else None
+        hung_for = now - self._last_image_at - self.patience - _SLACK
+        return hung_for if hung_for >= 0 else None
 
     def _overdue(self) -> bool:
-        """Whether a lost device has been away for too long."""
+        """Whether the time for reconnecting is over."""
         lost = self._lost_for()
         return lost is not None and lost >= self.reconnect
 
     def _loss(self) -> str:
-        """The sentence for a device that did not come back."""
+        """Return the error message for a device that did not come back."""
         late = f" and did not come back within {self.reconnect:g} s" if self.reconnect else ""
         reason = self._reason
         return f"{self.name} was lost{late}" + (
@@ -208,7 +199,7 @@ class LiveSource(BaseSource):
 
     @abstractmethod
     def _grab(self) -> RawFrame | None:
-        """Block until the next image; None when the device is lost or not open."""
+        """Block until the next image; return None if the device is lost or not open."""
 
     @abstractmethod
     def _reopen(self) -> None:
@@ -216,12 +207,12 @@ class LiveSource(BaseSource):
 
     @abstractmethod
     def _release(self) -> None:
-        """Let go of the device; nothing when it is not open."""
+        """Release the device, if it is open."""
 
     @abstractmethod
     def _describe(self, image: NDArray[np.uint8]) -> str:
-        """What the device gives: the image's size, its format and rate as far as known."""
+        """Return the image's size, and the format and rate where known."""
 
     @abstractmethod
     def _remedy(self) -> str:
-        """What the user can do about a device that did not come back."""
+        """Return advice for a device that did not come back."""

@@ -1,14 +1,14 @@
-"""What of a source's name can be shown: a URL may hold a password."""
+"""Masking of credentials in source names, since a URL may contain a password."""
 
 from __future__ import annotations
 
 
 def masked(source: str) -> str:
-    """Return a source's name that can be shown, of a URL without user, password and query.
+    """Return a source's name for display; a URL loses its user, password and query.
 
-    Whatever stands before the last `@` is taken for credentials, since a password with a slash in
-    it, which is against the rules, must not be shown either; and also in what is no URL, but was
-    to be one. The name of a file may have an `@`, but then no colon before it.
+    Everything before the last `@` counts as credentials: even an invalid password that contains a
+    slash, and even in a malformed URL, must stay hidden. A file name may contain an `@`, but no
+    colon before it.
     """
     scheme, separator, rest = source.partition("://")
     if not separator:

@@ -1,4 +1,4 @@
-"""Finds out what a source's name means, and opens it while others go on."""
+"""Opening a source by its name, optionally in the background."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from live_cam.capture.source import Source
 
 _LAST_CAMERA: Final = 99
-_WHAT_IS_RIGHT: Final = (
-    "give a camera's index such as 0, a video, an image, a folder of images, a URL such as "
+_VALID_SOURCES: Final = (
+    "give a camera index such as 0, a video, an image, a folder of images, a URL such as "
     "rtsp://…, or demo; live-cam doctor lists the cameras"
 )
 
 
 class Opening:
-    """A source that is being opened, by a thread: a camera or a server may take its time."""
+    """A source that a thread is opening, since a camera or a server may take a while."""
 
-    def __init__(self, opened: Callable[[], Source]) -> None:
-        """Begin to open it.
+    def __init__(self, open_it: Callable[[], Source]) -> None:
+        """Start opening the source.
 
         Args:
-            opened: Opens it and returns it.
+            open_it: Opens the source and returns it.
         """
-        self._opened = opened
+        self._open_it = open_it
         self._source: Source | None = None
         self._error: BaseException | None = None
         self._abandoned = False
@@ -42,13 +42,13 @@ class Opening:
         self._thread.start()
 
     def wait(self, timeout: float) -> Source | None:
-        """Return the source as soon as it is open; None if it is not open in time.
+        """Return the source once it is open, or None after the timeout.
 
         Args:
             timeout: Seconds.
 
         Raises:
-            LiveCamError: It cannot be opened.
+            LiveCamError: The source cannot be opened.
         """
         self._thread.join(timeout)
         if self._error is not None:
@@ -56,7 +56,7 @@ class Opening:
         return self._source
 
     def abandon(self) -> None:
-        """Close the source as soon as it is open."""
+        """Close the source, now or as soon as it is open."""
         with self._lock:
             self._abandoned = True
             source = self._source
@@ -65,8 +65,8 @@ class Opening:
 
     def _run(self) -> None:
         try:
-            source = self._opened()
-        except BaseException as error:  # every failure is the one's who waits
+            source = self._open_it()
+        except BaseException as error:  # raised again by `wait`
             self._error = error
             return
         with self._lock:
@@ -85,28 +85,30 @@ def open_source(
     loop: bool = False,
     hold: float = 2.0,
 ) -> Source:
-    """Open where frames come from.
+    """Open a source of frames.
 
     Args:
-        source: A camera's index or device path; `demo`; a URL; a folder of images, an image or
-            a video, by its path. The first of these that fits is meant.
-        camera_size: Width and height to ask a camera for, in pixels, and those of the demo scene;
-            None: what the camera does best, and 1280×720.
-        camera_fps: Frames per second to ask a camera for, and those of the demo scene; None: 30.
-        reconnect: Seconds in which a lost camera or stream may come back; 0: none.
-        loop: Whether images begin anew after the last one. Videos end in any case.
-        hold: Seconds for which each image is shown, at 30 frames per second; 0: one frame each.
+        source: A camera's index or device path; `demo`; a URL; or the path of a folder of images,
+            an image or a video. The first that matches is opened.
+        camera_size: Width and height in pixels requested from a camera, or rendered by the demo
+            scene. None stands for the camera's best format, and for 1280×720.
+        camera_fps: Frames per second requested from a camera, or rendered by the demo scene, or
+            None for 30.
+        reconnect: Seconds allowed for reconnecting to a lost camera or stream; 0 disables it.
+        loop: Whether images start again after the last one. Videos always end.
+        hold: Seconds for which each image is shown, at 30 frames per second; 0 shows one frame
+            each.
 
     Returns:
-        The open source, which whoever called this closes.
+        The open source, which the caller must close.
 
     Raises:
-        UsageError: `source` is nothing that can be opened.
-        CaptureError: A camera or a server is not there, refuses, or sends nothing.
+        UsageError: `source` does not name anything that can be opened.
+        CaptureError: A camera or server is missing, rejects the request, or sends nothing.
     """
     check_source(source)
-    # Each is imported when it is needed: a camera needs no PyAV, whose libraries and OpenCV's get
-    # in each other's way on macOS, and a video no camera.
+    # Imported on demand: a camera needs no PyAV, whose libraries conflict with OpenCV's on macOS,
+    # and a video needs no camera.
     if _is_index(source):
         from live_cam.capture.camera import Camera
 
@@ -128,25 +130,25 @@ def open_source(
 
 
 def check_source(source: str) -> None:
-    """Refuse what cannot be a source, without opening anything.
+    """Reject a name that cannot be a source, without opening anything.
 
     Args:
         source: As for `open_source`.
 
     Raises:
-        UsageError: There is no such file or folder, or a camera's index is too large.
+        UsageError: The file or folder does not exist, or the camera index is too large.
     """
     if _is_index(source):
         if len(source) > len(str(_LAST_CAMERA)):
             raise UsageError(
-                f"There is no camera {shortened(source)}: indices go from 0 to {_LAST_CAMERA}; "
+                f"There is no camera {shortened(source)}: indices range from 0 to {_LAST_CAMERA}; "
                 "live-cam doctor lists the cameras."
             )
     elif source != "demo" and "://" not in source:
         path = expanded(source)
         if not source.strip() or not (_is_device(path) or _mode(path) is not None):
-            said = shortened(masked(source))
-            raise UsageError(f"There is no file or folder {said!r}; {_WHAT_IS_RIGHT}.")
+            shown = shortened(masked(source))
+            raise UsageError(f"There is no file or folder {shown!r}; {_VALID_SOURCES}.")
 
 
 def _is_index(source: str) -> bool:
@@ -154,7 +156,7 @@ def _is_index(source: str) -> bool:
 
 
 def _is_device(path: Path) -> bool:
-    # One that does not exist is a camera that is not plugged in.
+    # A missing device node means that the camera is unplugged.
     if path.is_absolute() and path.parts[1:2] == ("dev",) and path.name.startswith("video"):
         return True
     mode = _mode(path)
@@ -162,19 +164,20 @@ def _is_device(path: Path) -> bool:
 
 
 def _open_path(path: Path, *, loop: bool, hold: float) -> Source:
-    from live_cam.capture import stills
+    from live_cam.capture.image_paths import is_image
 
-    if path.is_dir():
-        return stills.open_folder(path, hold=hold, loop=loop)
-    if stills.is_image(path):
-        return stills.open_image(path, hold=hold, loop=loop)
+    if path.is_dir() or is_image(path):
+        from live_cam.capture.stills import open_folder, open_image
+
+        open_stills = open_folder if path.is_dir() else open_image
+        return open_stills(path, hold=hold, loop=loop)
     from live_cam.capture.video import open_video
 
     return open_video(path)
 
 
 def _mode(path: Path) -> int | None:
-    """Return a file's type and permissions; None if there is none, or its name is impossible."""
+    """Return a file's type and permissions, or None if it is missing or its name is invalid."""
     try:
         return path.stat().st_mode
     except (OSError, ValueError):

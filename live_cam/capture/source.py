@@ -1,4 +1,4 @@
-"""What every source of frames is, whatever it reads from."""
+"""The interface of every source of frames."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Where frames come from. Opened when made; whoever made it closes it.
+    """A source of frames. Constructing it opens it; whoever opens it closes it.
 
-    `read` is called by one thread. `close` may be called by another one while a `read` is under
-    way: that `read` then returns None as soon as its backend lets go.
+    One thread calls `read`. Another thread may call `close` during a `read`, which then returns
+    None as soon as the backend returns.
     """
 
     @property
     def name(self) -> str:
-        """What the user knows it as: `camera 0`, `clip.mp4`, `demo`."""
+        """Display name: `camera 0`, `clip.mp4`, `demo`."""
 
     @property
     def description(self) -> str:
-        """What it really gives: `1280×720 MJPG at 30 fps`."""
+        """What the source actually delivers: `1280×720 MJPG at 30 fps`."""
 
     @property
     def live(self) -> bool:
-        """Whether frames come at their own pace (camera, stream) and what is not read is lost.
+        """Whether frames arrive at their own pace (camera, stream) and unread ones are lost.
 
         Otherwise `read` returns as fast as it can, and the caller paces by the timestamps.
         """
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with it just now, in a few words for the image; None: nothing."""
+        """The current problem in a few words, for display on the image, or None."""
 
     def read(self) -> Frame | None:
         """Return the next frame, or None at the end or after `close`.
 
         Raises:
-            CaptureError: The source was lost, or what it holds cannot be decoded.
+            CaptureError: The source was lost, or its content cannot be decoded.
         """
 
     def close(self) -> None:
-        """Let go of the device or file. May be called twice, and from any thread."""
+        """Release the device or file. May be called twice, and from any thread."""
 
     def __enter__(self) -> Self: ...
 

@@ -1,4 +1,4 @@
-"""Streams from the network: HTTP, RTSP and whatever else FFmpeg opens by a URL."""
+"""Network streams: HTTP, RTSP and everything else that FFmpeg opens by URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import av.error
 
 from live_cam.capture.base import RawFrame, Trouble
 from live_cam.capture.feed import TIMEOUT, Feed
-from live_cam.capture.jpeg import WholeJPEGs
+from live_cam.capture.jpeg import JPEGCheck
 from live_cam.capture.live import LiveSource
 from live_cam.capture.masking import masked
 from live_cam.capture.video import Video
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-    from live_cam.capture.backlog import Arrival
     from live_cam.capture.decoder import Decoded, Decoder
+    from live_cam.capture.feed import Arrival
 
-_LOOK: Final = 0.25
+_POLL_INTERVAL: Final = 0.25
 _FIRST_IMAGE_WAIT: Final = 20.0
-"""Seconds; some cameras send an image that can be decoded by itself every ten only."""
-_UNDECODABLE: Final = "no image that can be decoded"
+"""Seconds. Some cameras send a key frame only every ten seconds."""
+_UNDECODABLE: Final = "no decodable image"
 
 
 class Stream(LiveSource):
-    """A live stream: the newest image, as soon as it is decoded."""
+    """A live stream, of which each image is delivered as soon as it is decoded."""
 
     kind = "stream"
     patience = TIMEOUT
 
     def __init__(self, url: str, feed: Feed, *, reconnect: float = RECONNECT_SECONDS) -> None:
-        """Decode the first image. The feed is abandoned with this, also when this fails.
+        """Decode the first image, and take ownership of the feed, even on failure.
 
         Args:
-            url: Where to find the stream again when it is lost.
-            feed: The opened stream.
-            reconnect: Seconds in which a lost stream may come back; 0: none.
+            url: The URL for reconnecting.
+            feed: The open stream.
+            reconnect: Seconds allowed for reconnecting to a lost stream; 0 disables it.
 
         Raises:
             CaptureError: The stream was lost before its first image.
@@ -54,56 +54,57 @@ class Stream(LiveSource):
         super().__init__(masked(url), reconnect=reconnect)
         self._url = url
         self._feed: Feed | None = feed
-        self._jpegs = WholeJPEGs()
-        self._given = False
+        self._jpeg_check = JPEGCheck()
+        self._delivered = False
         first = self._grab()
         if first is None:
-            why = _end(feed)
+            reason = _end_reason(feed)
             self._release()
             raise CaptureError(
-                f"{self.name} answers, but sent no image that can be decoded ({why}); "
-                "check whether another program plays it."
+                f"{self.name} responds but sends no decodable image ({reason}); "
+                "check whether another program can play it."
             )
         self.description = self._describe(first.image)
         self._start(first)
 
     def _grab(self) -> RawFrame | None:
         feed, began = self._feed, time.monotonic()
-        limit = self.patience if self._given else _FIRST_IMAGE_WAIT
+        limit = self.patience if self._delivered else _FIRST_IMAGE_WAIT
         silent = True
         while feed is not None and not self._stop.is_set():
-            arrival = feed.next(_LOOK)
+            arrival = feed.next(_POLL_INTERVAL)
             if feed.decoder is not None and feed.decoder.paced:
-                self._reason = self._lost_by("there is a video with an end now")
+                self._reason = self._loss_reason("the server now sends a finite video")
                 return None
             if arrival is not None and feed.decoder is not None:
                 silent = False
                 raw = self._raw_frame(feed.decoder, arrival)
                 if raw is not None:
-                    self._given = True
+                    self._delivered = True
                     return raw
             elif feed.ended:
-                self._reason = self._lost_by(_end(feed))
+                self._reason = self._loss_reason(_end_reason(feed))
                 return None
             if time.monotonic() - began > limit:
-                why = f"no answer within {limit:g} s" if silent else _UNDECODABLE
-                self._reason = self._lost_by(why)
+                reason = f"no response within {limit:g} s" if silent else _UNDECODABLE
+                self._reason = self._loss_reason(reason)
                 return None
         return None
 
     def _raw_frame(self, decoder: Decoder, arrival: Arrival) -> RawFrame | None:
-        if decoder.codec == "mjpeg" and self._jpegs.mended(bytes(arrival.packet)) is None:
-            self._watch.see_damaged()
+        packet = arrival.packet
+        if decoder.codec == "mjpeg" and self._jpeg_check.completed(bytes(packet)) is None:
+            self._watch.record_damaged()
             return None
         newest: deque[Decoded] = deque(maxlen=1)
         try:
-            newest.extend(decoder.decode(arrival.packet))
+            newest.extend(decoder.decode(packet))
         except av.error.FFmpegError:
-            self._watch.see_damaged()
+            self._watch.record_damaged()
         return RawFrame(newest[0].image, arrival.timestamp) if newest else None
 
     def _reopen(self) -> None:
-        self._given = False
+        self._delivered = False
         self._feed = Feed(self._url, self.name)
 
     def _release(self) -> None:
@@ -120,34 +121,34 @@ class Stream(LiveSource):
         rate = "" if decoder.hides_rate else f" at {float(decoder.rate):.4g} fps"
         return f"{description} {decoder.codec}{rate}"
 
-    def _lost_by(self, why: str) -> Trouble:
-        return Trouble(f"stream lost ({why}), looking for it", f"{why}; {self._remedy()}")
+    def _loss_reason(self, reason: str) -> Trouble:
+        return Trouble(f"stream lost ({reason}), reconnecting", f"{reason}; {self._remedy()}")
 
     def _remedy(self) -> str:
         return "check the server and the network and start again."
 
 
 class RemoteVideo(Video):
-    """A video with an end on a server: whoever closes it does not wait for the server."""
+    """A finite video on a server. Closing it does not wait for the server."""
 
     def __init__(self, feed: Feed, decoder: Decoder, name: str) -> None:
-        """Decode the first image. The feed is abandoned with this, also when this fails.
+        """Decode the first image, and take ownership of the feed, even on failure.
 
         Args:
-            feed: The opened video.
+            feed: The open video.
             decoder: Its decoder.
-            name: What the user knows it as.
+            name: Display name.
 
         Raises:
-            UsageError: There is no image in it that can be decoded.
-            CaptureError: It was lost before its first image.
+            UsageError: No image of the video can be decoded.
+            CaptureError: The video was lost before its first image.
         """
         self._feed = feed
         super().__init__(decoder, name)
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         while not self._closed.is_set():
-            arrival = self._feed.next(_LOOK)
+            arrival = self._feed.next(_POLL_INTERVAL)
             if arrival is not None:
                 yield arrival.packet
             elif self._feed.error is not None:
@@ -160,46 +161,46 @@ class RemoteVideo(Video):
 
 
 def open_stream(url: str, *, reconnect: float = RECONNECT_SECONDS) -> Stream | Video:
-    """Open what a URL stands for.
+    """Open a URL.
 
     Args:
-        url: With its scheme, such as `http://`; may contain a user's name and password.
-        reconnect: Seconds in which a lost live stream may come back; 0: none.
+        url: Includes the scheme, such as `http://`, and possibly a user name and password.
+        reconnect: Seconds allowed for reconnecting to a lost live stream; 0 disables it.
 
     Returns:
-        A live stream, or a video where the server offers one with an end.
+        A live stream, or a video if the server offers a finite one.
 
     Raises:
-        UsageError: The URL is malformed, of an unknown scheme, or has no video behind it.
-        CaptureError: The server does not answer, refuses, or sends no image.
+        UsageError: The URL is malformed, has an unknown scheme, or leads to no video.
+        CaptureError: The server does not respond, rejects the request, or sends no image.
     """
     name = masked(url)
     feed = Feed(url, name)
     decoder = feed.wait_until_open()
     if decoder is None:
-        # Not chained: FFmpeg's error holds the URL, with its password.
-        raise _refusal(name, feed.error)
+        # Not chained: FFmpeg's error contains the URL with its password.
+        raise _opening_error(name, feed.error)
     if decoder.paced:
         return RemoteVideo(feed, decoder, name)
     return Stream(url, feed, reconnect=reconnect)
 
 
-def _refusal(name: str, error: Exception | None) -> CaptureError | UsageError:
-    """Return the error for a stream that cannot be opened."""
+def _opening_error(name: str, error: Exception | None) -> CaptureError | UsageError:
+    """Return the error for a URL that cannot be opened."""
     if isinstance(error, UsageError):
         return error
     if isinstance(error, UnicodeError):
-        return UsageError(f"{name} is no URL: it has characters that no URL can have.")
+        return UsageError(f"{name} is not a URL: it contains characters that no URL may have.")
     if isinstance(error, av.error.ProtocolNotFoundError):
         return UsageError(
-            f"{name} has a scheme that FFmpeg does not know; give a URL that starts with "
+            f"{name} has a scheme that FFmpeg does not support; give a URL that starts with "
             "http://, https:// or rtsp://."
         )
     return CaptureError(f"{name} could not be opened: {_remedy(name, error)}")
 
 
-def _end(feed: Feed) -> str:
-    """Say why a stream ended, in a few words without its URL."""
+def _end_reason(feed: Feed) -> str:
+    """Return why a stream ended, in a few words and without its URL."""
     if feed.error is not None:
         return _reason(feed.error)
     if not feed.ended:
@@ -208,11 +209,11 @@ def _end(feed: Feed) -> str:
 
 
 def _reason(error: Exception | None) -> str:
-    if isinstance(error, av.error.ExitError):  # what FFmpeg says when PyAV's timeout stops it
-        return f"no answer within {TIMEOUT:g} s"
+    if isinstance(error, av.error.ExitError):  # FFmpeg's error when PyAV's timeout interrupts it
+        return f"no response within {TIMEOUT:g} s"
     if isinstance(error, UsageError):
-        return "there is no video in it any more"
-    # Not its text, which holds the URL.
+        return "it no longer contains a video"
+    # Not its text, which contains the URL.
     strerror = error.strerror if isinstance(error, av.error.FFmpegError) else None
     return strerror or type(error).__name__
 
@@ -224,11 +225,11 @@ def _remedy(name: str, error: Exception | None) -> str:
         return f"{_reason(error)}; check the URL."
     if isinstance(error, av.error.HTTPUnauthorizedError):
         return (
-            f"{host} asks for a name and a password, or refuses those given; write them into the "
+            f"{host} requires a user name and password, or rejects those given; put them in the "
             f"URL as {scheme}://USER:PASSWORD@…"
         )
     if isinstance(error, av.error.InvalidDataError):
-        return f"{host} answers, but what it sends is no video; check the rest of the URL."
+        return f"{host} responds, but sends no video; check the rest of the URL."
     if isinstance(error, (av.error.HTTPClientError, av.error.HTTPServerError)):
-        return f"{host} answers: {_reason(error)}; check the rest of the URL."
+        return f"{host} responds with an error: {_reason(error)}; check the rest of the URL."
     return f"{host} cannot be reached ({_reason(error)}); check the address and the network."

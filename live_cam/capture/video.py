@@ -1,4 +1,4 @@
-"""Video files, and finite videos on servers: every image at its exact time."""
+"""Finite videos in files and on servers: every image at its exact time."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 _LONGEST_GAP: Final = Fraction(24 * 3600)
 """Seconds."""
-_LOCAL: Final = {"protocol_whitelist": "file,crypto,data"}
-"""A file may be a list of other files (HLS), but none of them is fetched from a server."""
+_LOCAL_ONLY: Final = {"protocol_whitelist": "file,crypto,data"}
+"""A file may list other files (HLS), but none of them may be fetched from a server."""
 
 
 class Video(PacedSource):
-    """The images of a video, timed by its own clock, which starts at 0 with the first one."""
+    """The images of a video, timed by its own clock, which starts at 0 with the first image."""
 
     def __init__(self, decoder: Decoder, name: str) -> None:
-        """Decode the first image. The decoder is closed with this, also when this fails.
+        """Decode the first image, and take ownership of the decoder, even on failure.
 
         Args:
-            decoder: The opened video.
-            name: What the user knows it as.
+            decoder: The open video.
+            name: Display name.
 
         Raises:
-            UsageError: There is no image in it that can be decoded.
-            CaptureError: It was lost before its first image.
+            UsageError: No image of the video can be decoded.
+            CaptureError: The video was lost before its first image.
         """
         super().__init__(name)
         self._decoder = decoder
@@ -50,9 +50,9 @@ class Video(PacedSource):
             self._first = self._decode()
             if self._first is None:
                 raise UsageError(
-                    f"No image in {name} can be decoded; the file is empty or broken, or its "
-                    f"images have more than {MOST_VIDEO_PIXELS // 10**6} million pixels: check "
-                    "whether another program plays it."
+                    f"No image in {name} can be decoded: the file is empty or damaged, or its "
+                    f"images have more than {MOST_VIDEO_PIXELS // 10**6} million pixels; check "
+                    "whether another program can play it."
                 )
         except LiveCamError:
             self._release()
@@ -61,7 +61,7 @@ class Video(PacedSource):
         self.description = f"{width}×{height} {decoder.codec} at {float(decoder.rate):.4g} fps"
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
-        """Yield what is to be decoded."""
+        """Yield the packets to decode."""
         return self._decoder.packets()
 
     def _next(self) -> RawFrame | None:
@@ -71,21 +71,21 @@ class Video(PacedSource):
         return self._decode()
 
     def _decode(self) -> RawFrame | None:
-        reason = None
+        message = None
         try:
             decoded = next(self._images, None)
         except av.error.FFmpegError as error:
-            reason = lost(self.name, error)
-        if reason is not None:  # not in the context of FFmpeg's error, which holds the URL
-            raise CaptureError(reason)
+            message = lost(self.name, error)
+        if message is not None:  # raised outside, so that FFmpeg's error with the URL is no context
+            raise CaptureError(message)
         if decoded is None:
             return None
-        return RawFrame(decoded.image, float(self._place(decoded.time)))
+        return RawFrame(decoded.image, float(self._timestamp(decoded.time)))
 
-    def _place(self, time: Fraction | None) -> Fraction:
-        """Return when the image is shown, on a clock that starts at 0 and never goes back.
+    def _timestamp(self, time: Fraction | None) -> Fraction:
+        """Convert a time to a clock that starts at 0 and never runs backwards.
 
-        Nor does it leap over a day, for which the image would stand still.
+        Nor does it jump by more than a day, for which the image would stand still.
         """
         expected = self._last + self._step
         if time is None:
@@ -101,14 +101,14 @@ class Video(PacedSource):
 
 
 def lost(name: str, error: av.error.FFmpegError) -> str:
-    """Say that a video was lost while it was read.
+    """Return the error message for a video that was lost during a read.
 
     Args:
-        name: What the user knows it as.
-        error: What FFmpeg says.
+        name: Display name.
+        error: FFmpeg's error.
     """
     return (
-        f"{name} was lost while it was read ({error.strerror or type(error).__name__}); "
+        f"{name} was lost during a read ({error.strerror or type(error).__name__}); "
         "check the disk or the network and start again."
     )
 
@@ -120,34 +120,34 @@ def open_video(path: Path) -> Video:
         path: An existing file.
 
     Raises:
-        UsageError: It is no video, or one that cannot be read or decoded.
-        CaptureError: It was lost before its first image.
+        UsageError: The file is not a video, or cannot be read or decoded.
+        CaptureError: The file was lost before its first image.
     """
     return Video(open_decoder(path), path.name)
 
 
 def open_decoder(path: Path) -> Decoder:
-    """Open a video file; nothing is decoded yet.
+    """Open a video file, without decoding anything yet.
 
     Args:
         path: An existing file.
 
     Raises:
-        UsageError: It is no video, or one that cannot be read.
+        UsageError: The file is not a video or cannot be read.
     """
     try:
-        # The prefix: FFmpeg would take the part of a name before its first colon for a protocol.
-        return Decoder(f"file:{path}", name=path.name, options=_LOCAL)
+        # Without the prefix, FFmpeg takes a file name up to its first colon for a protocol.
+        return Decoder(f"file:{path}", name=path.name, options=_LOCAL_ONLY)
     except (av.error.InvalidDataError, av.error.PermissionError) as error:
-        # FFmpeg also says so of a list of files that it does not follow.
+        # FFmpeg raises PermissionError also for a playlist that it does not follow.
         if not os.access(path, os.R_OK):
-            raise UsageError(f"{path} may not be read; change its permissions.") from None
+            raise UsageError(f"no permission to read {path}; change its permissions.") from None
         raise UsageError(
-            f"{path} is not a video, or it is cut off or broken; check whether another program "
-            "plays it."
+            f"{path} is not a video, or it is truncated or damaged; check whether another program "
+            "can play it."
         ) from error
     except av.error.FFmpegError as error:
         raise UsageError(
             f"{path} cannot be read as a video ({error.strerror}); check whether another program "
-            "plays it."
+            "can play it."
         ) from error

@@ -1,6 +1,6 @@
-"""Watches what a live source gives: images that come, and yet something is wrong with them.
+"""Detection of faults in a live source that delivers images: frozen, black, damaged, resized.
 
-What it notices is said and never ends anything: a virtual camera may well show a still image.
+Faults are reported and never end the source: a virtual camera may well show a still image.
 """
 
 from __future__ import annotations
@@ -16,36 +16,42 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LASTING: Final = 3.0
-"""Seconds for which something must be wrong to be worth a word."""
+"""Seconds for which a fault must last before it is reported."""
 _GAP: Final = 1.0
-"""Seconds between two images, after which nothing is said of what was before."""
+"""Seconds between two images beyond which the earlier one no longer counts."""
 _RECENT: Final = 4.0
-"""Seconds for which a change of the images' size is worth a word."""
+"""Seconds for which a change of image size is reported."""
 _SAMPLED: Final = 16
-"""One pixel in how many, of each row and column, is looked at."""
+"""Stride of the sampled pixels along rows and columns."""
 _BLACK: Final = 16
-"""Grey levels. Up to it a pixel is black: a covered sensor has some noise, and black is 16 where a
-driver takes video levels for full ones."""
+"""Grey levels. Pixels up to this level are black: a covered sensor has some noise, and drivers that
+mistake video levels for full range show black as 16."""
 _BRIGHT_SHARE: Final = 0.01
-"""Share of brighter pixels that a black image may have: sensors have hot ones."""
+"""Share of brighter pixels that a black image may have, since sensors have hot pixels."""
 _DAMAGE_WEIGHT: Final = 0.1
-"""Weight of each image in the share of damaged ones: the last dozen or two count."""
+"""Weight of each image in the moving share of damaged ones: the last 10 to 20 images count."""
 _DAMAGED_SHARE: Final = 0.3
-_MENDED_SHARE: Final = 0.1
-"""Below it they are many no more. Where a third of them is damaged, the share is now above the
-other limit and now below it, and the same sentence would be said again and again."""
+"""Share above which a source is reported as damaged."""
+_RECOVERED_SHARE: Final = 0.1
+"""Share below which it no longer is. The gap between the two limits keeps a source with a third of
+its images damaged from being reported again and again."""
 
 
 class Watch:
-    """Sees each image of a device, also those that nobody takes.
+    """Detects faults in the images of a device, including images that nobody reads.
 
     Attributes:
-        size_changed_at: When images of another size began to come; None: never.
+        size_changed_at: Timestamp of the first image of a new size, or None if it never changed.
         damaged: Whether many of the last images could not be decoded.
     """
 
     def __init__(self, kind: str, name: str) -> None:
-        """Take the device's kind, `camera` or `stream`, and what the user knows it as."""
+        """Start without images.
+
+        Args:
+            kind: The kind of device: `camera` or `stream`.
+            name: Its display name.
+        """
         self.size_changed_at: float | None = None
         self.damaged = False
         self._kind = kind
@@ -56,63 +62,63 @@ class Watch:
         self._black_since: float | None = None
         self._damaged_share = 0.0
 
-    def see(self, image: NDArray[np.uint8], timestamp: float) -> None:
-        """Look at the next image.
+    def record(self, image: NDArray[np.uint8], timestamp: float) -> None:
+        """Record the next image.
 
         Args:
-            image: H×W×3 uint8; not changed by anyone afterwards.
+            image: H×W×3 uint8. It must not change afterwards.
             timestamp: Seconds of `time.monotonic()`.
         """
         last, self._last = self._last, image
-        # What was not seen is not known to have been the same, or black.
-        missed = timestamp - self._last_at > _GAP
+        # Nothing is known about the images in a gap, so neither fault counts across one.
+        gap = timestamp - self._last_at > _GAP
         self._last_at = timestamp
         self._damaged_share *= 1 - _DAMAGE_WEIGHT
-        self.damaged = self.damaged and self._damaged_share > _MENDED_SHARE
+        self.damaged = self.damaged and self._damaged_share > _RECOVERED_SHARE
         if last is not None and last.shape != image.shape:
             self.size_changed_at = timestamp
-        if last is None or last.shape != image.shape or missed or not _identical(last, image):
+        if last is None or last.shape != image.shape or gap or not _identical(last, image):
             self._same_since = timestamp
         if not _is_black(image):
             self._black_since = None
-        elif self._black_since is None or missed:
+        elif self._black_since is None or gap:
             self._black_since = timestamp
 
-    def see_damaged(self) -> None:
-        """Take note of an image that could not be decoded."""
+    def record_damaged(self) -> None:
+        """Record an image that could not be decoded."""
         self._damaged_share += _DAMAGE_WEIGHT * (1 - self._damaged_share)
         self.damaged = self.damaged or self._damaged_share > _DAMAGED_SHARE
 
     @property
     def trouble(self) -> Trouble | None:
-        """What is wrong with the last images; None: nothing."""
+        """The fault in the last images, or None."""
         if self._last is None:
             return None
         if self.damaged:
-            return self._of(
+            return self._trouble(
                 "sends damaged images",
-                "many of its images arrive damaged and are left out: try another cable, port or "
-                "network, or a smaller image",
+                "many of its images arrive damaged and are skipped; try another cable, port or "
+                "network, or a smaller image size",
             )
         if self._black_since is not None and self._last_at - self._black_since > _LASTING:
-            return self._of(
+            return self._trouble(
                 "sends only black images: is it covered?",
-                "it sends only black images: open its shutter, take off its cap or give it light",
+                "it sends only black images; open its shutter, remove its lens cap or add light",
             )
         if self._last_at - self._same_since > _LASTING:
-            return self._of(
+            return self._trouble(
                 "seems frozen: always the same image",
-                "it sends the very same image again and again, which no sensor does: if nothing "
-                "moves, unplug it and plug it in again, or start it anew",
+                "it keeps sending exactly the same image, which no sensor does; if the image stays "
+                "still, unplug the device and plug it in again, or restart it",
             )
         if self.size_changed_at is not None and self._last_at - self.size_changed_at < _RECENT:
             height, width = self._last.shape[:2]
-            return self._of(
-                f"now sends {width}×{height}", f"its images are now {width}×{height} pixels large"
+            return self._trouble(
+                f"now sends {width}×{height}", f"its images now have {width}×{height} pixels"
             )
         return None
 
-    def _of(self, brief: str, sentence: str) -> Trouble:
+    def _trouble(self, brief: str, sentence: str) -> Trouble:
         return Trouble(f"{self._kind} {brief}", f"{self._name}: {sentence}.")
 
 
@@ -121,7 +127,7 @@ def _sample(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _identical(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
-    # A sensor's noise differs in the sample already, so that the whole is hardly ever compared.
+    # Sensor noise already shows in the sample, so the full comparison hardly ever runs.
     if not np.array_equal(_sample(first), _sample(second)):
         return False
     return cv2.norm(first, second, cv2.NORM_INF) == 0

@@ -93,10 +93,10 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
 
     Writes NAME.cam.jpg, the image with heatmap and label, and on request more.
     """
-    from live_cam.capture.image_paths import named
+    from live_cam.capture.image_paths import existing_path
 
     for path in chosen["paths"]:
-        named(path)
+        existing_path(path)
     from live_cam.stills.pipeline import StillsPipeline
 
     with _Progress() as progress, stopped_by_signals(interrupt):

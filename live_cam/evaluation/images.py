@@ -6,7 +6,7 @@ import csv
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from live_cam.capture.stills import list_images, natural_order
+from live_cam.capture.image_paths import list_images, natural_order
 from live_cam.errors import UsageError, first_line, shortened
 from live_cam.labels import find_class
 from live_cam.record.still_names import is_output

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from live_cam.capture.stills import read_image, unreadable
+from live_cam.capture.image_file import read_image, unreadable
 from live_cam.errors import NonFiniteError
 from live_cam.evaluation.images import find_classes_shown, find_named_images
 from live_cam.evaluation.measuring import Measuring

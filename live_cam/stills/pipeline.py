@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, Protocol
 
+from live_cam.capture.image_file import unreadable
 from live_cam.capture.image_paths import find_images
-from live_cam.capture.stills import unreadable
 from live_cam.errors import NonFiniteError, UsageError
 from live_cam.explain.batch import BatchExplainer
 from live_cam.explain.respondent import perturbs

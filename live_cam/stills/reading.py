@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from live_cam.capture.stills import read_image
+from live_cam.capture.image_file import read_image
 from live_cam.runtime.prefetch import batches_ahead
 
 if TYPE_CHECKING:

@@ -60,14 +60,14 @@ class SyntheticCamera(LiveSource):
         fault = self.fault
         if not self._open or fault == "unplugged":
             self._open = False
-            self._reason = Trouble("camera lost, looking for it", "plug it in again.")
+            self._reason = Trouble("camera lost, reconnecting", "plug it in again.")
             return None
         if fault == "frozen":
             while self.fault == "frozen" and not self._stop.wait(_LOOK):
                 pass  # as a driver does, which comes back when it likes
         self._take()
         if fault == "damaged" and self.taken % 2:
-            self._watch.see_damaged()
+            self._watch.record_damaged()
             self._take()
         images = {"black": self._black, "resized": self._small}.get(fault or "", self._images)
         index = 0 if fault == "same" else self.taken

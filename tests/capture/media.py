@@ -1,4 +1,4 @@
-"""What the capture tests read: images, videos and a camera that does as it is told."""
+"""Images, videos and a fake camera for the capture tests."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ WIDTH, HEIGHT = 64, 48
 
 
 def marked(colour: tuple[int, int, int], width: int = WIDTH, height: int = HEIGHT) -> Any:
-    """Return a black image whose upper left quarter has the colour (BGR)."""
+    """Return a black image whose top left quarter has the colour (BGR)."""
     image = np.zeros((height, width, 3), np.uint8)
     image[: height // 2, : width // 2] = colour
     return image
 
 
 def colour_of(image: NDArray[np.uint8], across: float, down: float) -> str:
-    """Return black, blue, green, red or another mix, at a place given in [0, 1]."""
+    """Return `black`, `blue`, `green`, `red` or a mix, at a point given in [0, 1]."""
     height, width = image.shape[:2]
     pixel = image[int(down * height), int(across * width)]
     names = ("blue", "green", "red")
@@ -55,7 +55,7 @@ def write_video(
     rotation: int | None = None,
     key_every: int | None = None,
 ) -> Path:
-    """Encode a video. `times` are the images' times in milliseconds."""
+    """Encode a video, with the images' `times` in milliseconds."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         height, width = images[0].shape[:2]
@@ -77,9 +77,9 @@ def write_video(
 
 
 def _rotate(path: Path, rotation: int) -> None:
-    """Ask in an MP4's track header for a turn of the image, counterclockwise in degrees.
+    """Set the rotation in an MP4's track header, counterclockwise in degrees.
 
-    Written there as phones do it, since PyAV can do so only in its newest versions.
+    Phones write it there, and PyAV supports it only in its newest versions.
     """
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 44
@@ -90,16 +90,16 @@ def _rotate(path: Path, rotation: int) -> None:
 
 
 class FakeCamera:
-    """A USB camera as Linux has it: if it comes back while it is open, it gets a new number.
+    """A USB camera as on Linux: if it is plugged in again while open, it gets a new number.
 
     Attributes:
-        image: What it shows, in whatever form a driver may give it.
-        compresses: Whether it offers MJPG.
-        frozen: Plugged in, but sends nothing: each read blocks for 20 ms, then fails.
-        damaged: So many of the next images the driver says are damaged.
-        cut: So many of the next images, where they are JPEGs, lack their second half.
-        blocked: While set, whoever calls the driver does not come back.
-        asked: The properties that were set on it, in their order.
+        image: Its current image, in any form that a driver may deliver.
+        compresses: Whether it supports MJPG.
+        frozen: Whether it is plugged in but sends nothing: each read blocks for 20 ms and fails.
+        damaged: Number of upcoming images that the driver reports as damaged.
+        truncated: Number of upcoming JPEGs that lack their second half.
+        blocked: While set, calls to the driver do not return.
+        requested: The properties that were set on it, in order.
     """
 
     def __init__(self) -> None:
@@ -107,20 +107,20 @@ class FakeCamera:
         self.compresses = True
         self.frozen = False
         self.damaged = 0
-        self.cut = 0
+        self.truncated = 0
         self.blocked = threading.Event()
-        self.asked: list[tuple[int, float]] = []
+        self.requested: list[tuple[int, float]] = []
         self._plugged = True
         self._number = 0
         self._open: list[_FakeCapture] = []
 
     def capture(self, device: int | str, backend: int = 0) -> _FakeCapture:
-        """Stand in for `cv2.VideoCapture`."""
-        found = self._plugged and device in (self._number, f"/dev/video{self._number}")
-        opened = _FakeCapture(self, opens=found and not self._open, backend=backend)
-        if opened.isOpened():
-            self._open.append(opened)
-        return opened
+        """Replace `cv2.VideoCapture`."""
+        exists = self._plugged and device in (self._number, f"/dev/video{self._number}")
+        capture = _FakeCapture(self, opens=exists and not self._open, backend=backend)
+        if capture.isOpened():
+            self._open.append(capture)
+        return capture
 
     def unplug(self) -> None:
         self._plugged = False
@@ -135,7 +135,7 @@ class FakeCamera:
     def in_use(self) -> bool:
         return bool(self._open)
 
-    def forget(self, capture: _FakeCapture) -> None:
+    def release(self, capture: _FakeCapture) -> None:
         if capture in self._open:
             self._open.remove(capture)
 
@@ -155,7 +155,7 @@ class _FakeCapture:
         return str(self._backend)
 
     def set(self, key: int, value: float) -> bool:
-        self._camera.asked.append((key, value))
+        self._camera.requested.append((key, value))
         if key != cv2.CAP_PROP_FOURCC or self._camera.compresses:
             self._values[key] = value
         return True
@@ -179,18 +179,18 @@ class _FakeCapture:
         if not raw or self._values[cv2.CAP_PROP_FOURCC] != _code("MJPG") or image.shape[2:] != (3,):
             return True, image.copy()
         jpeg = cv2.imencode(".jpg", image)[1].reshape(1, -1)
-        if self._camera.cut:
-            self._camera.cut -= 1
+        if self._camera.truncated:
+            self._camera.truncated -= 1
             jpeg = jpeg[:, : jpeg.size // 2]
         return True, jpeg
 
     def release(self) -> None:
         self._opens = False
-        self._camera.forget(self)
+        self._camera.release(self)
 
 
 def install(device: FakeCamera, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a fake camera the one of this machine."""
+    """Replace this machine's cameras by a fake one."""
     monkeypatch.setattr(cv2, "VideoCapture", device.capture)
     monkeypatch.setattr(driver, "BACKENDS", {sys.platform: (cv2.CAP_V4L2,)})
     monkeypatch.setattr(camera, "CameraProcess", DriverThread)
@@ -198,17 +198,17 @@ def install(device: FakeCamera, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class DriverThread:
-    """Stands in for the camera's process: the same driver, with a fake camera, in a thread."""
+    """Replaces the camera's process: the same driver, for a fake camera, in a thread."""
 
     def __init__(self, request: Request) -> None:
         self._reports: Latest[Report] = Latest()
-        self._left = threading.Event()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(request,), daemon=True)
         self._thread.start()
 
     def _run(self, request: Request) -> None:
         def send(report: Report) -> None:
-            if self._left.is_set():
+            if self._stop.is_set():
                 raise BrokenPipeError
             self._reports.put(report)
 
@@ -221,7 +221,7 @@ class DriverThread:
         return self._reports.newer(than, timeout)
 
     def end(self) -> None:
-        self._left.set()
+        self._stop.set()
         self._thread.join(0.3)
 
     @property

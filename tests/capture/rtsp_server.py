@@ -1,4 +1,4 @@
-"""An RTSP camera: GStreamer's server, run by a Python that has its bindings. Not a test.
+"""An RTSP camera: GStreamer's server, run by a Python that has its bindings; not a test.
 
 usage: rtsp_server.py PORT WIDTHxHEIGHT USER PASSWORD     (serves rtsp://127.0.0.1:PORT/video)
 """

@@ -1,4 +1,4 @@
-"""An HTTP server on this machine that does as it is told, also what no server should do."""
+"""A local HTTP server for tests, which can also misbehave."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """An MJPEG camera at /video, and files at their names.
+    """An MJPEG camera at /video, and files at their paths.
 
     Attributes:
-        image: What the camera shows.
+        image: The camera's current image.
         pause: Seconds between two images.
-        paused: While set, the camera says nothing.
-        silent: While set, a request is taken and never answered.
-        garbage: While set, it sends bytes without meaning in place of images.
-        cut: So many of the next images lack their second half, and say so.
-        short: So many of the next images are shorter than they say they are.
-        sent: How many images it has sent.
-        asked: The requests' headers "Authorization".
-        login: The name and password, with a colon between them, without which it says nothing.
-        files: What else there is, by its path.
-        cut_files_at: How many bytes of a file are sent before the connection breaks off.
-        redirects: Where a path really is.
+        paused: While set, the camera sends nothing.
+        silent: While set, requests are accepted but not answered.
+        garbage: While set, the camera sends random bytes instead of images.
+        truncated: Number of upcoming images that lack their second half, with a matching length.
+        short: Number of upcoming images that are shorter than their declared length.
+        sent: Number of images sent so far.
+        authorizations: The `Authorization` header of each request so far.
+        login: The required `name:password`, or None.
+        files: Content of further files by path.
+        cut_files_at: Number of bytes of a file after which the connection breaks, or None.
+        redirects: Target of each redirected path.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -43,10 +43,10 @@ class Server:
         self.paused = threading.Event()
         self.silent = threading.Event()
         self.garbage = threading.Event()
-        self.cut = 0
+        self.truncated = 0
         self.short = 0
         self.sent = 0
-        self.asked: list[str | None] = []
+        self.authorizations: list[str | None] = []
         self.login: str | None = None
         self.files: dict[str, bytes] = {}
         self.cut_files_at: int | None = None
@@ -74,7 +74,7 @@ class Server:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         self._connections.add(request.connection)
-        self.asked.append(request.headers.get("Authorization"))
+        self.authorizations.append(request.headers.get("Authorization"))
         try:
             self._answer(request, request.path.partition("?")[0])
         except OSError:
@@ -86,7 +86,7 @@ class Server:
         while self.silent.is_set():
             if self._stopped.wait(0.02):
                 return
-        if self.login and self.asked[-1] != _basic(self.login):
+        if self.login and self.authorizations[-1] != _basic(self.login):
             request.send_response(401)
             request.send_header("WWW-Authenticate", 'Basic realm="camera"')
             request.end_headers()
@@ -123,8 +123,8 @@ class Server:
     def _part(self) -> bytes:
         jpeg = cv2.imencode(".jpg", self.image)[1].tobytes()
         length = len(jpeg)
-        if self.cut:
-            self.cut -= 1
+        if self.truncated:
+            self.truncated -= 1
             jpeg = jpeg[: length // 2]
             length //= 2
         elif self.short:
@@ -134,7 +134,7 @@ class Server:
         return head.encode() + jpeg + b"\r\n"
 
     def drop(self) -> None:
-        """Break off all connections, as a router does that starts anew."""
+        """Break all connections, as a restarting router does."""
         for connection in list(self._connections):
             connection.shutdown(socket.SHUT_RDWR)
 

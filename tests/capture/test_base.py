@@ -11,7 +11,7 @@ from live_cam.frame import Frame
 
 
 class _Slow(PacedSource):
-    """A source whose read blocks until it is let go, as on a disk that does not answer."""
+    """A source whose reads block until `go` is set, as on a disk that does not respond."""
 
     def __init__(self) -> None:
         super().__init__("slow")
@@ -31,7 +31,7 @@ class _Slow(PacedSource):
         self.released_while_inside |= self.inside.is_set()
 
 
-def test_what_a_read_is_inside_of_is_released_by_that_read(
+def test_a_blocked_read_releases_the_closed_source(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(base, "CLOSE_WAIT", 0.1)

@@ -37,8 +37,8 @@ def device(monkeypatch: pytest.MonkeyPatch) -> FakeCamera:
     return fake
 
 
-def _problem(*_: object, answered: bool) -> Trouble:
-    return Trouble("camera cannot be used", f"answered: {answered}.")
+def _problem(*_: object, opened: bool) -> Trouble:
+    return Trouble("camera cannot be used", f"opened: {opened}.")
 
 
 def _until(source: Source, wanted: Callable[[Frame], bool]) -> list[Frame]:
@@ -64,13 +64,13 @@ def _shows(colour: str) -> Callable[[Frame], bool]:
     return lambda frame: colour_of(frame.image, 0.25, 0.25) == colour
 
 
-def test_it_asks_for_the_compressed_format_first(device: FakeCamera) -> None:
+def test_the_compressed_format_is_requested_first(device: FakeCamera) -> None:
     with open_source("0") as source:
         assert source.description == "64×48 MJPG at 30 fps"
         assert source.name == "camera 0"
 
     fourcc = cv2.VideoWriter.fourcc(*"MJPG")
-    assert device.asked[:4] == [
+    assert device.requested[:4] == [
         (cv2.CAP_PROP_FOURCC, fourcc),
         (cv2.CAP_PROP_FRAME_WIDTH, 1280),
         (cv2.CAP_PROP_FRAME_HEIGHT, 720),
@@ -78,14 +78,14 @@ def test_it_asks_for_the_compressed_format_first(device: FakeCamera) -> None:
     ]
 
 
-def test_a_camera_that_cannot_compress_is_asked_for_less(device: FakeCamera) -> None:
+def test_a_smaller_size_is_requested_without_compression(device: FakeCamera) -> None:
     device.compresses = False
 
     with open_source("0") as source:
         assert source.description == "64×48 YUYV at 30 fps"
 
-    assert (cv2.CAP_PROP_FRAME_WIDTH, 640) in device.asked
-    assert (cv2.CAP_PROP_FRAME_HEIGHT, 480) in device.asked
+    assert (cv2.CAP_PROP_FRAME_WIDTH, 640) in device.requested
+    assert (cv2.CAP_PROP_FRAME_HEIGHT, 480) in device.requested
 
 
 @pytest.mark.parametrize("compresses", [True, False])
@@ -94,9 +94,9 @@ def test_size_and_rate_can_be_chosen(device: FakeCamera, compresses: bool) -> No
 
     open_source("0", camera_size=(800, 600), camera_fps=60).close()
 
-    assert (cv2.CAP_PROP_FRAME_WIDTH, 800) in device.asked
-    assert (cv2.CAP_PROP_FRAME_HEIGHT, 600) in device.asked
-    assert (cv2.CAP_PROP_FPS, 60) in device.asked
+    assert (cv2.CAP_PROP_FRAME_WIDTH, 800) in device.requested
+    assert (cv2.CAP_PROP_FRAME_HEIGHT, 600) in device.requested
+    assert (cv2.CAP_PROP_FPS, 60) in device.requested
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_size_and_rate_can_be_chosen(device: FakeCamera, compresses: bool) -> No
     ],
     ids=["grey", "one channel", "YUYV", "BGRA", "16 bit"],
 )
-def test_whatever_the_driver_gives_becomes_bgr(device: FakeCamera, given: NDArray[Any]) -> None:
+def test_every_pixel_format_is_converted_to_bgr(device: FakeCamera, given: NDArray[Any]) -> None:
     device.image = given
 
     with open_source("0") as source:
@@ -122,7 +122,7 @@ def test_whatever_the_driver_gives_becomes_bgr(device: FakeCamera, given: NDArra
     assert np.all(np.abs(frame.image.astype(int) - 200) <= 1)
 
 
-def test_damaged_images_are_passed_over(device: FakeCamera) -> None:
+def test_damaged_images_are_skipped(device: FakeCamera) -> None:
     with open_source("0") as source:
         source.read()
         device.image = marked(BLUE)
@@ -132,44 +132,44 @@ def test_damaged_images_are_passed_over(device: FakeCamera) -> None:
     assert [frame.index for frame in frames] == list(range(1, len(frames) + 1))
 
 
-def test_jpegs_that_are_cut_off_are_left_out_and_named(device: FakeCamera) -> None:
+def test_truncated_jpegs_are_skipped_and_reported(device: FakeCamera) -> None:
     with open_source("0") as source:
         _until(source, lambda frame: frame.index == 3)
         device.image = marked(BLUE)
-        device.cut = 40
+        device.truncated = 40
         while source.trouble != "camera sends damaged images":
-            assert device.cut
+            assert device.truncated
         _until(source, _shows("blue"))
-    assert not device.cut
+    assert not device.truncated
 
 
 @pytest.mark.usefixtures("device")
-def test_a_camera_that_never_ends_its_jpegs_is_none_the_worse(
+def test_jpegs_without_end_markers_are_tolerated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     encode = cv2.imencode
 
-    def endless(ending: str, image: NDArray[Any]) -> tuple[bool, NDArray[np.uint8]]:
+    def without_end(ending: str, image: NDArray[Any]) -> tuple[bool, NDArray[np.uint8]]:
         done, data = encode(ending, image)
         return done, np.asarray(data[:-2], np.uint8)
 
-    monkeypatch.setattr(cv2, "imencode", endless)
+    monkeypatch.setattr(cv2, "imencode", without_end)
     with open_source("0") as source:
         _until(source, lambda frame: frame.index == 5)
         assert source.trouble is None
 
 
-def test_a_header_that_claims_any_size_is_a_damaged_image(
+def test_a_jpeg_header_that_claims_a_huge_size_is_damaged(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jpeg = bytearray(cv2.imencode(".jpg", marked(BLUE))[1].tobytes())
     size = jpeg.index(b"\xff\xc0") + 5
     jpeg[size : size + 4] = b"\xff\xff\xff\xff"
-    claims = np.frombuffer(bytes(jpeg), np.uint8)
+    huge = np.frombuffer(bytes(jpeg), np.uint8)
     encode = cv2.imencode
     with open_source("0") as source:
         _until(source, lambda frame: frame.index == 3)
-        monkeypatch.setattr(cv2, "imencode", lambda *_: (True, claims))
+        monkeypatch.setattr(cv2, "imencode", lambda *_: (True, huge))
         while source.trouble != "camera sends damaged images":
             time.sleep(0.01)
         device.image = marked(BLUE)
@@ -177,38 +177,38 @@ def test_a_header_that_claims_any_size_is_a_damaged_image(
         _until(source, _shows("blue"))
 
 
-def test_a_process_that_cannot_be_started_is_said_and_tried_again(
+def test_a_process_that_cannot_start_is_reported_and_retried(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(_: object) -> None:
+    def fail(_: object) -> None:
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     with open_source("0") as source:
-        monkeypatch.setattr(camera, "CameraProcess", refused)
+        monkeypatch.setattr(camera, "CameraProcess", fail)
         device.unplug()
-        while not (source.trouble or "").startswith("the camera's process cannot be started…"):
+        while not (source.trouble or "").startswith("cannot start the camera's process…"):
             time.sleep(0.01)
         device.plug()
         monkeypatch.setattr(camera, "CameraProcess", DriverThread)
         while source.trouble is not None:
             time.sleep(0.01)
-    monkeypatch.setattr(camera, "CameraProcess", refused)
+    monkeypatch.setattr(camera, "CameraProcess", fail)
     with pytest.raises(CaptureError, match="Resource temporarily unavailable"):
         open_source("0")
 
 
-def test_nothing_but_damaged_images_is_a_loss_that_says_so(
+def test_a_camera_that_sends_only_damaged_images_is_lost(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Camera, "patience", 0.3)
     with Camera(0, reconnect=1) as source:
         _until(source, lambda frame: frame.index == 3)
-        device.cut = 100_000
+        device.truncated = 100_000
         with pytest.raises(CaptureError, match="sends only damaged images; try another cable"):
             _until(source, lambda _: False)
 
 
-def test_another_size_in_the_middle_is_taken_and_described(device: FakeCamera) -> None:
+def test_a_new_image_size_is_accepted_and_described(device: FakeCamera) -> None:
     with open_source("0") as source:
         device.image = marked(GREEN, 96, 80)
         frame = _until(source, _shows("green"))[-1]
@@ -217,7 +217,7 @@ def test_another_size_in_the_middle_is_taken_and_described(device: FakeCamera) -
         assert source.trouble == "camera now sends 96×80"
 
 
-def test_a_camera_that_is_taken_meanwhile_is_waited_for_by_its_reason(
+def test_the_reason_is_shown_while_waiting_for_a_camera_in_use(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = Trouble("camera in use by another program", "camera 0 is in use; end the other.")
@@ -240,7 +240,7 @@ def test_a_camera_that_is_taken_meanwhile_is_waited_for_by_its_reason(
 
 @pytest.mark.parametrize("name", ["0", "/dev/video0"])
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no device paths")
-def test_an_unplugged_camera_that_comes_back_goes_on(device: FakeCamera, name: str) -> None:
+def test_a_replugged_camera_continues(device: FakeCamera, name: str) -> None:
     with open_source(name) as source:
         frames = _until(source, lambda frame: frame.index == 3)
         device.unplug()
@@ -254,7 +254,7 @@ def test_an_unplugged_camera_that_comes_back_goes_on(device: FakeCamera, name: s
     assert times == sorted(set(times))
 
 
-def test_a_frozen_camera_goes_on_when_it_thaws(device: FakeCamera) -> None:
+def test_a_frozen_camera_continues_when_it_recovers(device: FakeCamera) -> None:
     with open_source("0") as source:
         _until(source, lambda frame: frame.index == 3)
         device.frozen = True
@@ -264,7 +264,7 @@ def test_a_frozen_camera_goes_on_when_it_thaws(device: FakeCamera) -> None:
         _until(source, _shows("green"))
 
 
-def test_each_loss_has_a_time_of_its_own_to_come_back(device: FakeCamera) -> None:
+def test_the_reconnect_time_starts_again_with_each_loss(device: FakeCamera) -> None:
     with Camera(0, reconnect=1.5) as source:
         for _ in range(2):
             start = time.monotonic()
@@ -275,7 +275,7 @@ def test_each_loss_has_a_time_of_its_own_to_come_back(device: FakeCamera) -> Non
 
 
 @pytest.mark.parametrize("how", ["unplugged", "frozen"])
-def test_a_camera_that_stays_away_is_an_error(device: FakeCamera, how: str) -> None:
+def test_a_camera_that_does_not_come_back_is_an_error(device: FakeCamera, how: str) -> None:
     source = Camera(0, reconnect=0.4)
     with source:
         if how == "unplugged":
@@ -290,22 +290,22 @@ def test_a_camera_that_stays_away_is_an_error(device: FakeCamera, how: str) -> N
     assert not device.in_use
 
 
-def test_a_driver_that_blocks_holds_up_nobody(
+def test_a_blocked_driver_delays_neither_read_nor_close(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Camera, "patience", 0.2)
     source = Camera(0, reconnect=1)
     device.blocked.set()
-    with pytest.raises(CaptureError, match=r"was lost .* camera 0 does not answer"):
+    with pytest.raises(CaptureError, match=r"was lost .* camera 0 does not respond"):
         _until(source, lambda _: False)
     source.close()
     assert source.read() is None
-    assert device.in_use  # by the driver that nobody waits for
+    assert device.in_use  # by the blocked driver
     device.blocked.clear()
     _wait_until_released(device)
 
 
-def test_a_driver_that_lets_go_again_is_asked_anew(
+def test_a_driver_that_unblocks_is_opened_again(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Camera, "patience", 0.2)
@@ -314,14 +314,14 @@ def test_a_driver_that_lets_go_again_is_asked_anew(
         device.blocked.set()
         time.sleep(1)
         assert source.trouble is not None
-        assert source.trouble.startswith("camera does not answer…")
+        assert source.trouble.startswith("camera does not respond…")
         device.image = marked(GREEN)
         device.blocked.clear()
         _until(source, _shows("green"))
         assert source.trouble is None
 
 
-def test_a_failure_in_the_cameras_thread_reaches_the_reader(
+def test_an_exception_in_the_cameras_thread_is_raised_by_read(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: Camera) -> None:
@@ -334,20 +334,20 @@ def test_a_failure_in_the_cameras_thread_reaches_the_reader(
     assert not device.in_use
 
 
-def test_no_camera(device: FakeCamera) -> None:
+def test_a_missing_camera_is_an_error(device: FakeCamera) -> None:
     device.unplug()
-    with pytest.raises(CaptureError, match="answered: False"):
+    with pytest.raises(CaptureError, match="opened: False"):
         open_source("0")
 
 
-def test_a_camera_that_sends_nothing_is_released(device: FakeCamera) -> None:
+def test_a_silent_camera_is_released(device: FakeCamera) -> None:
     device.frozen = True
-    with pytest.raises(CaptureError, match="answered: True"):
+    with pytest.raises(CaptureError, match="opened: True"):
         open_source("0")
     assert not device.in_use
 
 
-def test_the_next_backend_is_tried(device: FakeCamera, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backends_are_tried_in_order(device: FakeCamera, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
     def capture(index: int, backend: int) -> object:
@@ -371,6 +371,6 @@ def test_the_next_backend_is_tried(device: FakeCamera, monkeypatch: pytest.Monke
     assert last == cv2.CAP_DSHOW
 
 
-def test_an_index_that_no_camera_has_is_wrong_usage() -> None:
+def test_a_huge_camera_index_is_rejected() -> None:
     with pytest.raises(UsageError, match="no camera 12345"):
         open_source("12345")

@@ -1,4 +1,4 @@
-"""The camera's own process, a real one, in which a fake camera is plugged in."""
+"""The camera's real process, with a fake camera in it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _runs(pid: int) -> bool:
 
 
 @pytest.mark.usefixtures("plugged_in")
-def test_images_come_out_of_it() -> None:
+def test_the_process_delivers_images() -> None:
     with Camera(0) as source:
         frames = [source.read() for _ in range(5)]
         assert source.description == "64×48 MJPG at 30 fps"
@@ -71,7 +71,7 @@ def test_images_come_out_of_it() -> None:
 
 @posix
 @pytest.mark.usefixtures("plugged_in")
-def test_a_driver_that_crashes_takes_nothing_with_it() -> None:
+def test_a_crashed_driver_is_restarted() -> None:
     with Camera(0) as source:
         source.read()
         crashed = _pid(source)
@@ -84,7 +84,7 @@ def test_a_driver_that_crashes_takes_nothing_with_it() -> None:
 
 @posix
 @pytest.mark.usefixtures("plugged_in")
-def test_a_driver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hung_driver_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Camera, "patience", 0.5)
     with Camera(0) as source:
         source.read()
@@ -97,7 +97,7 @@ def test_a_driver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.usefixtures("plugged_in")
-def test_the_driver_lets_go_of_the_camera_before_the_process_ends(tmp_path: Path) -> None:
+def test_the_driver_releases_the_camera_before_the_process_ends(tmp_path: Path) -> None:
     released = tmp_path / "released"
     code = _WITH_A_FAKE_CAMERA.replace(
         "cv2.VideoCapture =",
@@ -115,13 +115,13 @@ def test_the_driver_lets_go_of_the_camera_before_the_process_ends(tmp_path: Path
 
 @posix
 @pytest.mark.usefixtures("plugged_in")
-def test_ctrl_c_is_not_for_it() -> None:
+def test_ctrl_c_does_not_reach_the_process() -> None:
     with Camera(0) as source:
         assert os.getpgid(_pid(source)) != os.getpgid(0)
 
 
 @posix
-def test_it_ends_when_the_program_is_killed() -> None:
+def test_the_process_ends_when_the_program_is_killed() -> None:
     program = (
         "import sys, time; from live_cam.capture import camera, camera_process; "
         f"camera_process._CODE = {_WITH_A_FAKE_CAMERA!r}; camera.is_plugged_in = bool; "
@@ -139,7 +139,7 @@ def test_it_ends_when_the_program_is_killed() -> None:
 
 
 @pytest.mark.usefixtures("plugged_in")
-def test_what_lies_in_the_working_directory_is_not_run(
+def test_modules_in_the_working_directory_are_not_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("json.py", "pickle.py", "numpy.py", "cv2.py"):
@@ -149,7 +149,7 @@ def test_what_lies_in_the_working_directory_is_not_run(
         assert source.read() is not None
 
 
-def test_a_camera_that_is_none_is_reported_by_it() -> None:
+def test_a_device_that_is_not_a_camera_is_reported() -> None:
     process = CameraProcess(Request("/dev/null", "/dev/null"))
     report = None
     while report is None or not report.ended:
@@ -163,7 +163,7 @@ def test_a_camera_that_is_none_is_reported_by_it() -> None:
     assert process.ended
 
 
-def test_a_process_that_cannot_even_start_is_no_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_fails_to_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(camera_process, "_CODE", "raise SystemExit(3)")
     monkeypatch.setattr(camera, "is_plugged_in", lambda _: True)
     with pytest.raises(CaptureError, match="camera 0"):

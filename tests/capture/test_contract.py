@@ -1,4 +1,4 @@
-"""What every source promises, whatever it reads from."""
+"""The contract that every source fulfils."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.capture.server import Server
 
 
 class Case(NamedTuple):
-    """A source to open, and a way to make it say nothing more."""
+    """A source to open, and a way to silence it."""
 
     open: Callable[[], Source]
     live: bool
@@ -63,7 +63,7 @@ def _read(source: Source, count: int) -> list[Frame]:
     return [frame for frame in frames if frame is not None]
 
 
-def test_frames_are_bgr_images_in_the_described_size(case: Case) -> None:
+def test_frames_are_bgr_images_of_the_described_size(case: Case) -> None:
     with case.open() as source:
         for frame in _read(source, 3):
             height, width, channels = frame.image.shape
@@ -78,7 +78,7 @@ def test_indices_count_from_zero(case: Case) -> None:
         assert [frame.index for frame in _read(source, 5)] == [0, 1, 2, 3, 4]
 
 
-def test_timestamps_increase_on_the_clock_that_live_tells(case: Case) -> None:
+def test_timestamps_increase_on_the_clock_that_live_implies(case: Case) -> None:
     before = time.monotonic()
     with case.open() as source:
         times = [frame.timestamp for frame in _read(source, 5)]
@@ -92,7 +92,7 @@ def test_timestamps_increase_on_the_clock_that_live_tells(case: Case) -> None:
         assert times[1] == pytest.approx(1 / 30)
 
 
-def test_a_frame_is_not_changed_by_later_ones(case: Case) -> None:
+def test_later_frames_do_not_change_earlier_ones(case: Case) -> None:
     with case.open() as source:
         (frame,) = _read(source, 1)
         copy = frame.image.copy()
@@ -100,7 +100,7 @@ def test_a_frame_is_not_changed_by_later_ones(case: Case) -> None:
         assert np.array_equal(frame.image, copy)
 
 
-def test_nothing_is_read_after_close(case: Case) -> None:
+def test_read_returns_none_after_close(case: Case) -> None:
     source = case.open()
     _read(source, 1)
     source.close()
@@ -130,14 +130,14 @@ def test_close_from_another_thread_ends_a_read(case: Case) -> None:
     thread = threading.Thread(target=read_all, daemon=True)
     thread.start()
     assert reading.wait(10)
-    time.sleep(0.1)  # a live source's read now blocks: nothing comes any more
+    time.sleep(0.1)  # by now the read of a live source blocks
     source.close()
     thread.join(10)
     assert not thread.is_alive()
     assert results[-1] is None
 
 
-def test_it_opens_again_after_close(case: Case) -> None:
+def test_a_source_can_be_opened_again_after_close(case: Case) -> None:
     case.open().close()
     with case.open() as source:
         assert [frame.index for frame in _read(source, 2)] == [0, 1]

@@ -26,7 +26,7 @@ def _difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     return float(np.abs(a.astype(np.int16) - b).mean())
 
 
-def test_frames_depend_on_their_index_alone(scene: DemoScene) -> None:
+def test_frames_depend_only_on_their_index(scene: DemoScene) -> None:
     with DemoScene((320, 180)) as other:
         for index in range(5):
             frame = other.read()
@@ -36,22 +36,22 @@ def test_frames_depend_on_their_index_alone(scene: DemoScene) -> None:
         assert np.array_equal(other.frame(150), scene.frame(150))
 
 
-def test_while_photos_fade_the_subject_is_that_of_the_one_seen_better(scene: DemoScene) -> None:
+def test_during_a_fade_the_subject_is_that_of_the_more_visible_photo(scene: DemoScene) -> None:
     assert [scene.subject(index)[0] for index in (141, 144)] == ["chelsea", "coffee"]
     assert scene.subject(599)[0] == "chelsea"
 
 
-def test_it_goes_round_and_round(scene: DemoScene) -> None:
+def test_the_scene_repeats(scene: DemoScene) -> None:
     assert np.array_equal(scene.frame(77), scene.frame(77 + LOOP))
     assert scene.subject(77) == scene.subject(77 + LOOP)
 
 
-def test_each_photo_has_its_time(scene: DemoScene) -> None:
+def test_each_photo_has_its_turn(scene: DemoScene) -> None:
     assert [scene.subject(index)[0] for index in (75, 225, 375, 525)] == list(PHOTOS)
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (640, 480), (160, 90), (1920, 1080)])
-def test_the_subject_is_always_in_the_image(size: tuple[int, int]) -> None:
+def test_the_subject_is_always_inside_the_frame(size: tuple[int, int]) -> None:
     scene = DemoScene(size)
     for index in range(LOOP):
         _, (left, top, right, bottom) = scene.subject(index)
@@ -59,7 +59,7 @@ def test_the_subject_is_always_in_the_image(size: tuple[int, int]) -> None:
         assert 0 < top < bottom < size[1]
 
 
-def test_narrow_frames_have_the_subjects_middle() -> None:
+def test_narrow_frames_show_the_centre_of_the_subject() -> None:
     scene = DemoScene((120, 480))
     for index in range(0, LOOP, 25):
         assert scene.frame(index).shape == (480, 120, 3)
@@ -68,7 +68,7 @@ def test_narrow_frames_have_the_subjects_middle() -> None:
         assert top <= 240 <= bottom
 
 
-def test_the_subject_lies_where_it_is_said_to(
+def test_the_subject_lies_at_the_reported_position(
     scene: DemoScene, photos: dict[str, NDArray[np.uint8]]
 ) -> None:
     boxes = {
@@ -89,7 +89,7 @@ def test_the_subject_lies_where_it_is_said_to(
         assert _difference(shifted, expected.astype(np.uint8)) > 15
 
 
-def test_nothing_jumps(scene: DemoScene) -> None:
+def test_consecutive_frames_differ_little(scene: DemoScene) -> None:
     before = scene.frame(LOOP - 1)
     differences = []
     for index in range(LOOP):
@@ -113,7 +113,7 @@ def test_size_and_rate_can_be_chosen() -> None:
     assert all(f.image.shape == (480, 640, 3) for f in frames if f)
 
 
-def test_without_scikit_image_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_scikit_image_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
 
     def find(name: str, package: str | None = None) -> object:
@@ -125,7 +125,7 @@ def test_without_scikit_image_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
         open_source("demo")
 
 
-def test_opening_it_imports_neither_torch_nor_scikit_image() -> None:
+def test_opening_imports_neither_torch_nor_scikit_image() -> None:
     code = (
         "import sys; from live_cam.capture import open_source; open_source('demo').close(); "
         "print([m for m in ('torch', 'skimage', 'av') if m in sys.modules])"

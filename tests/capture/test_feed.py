@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import av
 
-from live_cam.capture.backlog import Arrival, Backlog
+from live_cam.capture.feed import Arrival, Backlog
 
 
 def _arrival(number: int, *, key: bool = False) -> Arrival:
@@ -24,11 +24,11 @@ def _filled(count: int, keys: set[int], *, independent: bool = False) -> Backlog
     return backlog
 
 
-def test_of_images_that_stand_by_themselves_only_the_newest_waits() -> None:
+def test_only_the_newest_independent_image_waits() -> None:
     assert _taken(_filled(50, set(range(50)), independent=True)) == [49]
 
 
-def test_a_decoder_that_keeps_up_gets_everything_in_its_order() -> None:
+def test_a_decoder_that_keeps_up_receives_every_packet_in_order() -> None:
     backlog = Backlog(independent=False)
     taken = []
     for number in range(100):
@@ -37,19 +37,19 @@ def test_a_decoder_that_keeps_up_gets_everything_in_its_order() -> None:
     assert taken == list(range(100))
 
 
-def test_a_few_that_wait_are_kept_over_a_key_image() -> None:
+def test_a_short_backlog_survives_a_key_frame() -> None:
     assert _taken(_filled(12, {0, 10})) == list(range(12))
 
 
-def test_a_decoder_that_is_behind_goes_on_at_the_newest_key_image() -> None:
+def test_a_slow_decoder_skips_to_the_newest_key_frame() -> None:
     assert _taken(_filled(105, {0, 50, 100})) == [100, 101, 102, 103, 104]
 
 
-def test_between_two_key_images_nothing_is_left_out() -> None:
+def test_no_packet_is_dropped_between_key_frames() -> None:
     assert _taken(_filled(300, {0})) == list(range(300))
 
 
-def test_without_key_images_it_does_not_grow_for_ever() -> None:
+def test_the_backlog_is_bounded_without_key_frames() -> None:
     backlog = _filled(10_000, {0})
     assert len(backlog) == 0
     backlog.put(_arrival(10_000, key=True))
@@ -57,7 +57,7 @@ def test_without_key_images_it_does_not_grow_for_ever() -> None:
     assert _taken(backlog) == [10_000, 10_001]
 
 
-def test_of_a_video_with_an_end_nothing_is_left_out() -> None:
+def test_no_packet_of_a_finite_video_is_dropped() -> None:
     backlog = Backlog(independent=True, live=False)
     for number in range(2000):
         backlog.put(_arrival(number, key=number % 2 == 0))

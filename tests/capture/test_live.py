@@ -1,4 +1,4 @@
-"""What all live sources do when their device is lost, whatever the device is."""
+"""How every live source handles the loss of its device."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.capture.media import GREEN, RED, marked
 
 
 class _Impatient(threading.Event):
-    """An event that is not waited for, and knows for how long it would have been."""
+    """An event whose waits return immediately and are recorded."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class _Impatient(threading.Event):
 
 
 class _Device(LiveSource):
-    """A device that is there or not, as it is told."""
+    """A device that the test can remove and return."""
 
     kind = "camera"
     patience = 0.5
@@ -40,7 +40,7 @@ class _Device(LiveSource):
     def __init__(self, reconnect: float) -> None:
         super().__init__("camera 7", reconnect=reconnect)
         self.image: Any = marked(RED)
-        self.there = True
+        self.present = True
         self.silent = threading.Event()
         self.reason: Trouble | None = None
         self.opened = 1
@@ -54,8 +54,8 @@ class _Device(LiveSource):
         time.sleep(0.01)
         while self.silent.is_set():
             time.sleep(0.01)
-        if self.there:
-            self.image = self.image ^ np.uint8(1)  # no two are the same
+        if self.present:
+            self.image = self.image ^ np.uint8(1)  # no two images are equal
             return RawFrame(self.image, time.monotonic())
         self._reason = self.reason
         return None
@@ -70,7 +70,7 @@ class _Device(LiveSource):
         return f"{image.shape[1]}×{image.shape[0]} again"
 
     def _remedy(self) -> str:
-        return "look for it."
+        return "check the cable."
 
 
 def _wait(reached: Callable[[], object]) -> None:
@@ -85,40 +85,40 @@ def _drain(source: LiveSource) -> None:
         pass
 
 
-def test_the_pauses_between_two_attempts_grow_up_to_a_limit() -> None:
+def test_the_pause_between_attempts_grows_up_to_a_limit() -> None:
     with _Device(reconnect=60) as source:
         source._stop = impatient = _Impatient()
-        source.there = False
+        source.present = False
         _wait(lambda: len(impatient.waited) > 5)
-        source.there = True
+        source.present = True
         _wait(lambda: source.trouble is None)
-        source.there = False
+        source.present = False
         first_loss = len(impatient.waited)
         _wait(lambda: len(impatient.waited) > first_loss + 1)
     assert impatient.waited[:6] == [0.25, 0.5, 1.0, 2.0, 2.0, 2.0]
     assert impatient.waited[first_loss : first_loss + 2] == [0.25, 0.5]
 
 
-def test_it_is_released_before_it_is_opened_again() -> None:
+def test_a_device_is_released_before_it_is_reopened() -> None:
     with _Device(reconnect=60) as source:
-        source.there = False
+        source.present = False
         _wait(lambda: source.opened > 1)
         assert source.released >= source.opened - 1
 
 
-def test_the_image_says_for_how_long_it_has_been_lost() -> None:
+def test_trouble_counts_the_seconds_since_the_loss() -> None:
     with _Device(reconnect=60) as source:
         assert source.trouble is None
-        source.there = False
-        _wait(lambda: source.trouble == "camera lost, looking for it… 0 of 60 s")
-        _wait(lambda: source.trouble == "camera lost, looking for it… 1 of 60 s")
+        source.present = False
+        _wait(lambda: source.trouble == "camera lost, reconnecting… 0 of 60 s")
+        _wait(lambda: source.trouble == "camera lost, reconnecting… 1 of 60 s")
     assert source.trouble is None
 
 
-def test_a_reason_that_is_known_is_named() -> None:
+def test_a_known_reason_is_reported() -> None:
     with _Device(reconnect=1) as source:
         source.reason = Trouble("camera in use", "camera 7 is in use; end the other program.")
-        source.there = False
+        source.present = False
         _wait(lambda: (source.trouble or "").startswith("camera in use… 0 of 1 s"))
         with pytest.raises(CaptureError) as caught:
             _drain(source)
@@ -128,45 +128,45 @@ def test_a_reason_that_is_known_is_named() -> None:
     )
 
 
-def test_without_time_to_come_back_it_is_not_even_tried(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_attempt_is_made_without_time_to_reconnect(caplog: pytest.LogCaptureFixture) -> None:
     with _Device(reconnect=0) as source:
-        source.there = False
-        with pytest.raises(CaptureError, match=r"^camera 7 was lost; look for it\.$"):
+        source.present = False
+        with pytest.raises(CaptureError, match=r"^camera 7 was lost; check the cable\.$"):
             _drain(source)
         assert source.opened == 1
     assert not caplog.records
 
 
-def test_nobody_looks_for_it_any_more_once_it_is_too_late() -> None:
+def test_reconnecting_stops_when_its_time_is_over() -> None:
     with _Device(reconnect=0.3) as source:
-        source.there = False
-        with pytest.raises(CaptureError, match=r"did not come back within 0\.3 s; look for it"):
+        source.present = False
+        with pytest.raises(CaptureError, match=r"did not come back within 0\.3 s; check the cable"):
             _drain(source)
         _wait(lambda: not source._thread.is_alive())
         opened = source.opened
-        source.there = True
+        source.present = True
         with pytest.raises(CaptureError):
             source.read()
         assert source.opened == opened
 
 
-def test_back_in_another_size_it_is_described_anew_and_said_once(
+def test_a_return_in_another_size_is_described_and_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with _Device(reconnect=60) as source:
-        source.there = False
+        source.present = False
         _wait(lambda: source.trouble)
         source.image = marked(GREEN, 96, 80)
-        source.there = True
+        source.present = True
         _wait(lambda: source.description == "96×80 again")
         _wait(lambda: source.trouble == "camera now sends 96×80")
     levels = {record.levelno for record in caplog.records}
-    said = [record.getMessage() for record in caplog.records]
+    messages = [record.getMessage() for record in caplog.records]
     assert levels == {logging.WARNING}
-    assert len(said) == 2
-    assert said[0] == "camera 7 was lost; it is looked for, for up to 60 s."
-    assert said[1].startswith("camera 7 is back after ")
-    assert said[1].endswith(" s: 96×80 again.")
+    assert len(messages) == 2
+    assert messages[0] == "Lost camera 7; reconnecting for up to 60 s."
+    assert messages[1].startswith("Reconnected to camera 7 after ")
+    assert messages[1].endswith(" s: 96×80 again.")
 
 
 class _Clock:
@@ -178,7 +178,7 @@ class _Clock:
         return time.monotonic() + self.ahead
 
 
-def test_time_in_which_the_program_was_stopped_does_not_count(
+def test_time_while_the_process_is_stopped_does_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = _Clock()
@@ -188,8 +188,8 @@ def test_time_in_which_the_program_was_stopped_does_not_count(
         source.silent.set()
         wait = source._changed.wait
 
-        def stopped_meanwhile(timeout: float | None = None) -> bool:
-            """Wait, as a process does that Ctrl-Z stops for an hour at that moment."""
+        def wait_an_hour(timeout: float | None = None) -> bool:
+            """Wait like a process that Ctrl-Z stops for an hour."""
             source._changed.wait = wait  # type: ignore[method-assign]
             clock.ahead += 3600
             threading.Timer(0.3, source.silent.clear).start()
@@ -197,6 +197,6 @@ def test_time_in_which_the_program_was_stopped_does_not_count(
 
         while source._newest is not None:
             source.read()
-        source._changed.wait = stopped_meanwhile  # type: ignore[method-assign]
+        source._changed.wait = wait_an_hour  # type: ignore[method-assign]
         assert source.read() is not None
         assert clock.ahead == 3600

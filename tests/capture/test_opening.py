@@ -15,7 +15,9 @@ from tests.capture.media import RED, marked, write_video
 from tests.sources import FakeSource
 
 
-def test_a_name_means_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kind_of_source_depends_on_what_the_name_refers_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     cv2.imwrite("picture.png", marked(RED))
     write_video(tmp_path / "clip.mkv", [marked(RED)] * 3).rename(tmp_path / "clip")
@@ -29,7 +31,7 @@ def test_a_name_means_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             assert isinstance(source, kind)
 
 
-def test_a_folder_called_demo_needs_its_path(
+def test_a_folder_called_demo_is_opened_by_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -40,7 +42,9 @@ def test_a_folder_called_demo_needs_its_path(
         assert source.name == "demo"
 
 
-def test_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_stands_for_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     cv2.imwrite(str(tmp_path / "picture.png"), marked(RED))
@@ -51,16 +55,16 @@ def test_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "name", ["clip.mp4", "", " ", "-1", "0.5", "²", "nul\0byte", "x" * 5000, "no/such/folder/"]
 )
-def test_what_is_nothing_is_refused_with_what_would_be_right(name: str) -> None:
+def test_an_invalid_name_is_rejected_with_the_valid_ones(name: str) -> None:
     with pytest.raises(UsageError, match="There is no file or folder") as caught:
         open_source(name)
     message = str(caught.value)
-    assert "camera's index" in message
+    assert "camera index" in message
     assert "\n" not in message
     assert "\0" not in message
 
 
-def test_whoever_opens_can_do_something_else_meanwhile() -> None:
+def test_opening_does_not_block_the_caller() -> None:
     go = threading.Event()
 
     def slowly() -> Source:
@@ -75,14 +79,14 @@ def test_whoever_opens_can_do_something_else_meanwhile() -> None:
     source.close()
 
 
-def test_what_cannot_be_opened_is_said_to_the_one_who_waits() -> None:
+def test_wait_raises_the_error_of_a_failed_opening() -> None:
     opening = Opening(lambda: open_source("nowhere.mp4"))
     with pytest.raises(UsageError, match=r"nowhere\.mp4"):
         opening.wait(30)
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_what_nobody_waits_for_any_more_is_closed(early: bool) -> None:
+def test_an_abandoned_source_is_closed(early: bool) -> None:
     go, opened = threading.Event(), threading.Event()
     source = FakeSource([0.0])
 

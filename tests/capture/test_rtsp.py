@@ -1,4 +1,4 @@
-"""RTSP, by the real server of GStreamer, which asks for a password."""
+"""RTSP, with GStreamer's server, which requires a password."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BINDINGS = (
 
 @functools.cache
 def _python() -> str | None:
-    """A Python that has GStreamer's bindings; the system's has them, where they are installed."""
+    """Return a Python that has GStreamer's bindings, which may be the system's, or None."""
     for python in (sys.executable, "/usr/bin/python3"):
         try:
             subprocess.run([python, "-c", _BINDINGS], capture_output=True, check=True, timeout=60)
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Camera:
-    """An RTSP camera in a process of its own, which can be stopped, and killed."""
+    """An RTSP camera in a separate process, which can be stopped and killed."""
 
     def __init__(self, port: int, size: str = "160x120") -> None:
         script = Path(__file__).with_name("rtsp_server.py")
@@ -92,7 +92,7 @@ def _until(source: Source, wanted: Callable[[Frame], bool]) -> Frame:
 
 
 @pytest.mark.usefixtures("camera")
-def test_it_is_live_and_described(port: int) -> None:
+def test_an_rtsp_camera_is_live_and_described(port: int) -> None:
     with _open(port) as source:
         assert source.name == f"rtsp://***@127.0.0.1:{port}/video"
         assert source.description == "160×120 h264 at 20 fps"
@@ -103,20 +103,20 @@ def test_it_is_live_and_described(port: int) -> None:
 @pytest.mark.parametrize(
     ("user", "path", "reason"),
     [
-        ("me:wrong@", "video", "asks for a name and a password.*rtsp://USER:PASSWORD@"),
-        ("", "video", "asks for a name and a password"),
+        ("me:wrong@", "video", "requires a user name and password.*rtsp://USER:PASSWORD@"),
+        ("", "video", "requires a user name and password"),
         (f"me:{SECRET}@", "nowhere", "404"),
     ],
 )
 @pytest.mark.usefixtures("camera")
-def test_what_it_refuses_is_said(port: int, user: str, path: str, reason: str) -> None:
+def test_a_rejected_request_is_explained(port: int, user: str, path: str, reason: str) -> None:
     with pytest.raises(CaptureError, match=reason) as caught:
         open_source(f"rtsp://{user}127.0.0.1:{port}/{path}")
     assert "wrong" not in str(caught.value)
     assert SECRET not in str(caught.value)
 
 
-def test_one_that_starts_anew_with_another_size_goes_on(camera: Camera, port: int) -> None:
+def test_a_camera_that_restarts_in_another_size_continues(camera: Camera, port: int) -> None:
     with _open(port) as source:
         before = _until(source, lambda frame: frame.index == 5)
         camera.kill()
@@ -130,7 +130,7 @@ def test_one_that_starts_anew_with_another_size_goes_on(camera: Camera, port: in
     assert after.timestamp > before.timestamp
 
 
-def test_one_that_stands_still_is_named_and_taken_up_again(
+def test_a_stalled_camera_is_reported_and_reconnected(
     camera: Camera, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (feed, stream):
@@ -139,11 +139,11 @@ def test_one_that_stands_still_is_named_and_taken_up_again(
     with _open(port) as source:
         before = _until(source, lambda frame: frame.index == 5)
         camera.process.send_signal(signal.SIGSTOP)
-        said: set[str] = set()
-        while not any(words.startswith("stream lost") for words in said):
-            said.add(source.trouble or "")
+        troubles: set[str] = set()
+        while not any(text.startswith("stream lost") for text in troubles):
+            troubles.add(source.trouble or "")
             time.sleep(0.05)
-        assert any(words.startswith("stream sends no images…") for words in said)
+        assert any(text.startswith("stream sends no images…") for text in troubles)
         resumed = time.monotonic()
         camera.process.send_signal(signal.SIGCONT)
         after = _until(source, lambda frame: frame.timestamp > resumed + 1)

@@ -1,4 +1,4 @@
-"""Passwords in URLs: nobody sees them, whatever happens to the stream."""
+"""Passwords in URLs never appear, whatever happens to the stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.capture.media import RED, marked, write_video
 from tests.capture.server import Server
 
 SECRETS = ("s3cr3t-w0rd", "t0k3n-0f-mine", "n0b0dy-kn0ws")
-"""A password, what a query holds, and a user's name."""
+"""A password, a query's value and a user name."""
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def _assert_hidden(*texts: object) -> None:
 
 
 def _everything_of(error: BaseException) -> Iterator[str]:
-    """What a traceback shows of an error, and what a debugger shows beyond it."""
+    """Yield what a traceback shows of an error, and what a debugger shows in addition."""
     yield "".join(traceback.format_exception(error))
     yield "".join(traceback.TracebackException.from_exception(error).format())
     while error is not None:
@@ -77,7 +77,7 @@ def test_secrets_are_masked(source: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/private", "/nowhere", "/text", "/moved", "/empty"])
-def test_a_server_that_refuses(server: Server, path: str) -> None:
+def test_secrets_are_hidden_when_a_server_rejects_the_request(server: Server, path: str) -> None:
     server.files["/text"] = b"Hello\n" * 1000
     server.files["/empty"] = b""
     server.redirects["/moved"] = _url(server.address, "/nowhere")
@@ -87,7 +87,7 @@ def test_a_server_that_refuses(server: Server, path: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "rtsp", "rtmp", "htp", "tcp"])
-def test_nobody_who_answers(scheme: str) -> None:
+def test_secrets_are_hidden_when_no_server_listens(scheme: str) -> None:
     with Server() as server:
         address = server.address
     with pytest.raises(LiveCamError) as caught:
@@ -95,9 +95,9 @@ def test_nobody_who_answers(scheme: str) -> None:
     _assert_hidden(*_everything_of(caught.value))
 
 
-def test_a_server_that_never_answers(server: Server) -> None:
+def test_secrets_are_hidden_when_a_server_never_responds(server: Server) -> None:
     server.silent.set()
-    with pytest.raises(CaptureError, match="no answer") as caught:
+    with pytest.raises(CaptureError, match="no response") as caught:
         open_source(_url(server.address))
     _assert_hidden(*_everything_of(caught.value))
 
@@ -113,13 +113,15 @@ def test_a_server_that_never_answers(server: Server) -> None:
         "n0b0dy-kn0ws:s3cr3t-w0rd@127.0.0.1/video",
     ],
 )
-def test_what_is_no_url(source: str) -> None:
+def test_secrets_are_hidden_in_malformed_urls(source: str) -> None:
     with pytest.raises(LiveCamError) as caught:
         open_source(source)
     _assert_hidden(*_everything_of(caught.value))
 
 
-def test_all_that_is_said_while_a_stream_is_lost_and_back(caplog: pytest.LogCaptureFixture) -> None:
+def test_secrets_are_hidden_during_a_loss_and_reconnection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(0)
     with Server() as server:
         server.login = "n0b0dy-kn0ws:s3cr3t-w0rd"
@@ -138,11 +140,11 @@ def test_all_that_is_said_while_a_stream_is_lost_and_back(caplog: pytest.LogCapt
             source.read()
             source.read()
         _assert_hidden(source.description, repr(source), str(source))
-    assert any("is back" in record.getMessage() for record in caplog.records)
+    assert any("Reconnected to" in record.getMessage() for record in caplog.records)
     _assert_hidden(caplog.text)
 
 
-def test_a_stream_that_does_not_come_back() -> None:
+def test_secrets_are_hidden_when_a_stream_does_not_come_back() -> None:
     with Server() as server:
         source = open_source(_url(server.address), reconnect=0.6)
     with source, pytest.raises(CaptureError) as caught:
@@ -150,7 +152,7 @@ def test_a_stream_that_does_not_come_back() -> None:
     _assert_hidden(*_everything_of(caught.value))
 
 
-def test_a_video_on_a_server_that_breaks_off(
+def test_secrets_are_hidden_when_a_download_breaks_off(
     server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("videos") / "clip.mkv"
@@ -164,7 +166,7 @@ def test_a_video_on_a_server_that_breaks_off(
     _assert_hidden(*_everything_of(caught.value))
 
 
-def test_a_redirect_takes_its_own_password_and_shows_neither(
+def test_a_redirect_uses_its_own_password_and_hides_both(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(0)
@@ -175,14 +177,14 @@ def test_a_redirect_takes_its_own_password_and_shows_neither(
         with open_source(_url(server.address, "/moved")) as source:
             assert source.read() is not None
             assert source.name == f"http://***@{server.address}/moved?…"
-        other.asked.clear()
-        with pytest.raises(CaptureError, match="asks for a name and a password") as caught:
+        other.authorizations.clear()
+        with pytest.raises(CaptureError, match="requires a user name and password") as caught:
             open_source(_url(server.address, "/plain"))
-        assert set(other.asked) == {None}, "one server's password was given to another"
+        assert set(other.authorizations) == {None}, "a server received another one's password"
     _assert_hidden(caplog.text, *_everything_of(caught.value))
 
 
-def test_nothing_is_left_that_would_be_printed_later(
+def test_no_secret_is_printed_when_objects_are_collected(
     server: Server, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.silent.set()

@@ -62,7 +62,7 @@ def test_without_hold_each_image_is_one_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_loop_begins_anew(tmp_path: Path, count: int) -> None:
+def test_a_loop_starts_again_after_the_last_image(tmp_path: Path, count: int) -> None:
     for number, colour in enumerate((RED, BLUE)[:count]):
         _write(tmp_path / f"{number}.png", colour)
 
@@ -75,18 +75,18 @@ def test_a_loop_begins_anew(tmp_path: Path, count: int) -> None:
     assert [frame.timestamp for frame in read] == pytest.approx([n / 30 for n in range(5)])
 
 
-def test_numbers_in_names_are_sorted_by_value(tmp_path: Path) -> None:
+def test_files_are_sorted_in_natural_order(tmp_path: Path) -> None:
     for name, colour in (("pic10.png", BLUE), ("pic2.PNG", GREEN), ("Pic1.jpg", RED)):
         _write(tmp_path / name, colour)
     (tmp_path / "notes.txt").write_text("not an image")
-    (tmp_path / "._pic0.png").write_bytes(b"what macOS leaves")
+    (tmp_path / "._pic0.png").write_bytes(b"left by macOS")
     (tmp_path / "folder.png").mkdir()
 
     with open_source(str(tmp_path), hold=0) as source:
         assert _colours(_all(source)) == ["red", "green", "blue"]
 
 
-def test_a_single_image(tmp_path: Path) -> None:
+def test_a_single_image_is_named_and_described(tmp_path: Path) -> None:
     path = _write(tmp_path / "ein Bild — ü.png", GREEN)
 
     with open_source(str(path)) as source:
@@ -98,7 +98,7 @@ def test_a_single_image(tmp_path: Path) -> None:
 def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
     path = tmp_path / "phone.jpg"
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise
     Image.fromarray(marked(RED)[..., ::-1]).save(path, exif=exif, quality=95)
 
     image = _first(path).image
@@ -123,7 +123,9 @@ _FLOAT = np.full((48, 64, 3), 200 / 255, np.float32)
         *((_FLOAT, ending) for ending in ("tif", "pfm", "hdr")),
     ],
 )
-def test_depths_and_channels(tmp_path: Path, image: NDArray[np.uint8], ending: str) -> None:
+def test_every_depth_and_number_of_channels_is_converted(
+    tmp_path: Path, image: NDArray[np.uint8], ending: str
+) -> None:
     path = tmp_path / f"image.{ending}"
     assert cv2.imwrite(str(path), image)
 
@@ -135,7 +137,7 @@ def test_depths_and_channels(tmp_path: Path, image: NDArray[np.uint8], ending: s
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_what_is_transparent_lies_on_white(
+def test_transparent_pixels_become_white(
     tmp_path: Path, depth: type[np.uint8] | type[np.uint16]
 ) -> None:
     image = np.zeros((48, 64, 4), depth)
@@ -149,7 +151,7 @@ def test_what_is_transparent_lies_on_white(
     assert read[10, 50].tolist() == [255, 255, 255]
 
 
-def test_a_transparent_image_is_upright_too(tmp_path: Path) -> None:
+def test_exif_orientation_is_honoured_in_transparent_images(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     phone = Image.new("RGBA", (64, 48), (0, 0, 0, 0))
@@ -163,18 +165,18 @@ def test_a_transparent_image_is_upright_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "bmp", "webp"])
-def test_a_image_that_is_cut_off_is_refused(tmp_path: Path, ending: str) -> None:
+def test_a_truncated_image_is_rejected(tmp_path: Path, ending: str) -> None:
     path = _write(tmp_path / f"cut.{ending}")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 3 // 4])
 
-    with pytest.raises(UsageError, match="no image that can be read") as caught:
+    with pytest.raises(UsageError, match="not a readable image") as caught:
         open_source(str(path))
 
     assert str(path) in str(caught.value)
 
 
-def test_a_broken_image_among_others_is_passed_over(
+def test_a_broken_image_among_others_is_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _write(tmp_path / "1.png", RED)
@@ -194,7 +196,7 @@ def test_a_broken_image_among_others_is_passed_over(
     ]
 
 
-def test_broken_images_alone_are_refused(tmp_path: Path) -> None:
+def test_a_folder_of_broken_images_is_rejected(tmp_path: Path) -> None:
     for name in ("1.png", "2.jpg"):
         (tmp_path / name).write_text("broken")
 
@@ -202,7 +204,7 @@ def test_broken_images_alone_are_refused(tmp_path: Path) -> None:
         open_source(str(tmp_path))
 
 
-def test_a_broken_last_image_ends_it(tmp_path: Path) -> None:
+def test_a_broken_last_image_ends_the_source(tmp_path: Path) -> None:
     _write(tmp_path / "1.png")
     (tmp_path / "2.png").write_text("broken")
 
@@ -210,7 +212,7 @@ def test_a_broken_last_image_ends_it(tmp_path: Path) -> None:
         assert len(_all(source)) == 1
 
 
-def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
 
     with pytest.raises(UsageError, match="no image in the folder") as caught:

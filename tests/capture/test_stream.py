@@ -38,18 +38,18 @@ def test_an_mjpeg_camera_is_live() -> None:
         assert colour_of(frame.image, 0.75, 0.25) == "black"
 
 
-def test_what_was_not_read_is_lost() -> None:
+def test_unread_images_are_lost() -> None:
     with Server() as server, _open(server) as source:
         assert source.read() is not None
         server.image = marked(BLUE)
-        time.sleep(0.5)  # more images than are under way between the two
+        time.sleep(0.5)  # longer than images take to arrive
         frame = source.read()
         assert frame is not None
         assert colour_of(frame.image, 0.25, 0.25) == "blue"
         assert frame.index == 1
 
 
-def test_a_stream_that_comes_back_goes_on() -> None:
+def test_a_stream_that_comes_back_continues() -> None:
     with Server() as server:
         source = _open(server, reconnect=20)
         frames = [source.read()]
@@ -63,7 +63,7 @@ def test_a_stream_that_comes_back_goes_on() -> None:
     assert read[-1].timestamp > read[0].timestamp
 
 
-def test_a_lost_stream_is_an_error_after_a_while() -> None:
+def test_a_lost_stream_is_an_error_after_the_reconnect_time() -> None:
     with Server() as server:
         source = _open(server)
     with source:
@@ -90,12 +90,12 @@ def test_close_ends_the_wait_for_a_lost_stream() -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("/private", "asks for a name and a password"),
+        ("/private", "requires a user name and password"),
         ("/nowhere", "404"),
         ("/text", "no video"),
     ],
 )
-def test_what_a_server_refuses_is_said(path: str, reason: str) -> None:
+def test_a_rejected_request_is_explained(path: str, reason: str) -> None:
     with Server() as server:
         server.files["/text"] = b"Hello\n" * 1000
         url = f"http://user:{SECRET}@{server.address}{path}?key=abc"
@@ -109,7 +109,7 @@ def test_what_a_server_refuses_is_said(path: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
-def test_a_server_that_is_not_there_is_named_without_its_password(scheme: str) -> None:
+def test_the_error_for_a_missing_server_hides_the_password(scheme: str) -> None:
     with Server() as server:
         address = server.address
     with pytest.raises(CaptureError, match="cannot be reached") as caught:
@@ -119,21 +119,21 @@ def test_a_server_that_is_not_there_is_named_without_its_password(scheme: str) -
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_server_that_says_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (feed, stream):
         monkeypatch.setattr(module, "TIMEOUT", 0.5)
     with Server() as server:
         server.paused.set()
-        with pytest.raises(CaptureError, match=r"no answer within 0\.5 s"):
+        with pytest.raises(CaptureError, match=r"no response within 0\.5 s"):
             open_source(f"http://{server.address}/video")
 
 
-def test_an_unknown_scheme_is_wrong_usage() -> None:
+def test_an_unknown_scheme_is_rejected() -> None:
     with pytest.raises(UsageError, match="rtsp://"):
         open_source("htp://example.org/video")
 
 
-def test_the_first_image_is_the_newest_one_after_a_pause() -> None:
+def test_read_returns_the_newest_image_after_a_pause() -> None:
     with Server() as server, _open(server) as source:
         server.image = marked(RED)
         opened = time.monotonic()

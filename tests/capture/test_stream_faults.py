@@ -1,4 +1,4 @@
-"""What may happen to a stream from the network, by a real server on this machine."""
+"""Faults of a network stream, produced by a real server on this machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody wait ten seconds for a server."""
+    """Shorten the timeouts."""
     for module in (feed, stream):
         monkeypatch.setattr(module, "TIMEOUT", PATIENCE)
     monkeypatch.setattr(Stream, "patience", PATIENCE)
@@ -57,7 +57,7 @@ def _shows(colour: str) -> Callable[[Frame], bool]:
 
 
 def _until_trouble(source: Stream, beginning: str) -> str:
-    """Wait until the image would say so."""
+    """Wait for a trouble that starts with this text, and return it."""
     seen = set()
     limit = time.monotonic() + 30
     while time.monotonic() < limit:
@@ -66,7 +66,7 @@ def _until_trouble(source: Stream, beginning: str) -> str:
             return trouble
         seen.add(trouble)
         time.sleep(0.01)
-    return pytest.fail(f"{beginning!r} was never said, but {seen}")
+    return pytest.fail(f"{beginning!r} was never reported, only {seen}")
 
 
 def _drain(source: Stream) -> None:
@@ -74,21 +74,21 @@ def _drain(source: Stream) -> None:
         pass
 
 
-def test_a_connection_that_drops_is_made_anew(server: Server) -> None:
+def test_a_dropped_connection_is_reopened(server: Server) -> None:
     with _open(server) as source:
         assert source.read() is not None
         server.image = marked(BLUE)
         server.drop()
         _until(source, _shows("blue"))
-        assert len(server.asked) == 2
+        assert len(server.authorizations) == 2
 
 
-def test_a_server_that_starts_anew_is_found_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_restarted_server_is_reconnected_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     with Server() as server:
         source = _open(server)
     with source:
-        said = _until_trouble(source, "stream lost (")
-        assert said.endswith(" of 60 s")
+        trouble = _until_trouble(source, "stream lost (")
+        assert trouble.endswith(" of 60 s")
         with Server(server.port) as again:
             again.image = marked(BLUE)
             _until(source, _shows("blue"))
@@ -96,24 +96,24 @@ def test_a_server_that_starts_anew_is_found_again(caplog: pytest.LogCaptureFixtu
             assert source.read() is not None
             logged = [record.getMessage() for record in caplog.records]
     assert len(logged) == 2
-    assert logged[0] == f"http://{server.address}/video was lost; it is looked for, for up to 60 s."
-    assert logged[1].startswith(f"http://{server.address}/video is back after ")
+    assert logged[0] == f"Lost http://{server.address}/video; reconnecting for up to 60 s."
+    assert logged[1].startswith(f"Reconnected to http://{server.address}/video after ")
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_server_that_stalls_is_asked_anew(server: Server) -> None:
+def test_a_stalled_server_is_requested_again(server: Server) -> None:
     with _open(server) as source:
         server.paused.set()
-        _until_trouble(source, "stream lost (no answer within 0.6 s), looking for it…")
+        _until_trouble(source, "stream lost (no response within 0.6 s), reconnecting…")
         server.image = marked(BLUE)
         server.paused.clear()
         while source.trouble is not None:
             time.sleep(0.01)
-        assert len(server.asked) > 1
+        assert len(server.authorizations) > 1
 
 
 @pytest.mark.usefixtures("impatient")
-def test_garbage_is_no_image(server: Server) -> None:
+def test_a_stream_recovers_from_garbage(server: Server) -> None:
     with _open(server) as source:
         server.garbage.set()
         _until_trouble(source, "stream lost (")
@@ -124,14 +124,14 @@ def test_garbage_is_no_image(server: Server) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_server_that_sends_nothing_but_garbage_is_refused(server: Server) -> None:
+def test_a_server_that_sends_only_garbage_is_an_error(server: Server) -> None:
     server.garbage.set()
     with pytest.raises(CaptureError, match=server.address):
         _open(server)
 
 
 @pytest.mark.usefixtures("impatient")
-def test_without_time_to_come_back_a_loss_is_the_end() -> None:
+def test_a_loss_is_final_without_time_to_reconnect() -> None:
     with Server() as server:
         source = _open(server, reconnect=0)
     with source:
@@ -140,48 +140,48 @@ def test_without_time_to_come_back_a_loss_is_the_end() -> None:
         assert "did not come back" not in str(caught.value)
 
 
-def test_close_does_not_wait_for_a_server_that_never_answers(server: Server) -> None:
+def test_close_does_not_wait_for_a_silent_server(server: Server) -> None:
     with _open(server) as source:
         source.read()
         server.silent.set()
         server.drop()
-        while len(server.asked) < 2:  # until it is asked again, and does not answer
+        while len(server.authorizations) < 2:  # until the second request, which stays unanswered
             time.sleep(0.01)
     assert source.read() is None
     waiting = [thread.name for thread in threading.enumerate() if "feed" in thread.name]
-    assert waiting, "somebody waited for the server"
+    assert waiting, "close waited for the server"
 
 
-def test_images_that_are_cut_off_are_left_out_and_named(server: Server) -> None:
+def test_truncated_images_are_skipped_and_reported(server: Server) -> None:
     with _open(server) as source:
         _until(source, lambda frame: frame.index == 3)
         server.image = marked(BLUE)
-        server.cut = 30
+        server.truncated = 30
         _until_trouble(source, "stream sends damaged images")
         _until(source, _shows("blue"))
-    assert server.cut == 0
+    assert server.truncated == 0
 
 
-def test_a_cut_off_image_is_never_shown(server: Server) -> None:
+def test_a_truncated_image_is_never_shown(server: Server) -> None:
     server.image = np.full((480, 640, 3), 255, np.uint8)
     with _open(server) as source:
         for round_number in range(20):
-            server.cut = round_number % 2
+            server.truncated = round_number % 2
             frame = source.read()
             assert frame is not None
-            assert frame.image.min() > 240, "the grey that stands for what is missing"
+            assert frame.image.min() > 240, "the missing part, filled with grey"
 
 
-def test_parts_that_are_shorter_than_they_say_do_not_end_it(server: Server) -> None:
+def test_parts_shorter_than_declared_do_not_end_the_stream(server: Server) -> None:
     with _open(server) as source:
         source.read()
         server.image = marked(BLUE)
         server.short = 3
         _until(source, lambda frame: not server.short and _shows("blue")(frame))
-        assert len(server.asked) < 4
+        assert len(server.authorizations) < 4
 
 
-def test_another_size_is_taken_and_named(server: Server) -> None:
+def test_a_new_image_size_is_accepted_and_reported(server: Server) -> None:
     with _open(server) as source:
         assert source.description == "64×48 mjpeg"
         server.image = marked(GREEN, 96, 80)
@@ -191,7 +191,7 @@ def test_another_size_is_taken_and_named(server: Server) -> None:
         assert source.trouble == "stream now sends 96×80"
 
 
-def test_the_same_image_again_and_again_is_named_and_no_end(
+def test_a_frozen_stream_is_reported_and_continues(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(watch, "_LASTING", 0.3)
@@ -205,7 +205,7 @@ def test_the_same_image_again_and_again_is_named_and_no_end(
     assert len(caplog.records) == 1
 
 
-def test_black_images_are_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_black_images_are_reported(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "_LASTING", 0.3)
     server.image = np.zeros((48, 64, 3), np.uint8)
     with _open(server) as source:
@@ -219,7 +219,7 @@ _SIDE = 16
 
 
 def _numbered(number: int) -> NDArray[np.uint8]:
-    """An image that says its number: a row of bright and dark squares."""
+    """Return an image that encodes its number as a row of bright and dark squares."""
     bits = [255 * (number >> bit & 1) for bit in range(_BITS)]
     row = np.kron(np.array(bits, np.uint8)[None], np.ones((_SIDE, _SIDE), np.uint8))
     return np.dstack([row] * 3)
@@ -231,14 +231,14 @@ def _number(image: NDArray[np.uint8]) -> int:
 
 
 class _Counting(Server):
-    """Sends a hundred images a second, each with its number."""
+    """Sends numbered images."""
 
     def _part(self) -> bytes:
         self.image = _numbered(self.sent)
         return super()._part()
 
 
-def test_a_reader_slower_than_the_stream_gets_the_present() -> None:
+def test_a_slow_reader_receives_recent_images() -> None:
     with _Counting() as server:
         server.pause = 0.01
         with _open(server) as source:
@@ -252,7 +252,7 @@ def test_a_reader_slower_than_the_stream_gets_the_present() -> None:
     assert max(behind) < 20, f"images behind the server: {behind}"
 
 
-def test_a_decoder_slower_than_the_stream_skips_instead_of_falling_behind(
+def test_a_slow_decoder_skips_images_instead_of_falling_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     decode = Decoder.decode

@@ -26,7 +26,7 @@ def _all(source: Source) -> list[Frame]:
     return frames
 
 
-def test_every_image_is_read_once_and_in_order(tmp_path: Path) -> None:
+def test_every_image_is_read_once_in_order(tmp_path: Path) -> None:
     colours = [RED, GREEN, BLUE, GREEN, RED, BLUE, BLUE, RED] * 4
     path = write_video(tmp_path / "clip.mp4", [marked(colour) for colour in colours])
     names = {RED: "red", GREEN: "green", BLUE: "blue"}
@@ -59,7 +59,7 @@ def test_timestamps_are_the_files_own(tmp_path: Path, ending: str, offset: int) 
     ("rotation", "corner"),
     [(90, (0.25, 0.75)), (180, (0.75, 0.75)), (-90, (0.75, 0.25)), (0, (0.25, 0.25))],
 )
-def test_images_are_turned_as_the_file_asks(
+def test_images_are_rotated_as_the_file_specifies(
     tmp_path: Path, rotation: int, corner: tuple[float, float]
 ) -> None:
     path = write_video(tmp_path / "phone.mp4", [marked(RED)] * 3, rotation=rotation)
@@ -74,7 +74,7 @@ def test_images_are_turned_as_the_file_asks(
     assert source.description.startswith("48×64" if abs(rotation) == 90 else "64×48")
 
 
-def test_odd_sizes(tmp_path: Path) -> None:
+def test_odd_sizes_are_kept(tmp_path: Path) -> None:
     path = write_video(tmp_path / "odd.mkv", [marked(GREEN, 63, 47)] * 3, codec="ffv1")
 
     with open_source(str(path)) as source:
@@ -85,7 +85,7 @@ def test_odd_sizes(tmp_path: Path) -> None:
     assert colour_of(frames[0].image, 0.9, 0.9) == "black"
 
 
-def test_a_file_without_times_and_duration(tmp_path: Path) -> None:
+def test_a_file_without_times_gets_a_constant_rate(tmp_path: Path) -> None:
     path = tmp_path / "camera.mjpeg"
     jpegs = [cv2.imencode(".jpg", marked(colour))[1].tobytes() for colour in (RED, GREEN, BLUE)]
     path.write_bytes(b"".join(jpegs * 5))
@@ -99,7 +99,7 @@ def test_a_file_without_times_and_duration(tmp_path: Path) -> None:
     assert times == pytest.approx([number * times[1] for number in range(15)])
 
 
-def test_broken_images_in_the_middle_are_passed_over(tmp_path: Path) -> None:
+def test_broken_images_in_the_middle_are_skipped(tmp_path: Path) -> None:
     path = write_video(
         tmp_path / "scratched.mkv", [marked(c) for c in (RED, GREEN, BLUE) * 5], codec="mjpeg"
     )
@@ -119,7 +119,7 @@ def test_broken_images_in_the_middle_are_passed_over(tmp_path: Path) -> None:
     assert [frame.index for frame in frames] == list(range(12))
 
 
-def test_a_file_that_is_cut_off_plays_until_there(tmp_path: Path) -> None:
+def test_a_truncated_file_plays_as_far_as_it_goes(tmp_path: Path) -> None:
     path = write_video(tmp_path / "cut.mkv", [marked(RED)] * 60)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
@@ -137,12 +137,12 @@ def _unreadable(folder: Path) -> Iterator[Path]:
     empty = folder / "empty.mkv"
     empty.touch()
     yield empty
-    cut = write_video(folder / "cut.mp4", [marked(RED)] * 30)  # its index stands at the end
+    cut = write_video(folder / "cut.mp4", [marked(RED)] * 30)  # its index is at the end
     cut.write_bytes(cut.read_bytes()[:-400])
     yield cut
 
 
-def test_a_file_that_is_no_video_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_video_is_rejected_in_one_sentence(tmp_path: Path) -> None:
     for path in _unreadable(tmp_path):
         with pytest.raises(UsageError, match="not a video") as caught:
             open_source(str(path))
@@ -154,7 +154,7 @@ def test_a_file_that_is_no_video_is_refused_in_one_sentence(tmp_path: Path) -> N
     ("name", "text"),
     [("notes.txt", "Some notes.\n"), ("titles.srt", "1\n00:00:01,000 --> 00:00:02,000\nHello\n\n")],
 )
-def test_text_that_ffmpeg_would_open_has_no_video(tmp_path: Path, name: str, text: str) -> None:
+def test_text_that_ffmpeg_can_render_is_not_a_video(tmp_path: Path, name: str, text: str) -> None:
     path = tmp_path / name
     path.write_text(text * 50)
 
@@ -162,13 +162,11 @@ def test_text_that_ffmpeg_would_open_has_no_video(tmp_path: Path, name: str, tex
         open_source(str(path))
 
 
-def test_a_name_with_a_colon_is_no_protocol(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_name_may_contain_a_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         path = write_video(tmp_path / "clip.mp4", [marked(RED)] * 3).rename(tmp_path / "at:12.mp4")
     except OSError:
-        pytest.skip("this file system has no colons in names")
+        pytest.skip("this file system allows no colons in names")
     monkeypatch.chdir(tmp_path)
 
     with open_source(path.name) as source:
@@ -176,7 +174,7 @@ def test_a_name_with_a_colon_is_no_protocol(
 
 
 class _Scripted:
-    """A decoder that gives images at the times it was told."""
+    """A decoder that delivers images at given times."""
 
     codec = "scripted"
     rate = Fraction(10)
@@ -208,7 +206,9 @@ class _Scripted:
     ],
     ids=["none", "some missing", "back to start", "twice the same", "millennia later", "an hour"],
 )
-def test_missing_and_jumping_times(times: list[Fraction | None], expected: list[float]) -> None:
+def test_missing_and_jumping_times_become_increasing(
+    times: list[Fraction | None], expected: list[float]
+) -> None:
     decoder = _Scripted(times)
 
     with Video(cast("Decoder", decoder), "scripted") as source:
@@ -217,7 +217,7 @@ def test_missing_and_jumping_times(times: list[Fraction | None], expected: list[
     assert decoder.closed
 
 
-def test_a_video_without_a_image_is_refused_and_closed() -> None:
+def test_a_video_without_images_is_rejected_and_closed() -> None:
     decoder = _Scripted([])
 
     with pytest.raises(UsageError, match="No image in scripted"):
@@ -226,7 +226,7 @@ def test_a_video_without_a_image_is_refused_and_closed() -> None:
     assert decoder.closed
 
 
-def test_a_video_on_a_server_has_its_own_clock(tmp_path: Path) -> None:
+def test_a_video_on_a_server_keeps_its_timestamps(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mkv", [marked(RED)] * 4, times=[100, 150, 400, 1100])
     with Server() as server:
         server.files["/clip.mkv"] = path.read_bytes()

@@ -101,10 +101,12 @@ def test_a_stream_that_comes_back_in_another_size_goes_on_in_the_same_files(
         run.process.send_signal(signal.SIGTERM)
         errors = run.end()
     assert run.process.returncode == 0
-    opened, lost, back = [line for line in errors.splitlines() if line.startswith("http://***@")]
+    opened, lost, back = [line for line in errors.splitlines() if "http://***@" in line]
     assert opened.endswith("/video?…: 320×240 mjpeg")
-    assert lost.endswith("/video?… was lost; it is looked for, for up to 60 s.")
-    assert re.search(r"/video\?… is back after \d+\.\d s: 240×320 mjpeg\.$", back)
+    assert lost.startswith("Lost http://***@")
+    assert lost.endswith("/video?…; reconnecting for up to 60 s.")
+    assert back.startswith("Reconnected to http://***@")
+    assert re.search(r"/video\?… after \d+\.\d s: 240×320 mjpeg\.$", back)
 
     lines = read_log(tmp_path / "p.jsonl")
     indices = [line["frame"] for line in lines]
@@ -144,7 +146,7 @@ def test_without_time_to_come_back_a_loss_ends_the_run(tmp_path: Path, server: S
     errors = run.end()
     assert run.process.returncode == 1
     assert re.search(r"was lost: .*; check the server", errors.splitlines()[-1])
-    assert "it is looked for" not in errors
+    assert "reconnecting" not in errors
 
 
 def test_the_time_limit_holds_while_a_source_is_lost(tmp_path: Path, server: Server) -> None:
@@ -166,7 +168,7 @@ def test_a_time_to_come_back_that_is_none_is_wrong_usage(value: str) -> None:
 def test_ctrl_c_is_heard_while_a_server_does_not_answer(tmp_path: Path, server: Server) -> None:
     server.silent.set()
     run = _Run(tmp_path, server)
-    run.wait(lambda: bool(server.asked))
+    run.wait(lambda: bool(server.authorizations))
     run.process.send_signal(signal.SIGINT)
     run.end()
     assert run.process.returncode == 0

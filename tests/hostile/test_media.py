@@ -31,7 +31,7 @@ MEGABYTES = 2000
 """Of addresses for the process that reads them."""
 MUTATIONS = round(50 * EFFORT)
 """Of each format."""
-UNREADABLE = "no image that can be read|No image in|not a video|no video in"
+UNREADABLE = "not a readable image|No image in|not a video|no video in"
 SMALL = marked(RED)
 FLOATS = np.float32(SMALL / 255)
 
@@ -212,12 +212,12 @@ def test_nothing_is_fetched_that_a_file_points_to(tmp_path: Path, ending: str) -
         with pytest.raises(UsageError, match="not a video"):
             open_source(str(path))
 
-        assert server.asked == []
+        assert server.authorizations == []
 
 
 def test_a_pipe_named_like_a_image_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "pipe.png"
     os.mkfifo(path)
 
-    with pytest.raises(UsageError, match="no image that can be read"):
+    with pytest.raises(UsageError, match="not a readable image"):
         open_source(str(path))

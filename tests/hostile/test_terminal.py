@@ -77,5 +77,5 @@ def test_names_of_files_and_tensors_in_what_is_printed(tmp_path: Path) -> None:
     for _, text in every:
         assert_tame(text)
         assert r"\x1b[2J\x1b]0;title\x07\u202egpj.a" in text
-    assert read[1].count("is passed over") == 1
+    assert read[1].count("is skipped") == 1
     assert "1 unexpected" in refused[1]

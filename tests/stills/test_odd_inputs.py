@@ -101,7 +101,7 @@ def test_what_is_no_image_is_reported_counted_and_passed_over(
     assert failed == 3
     for name in ("cut.jpg", "text.jpg", "empty.png"):
         (sentence,) = [each for each in said if str(folder / name) in each]
-        assert "no image that can be read" in sentence
+        assert "not a readable image" in sentence
         assert not list(output.glob(f"{name.partition('.')[0]}.*"))
     assert len(said) == 3
 
