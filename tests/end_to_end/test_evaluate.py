@@ -28,7 +28,7 @@ def test_real_photos_in_folders_named_by_what_they_show(photo_folder: Path, tmp_
     figures = tmp_path / "figures.json"
     done = live_cam("evaluate", tmp_path / "photos", *QUICK, "--json", figures)
     assert done.returncode == 1, done.stderr
-    assert "notes.jpg is no image" in done.stderr
+    assert "notes.jpg is not a readable image" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Accuracy:   100.0 % (2 of 2)" in done.stdout
     assert "1 could not be measured" in done.stdout

@@ -157,7 +157,7 @@ def test_a_broken_image_is_told_counted_and_passed_over(
     pipeline, observer = run(folder, json=tmp_path / "figures.json")
     assert pipeline.evaluation is not None
     assert pipeline.evaluation.failed == [folder / "broken.jpg"]
-    assert "broken.jpg is no image" in observer.said[0]
+    assert "broken.jpg is not a readable image" in observer.said[0]
     assert "2 of 3 in" in text(pipeline)
     assert "1 could not be measured" in text(pipeline)
     assert json.loads((tmp_path / "figures.json").read_text())["failed"] == ["broken.jpg"]
