@@ -100,7 +100,7 @@ def find_class(labels: Sequence[str], wanted: str) -> int:
     """
     wanted = wanted.strip()
     if wanted.isdecimal():
-        # Python refuses to convert thousands of digits.
+        # `int` rejects strings of thousands of digits.
         index = int(wanted) if len(wanted) <= _MOST_DIGITS else len(labels)
         if index < len(labels):
             return index
@@ -141,7 +141,7 @@ def matching_classes(labels: Sequence[str], typed: str) -> tuple[int, ...]:
         typed: Any part of a name, case-insensitive. Empty text matches nothing.
 
     Returns:
-        Class indices: names that start with the text first, then names with a word that does.
+        Class indices, sorted: names that start with the text, names with a word that does, others.
     """
     needle = typed.strip().casefold()
     if not needle:

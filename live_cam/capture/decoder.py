@@ -74,7 +74,7 @@ class Decoder:
         end: End of the images on that clock, or None if unknown.
         whole_end: End of all streams on that clock, or None if unknown.
         alone: Whether the container holds no other stream.
-        broken: Number of packets after the first image that could not be decoded.
+        broken: Number of packets that could not be read, or not decoded after the first image.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class Decoder:
         """Decode one image after another, skipping broken ones.
 
         Args:
-            packets: Everything that `packets` yields, in order, or None to read from it directly.
+            packets: All packets from `packets`, in order, or None to read them directly.
 
         Raises:
             av.error.FFmpegError: Reading failed before the end.

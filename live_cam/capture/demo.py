@@ -22,7 +22,7 @@ RATE: Final = 30.0
 _SECONDS: Final = 5.0
 """Seconds per photo, including its fade into the next."""
 _FADE: Final = 0.5
-"""Seconds for which a photo fades into the next, at its end."""
+"""Seconds of that fade."""
 _MARGIN: Final = 0.02
 """Margin around a subject in the closest view, as a share of the photo's width."""
 

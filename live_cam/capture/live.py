@@ -68,7 +68,7 @@ class LiveSource(BaseSource):
         self._pause = _SHORTEST_PAUSE
         self._failure: BaseException | None = None
         self._watch = Watch(self.kind, name)
-        self._logged: Trouble | None = None
+        self._fault: Trouble | None = None
         self._changed = threading.Condition()
         self._stop = threading.Event()
         # A daemon, since a backend that blocks for seconds must not delay the program's exit.
@@ -154,13 +154,13 @@ class LiveSource(BaseSource):
             self._lost_since = self._reason = None
             self._changed.notify_all()
         self._pause = _SHORTEST_PAUSE
-        logged, self._logged = self._logged, self._watch.trouble
+        previous, self._fault = self._fault, self._watch.trouble
         if lost_for is not None:
             _log.warning(
                 "Reconnected to %s after %.1f s: %s.", self.name, lost_for, self.description
             )
-        elif self._logged and self._logged != logged:
-            _log.warning("%s", self._logged.sentence)
+        elif self._fault and self._fault != previous:
+            _log.warning("%s", self._fault.sentence)
 
     def _recover(self) -> None:
         """Try once to bring a lost device back, after a pause."""

@@ -27,13 +27,13 @@ _VALID_SOURCES: Final = (
 class Opening:
     """A source that a thread is opening, since a camera or a server may take a while."""
 
-    def __init__(self, open_it: Callable[[], Source]) -> None:
+    def __init__(self, opener: Callable[[], Source]) -> None:
         """Start opening the source.
 
         Args:
-            open_it: Opens the source and returns it.
+            opener: Opens the source and returns it.
         """
-        self._open_it = open_it
+        self._opener = opener
         self._source: Source | None = None
         self._error: BaseException | None = None
         self._abandoned = False
@@ -65,7 +65,7 @@ class Opening:
 
     def _run(self) -> None:
         try:
-            source = self._open_it()
+            source = self._opener()
         except BaseException as error:  # raised again by `wait`
             self._error = error
             return

@@ -35,7 +35,7 @@ _UNDECODABLE: Final = "no decodable image"
 
 
 class Stream(LiveSource):
-    """A live stream, of which each image is delivered as soon as it is decoded."""
+    """A live stream that delivers each image as soon as it is decoded."""
 
     kind = "stream"
     patience = TIMEOUT

@@ -130,7 +130,7 @@ class Server:
         elif self.short:
             self.short -= 1
             jpeg = jpeg[: length // 2]
-        head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {length}\r\n\r\n"
+        head = f"--image\r\nContent-Type: image/jpeg\r\nContent-Length: {length}\r\n\r\n"
         return head.encode() + jpeg + b"\r\n"
 
     def drop(self) -> None:

@@ -220,7 +220,9 @@ def test_a_new_image_size_is_accepted_and_described(device: FakeCamera) -> None:
 def test_the_reason_is_shown_while_waiting_for_a_camera_in_use(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = Trouble("camera in use by another program", "camera 0 is in use; end the other.")
+    taken = Trouble(
+        "camera in use by another program", "camera 0 is in use; close the other program."
+    )
     monkeypatch.setattr(driver, "camera_problem", lambda *_, **__: taken)
     with open_source("0") as source:
         device.unplug()

@@ -39,7 +39,7 @@ def case(
     device = FakeCamera()
     with Server() as server:
         server.files["/clip.mp4"] = video.read_bytes()
-        images = tmp_path / "pictures"
+        images = tmp_path / "images"
         images.mkdir()
         for number, colour in enumerate((RED, GREEN)):
             cv2.imwrite(str(images / f"{number}.png"), marked(colour))

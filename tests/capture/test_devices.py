@@ -103,7 +103,7 @@ def test_a_node_without_images_is_not_a_camera(nodes: FakeNodes) -> None:
     assert "0: Webcam" in problem
 
 
-def test_a_silent_camera_is_told_from_one_that_cannot_be_opened(nodes: FakeNodes) -> None:
+def test_a_silent_camera_is_distinguished_from_one_that_cannot_be_opened(nodes: FakeNodes) -> None:
     nodes.add("video0", "Webcam")
     assert "sends no image" in camera_problem(0, "camera 0", opened=True).sentence
     assert "could not be opened" in camera_problem(0, "camera 0", opened=False).sentence

@@ -32,7 +32,7 @@ class _Impatient(threading.Event):
 
 
 class _Device(LiveSource):
-    """A device that the test can remove and return."""
+    """A device that a test can unplug and plug in again."""
 
     kind = "camera"
     patience = 0.5
@@ -117,14 +117,14 @@ def test_trouble_counts_the_seconds_since_the_loss() -> None:
 
 def test_a_known_reason_is_reported() -> None:
     with _Device(reconnect=1) as source:
-        source.reason = Trouble("camera in use", "camera 7 is in use; end the other program.")
+        source.reason = Trouble("camera in use", "camera 7 is in use; close the other program.")
         source.present = False
         _wait(lambda: (source.trouble or "").startswith("camera in use… 0 of 1 s"))
         with pytest.raises(CaptureError) as caught:
             _drain(source)
     assert str(caught.value) == (
         "camera 7 was lost and did not come back within 1 s: camera 7 is in use; "
-        "end the other program."
+        "close the other program."
     )
 
 

@@ -19,10 +19,10 @@ def test_the_kind_of_source_depends_on_what_the_name_refers_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cv2.imwrite("picture.png", marked(RED))
+    cv2.imwrite("image.png", marked(RED))
     write_video(tmp_path / "clip.mkv", [marked(RED)] * 3).rename(tmp_path / "clip")
     for name, kind in (
-        ("picture.png", Stills),
+        ("image.png", Stills),
         (".", Stills),
         ("clip", Video),
         ("demo", DemoScene),
@@ -36,7 +36,7 @@ def test_a_folder_called_demo_is_opened_by_its_path(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "demo").mkdir()
-    cv2.imwrite("demo/picture.png", marked(RED))
+    cv2.imwrite("demo/image.png", marked(RED))
     with open_source("./demo") as source:
         assert isinstance(source, Stills)
         assert source.name == "demo"
@@ -47,8 +47,8 @@ def test_a_tilde_stands_for_the_home_folder(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    cv2.imwrite(str(tmp_path / "picture.png"), marked(RED))
-    with open_source("~/picture.png") as source:
+    cv2.imwrite(str(tmp_path / "image.png"), marked(RED))
+    with open_source("~/image.png") as source:
         assert source.read() is not None
 
 
