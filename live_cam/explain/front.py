@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from live_cam.capture.stills import read_image
+from live_cam.capture.image_file import read_image
 from live_cam.errors import UsageError
 from live_cam.explain.batch import BatchExplainer
 from live_cam.explain.own_network import load_own_network

@@ -18,7 +18,7 @@ from torchvision import models, transforms
 
 import live_cam
 from live_cam.cam.gradcam import GradCAM
-from live_cam.capture.stills import read_image
+from live_cam.capture.image_file import read_image
 from live_cam.errors import UsageError
 from live_cam.explanation import Explanation
 from live_cam.overlay import peak
