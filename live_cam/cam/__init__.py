@@ -1,1 +1,1 @@
-"""Activations and gradients to a map: the hook that cuts the tape, the methods, metrics."""
+"""Class activation maps: from activations and gradients to a map, and how good it is."""

@@ -1,4 +1,4 @@
-"""The hook, one forward pass, one gradient: which part of an image speaks for a class."""
+"""Grad-CAM by a forward hook, one forward pass and one gradient."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from live_cam.cam.averaging import averaged
 from live_cam.cam.methods import find_method
 from live_cam.cam.tape import CutTape
 from live_cam.errors import UsageError
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
 
     from live_cam.cam.tape import Activation
     from live_cam.network.axes import Axes
+    from live_cam.network.target_layer import Layers
 
 
 class CAMResult(NamedTuple):
-    """What one call of `GradCAM` found for N images."""
+    """The result of one call of a `CAM` for N images."""
 
     cam: Tensor
-    """N×h×w float32, at least 0, not normalised, on the input's device."""
+    """N×h×w float32, at least 0, not normalised, on the input's device. Averaged over several
+    layers, it is N×H×W in [0, 1]."""
     logits: Tensor
     """N×C float32."""
     class_index: Tensor
@@ -34,27 +37,27 @@ class CAMResult(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What every method of `live_cam.cam.methods` computes with, for N images and Q classes."""
+    """The input of every method in `live_cam.cam.methods`, for N images and Q classes."""
 
     activations: Tensor
     """N×K×h×w float32: the target layer's K feature maps."""
     gradients: Tensor
-    """N×Q×K×h×w float32: of each class's score (before softmax) by the activations."""
+    """N×Q×K×h×w float32: of each class's logit with respect to the activations."""
     logits: Tensor
     """N×C float32."""
     classes: Tensor
-    """N×Q int64: which class each gradient is of."""
+    """N×Q int64: the class of each gradient."""
 
     def of(self, image: int) -> Evidence:
-        """Return one image's alone, as a batch of one."""
+        """Return the evidence of one image, as a batch of one."""
         return Evidence(*(part[image : image + 1] for part in self))
 
 
 class CAM(Closing):
-    """What explains images inside its `with` block, and leaves the network as it was found.
+    """Explains images inside its `with` block, and leaves the network as it was.
 
-    Leaving the block, by an exception too, leaves no hook on the module, and its training flags
-    and its parameters' `requires_grad` and `grad` untouched.
+    After the block, also after an exception, the module has no hook left, its training flags are
+    restored, and its parameters' `requires_grad` and `grad` are untouched.
     """
 
     @abstractmethod
@@ -67,34 +70,60 @@ class CAM(Closing):
         """Explain a batch of images.
 
         Args:
-            x: N×3×H×W float32, normalised as the network wants it, on its device.
-            class_index: The class to explain: one for all, or N int64; None: each one's top class.
-            timer: Is told how long the stages took.
+            x: N×3×H×W float32, normalised as the network expects, on its device. A single image,
+                3×H×W, is a batch of one.
+            class_index: The class to explain: one for all images, or N int64. None explains the
+                top class of each image.
+            timer: Records the duration, as the stage `explain`.
 
         Raises:
-            UsageError: The class or a layer cannot be explained.
-            NonFiniteError: The scores or gradients are NaN or infinite.
+            UsageError: There is no such class, or the layer cannot be explained.
+            NonFiniteError: Logits or gradients are NaN or infinite.
             RuntimeError: Called outside the `with` block.
         """
 
 
-class TapedCAM(CAM):
-    """One that takes its gradients from a tape that begins at the target layers."""
+class GradCAM(CAM):
+    """Explains the logits of any network by the activations of any of its layers.
 
-    def __init__(self, tape: CutTape, method: str, precision: Precision | None) -> None:
-        """Take the tape, which is closed with it.
+    One forward pass and one gradient suffice: inside the `with` block, a forward hook on the
+    target layer cuts the tape there (see `CutTape`). Several layers are averaged
+    (see `live_cam.cam.averaging`); the tape then starts at the lowest of them.
+
+    Example:
+        with GradCAM(module) as cam:
+            heatmap = cam(x).cam
+        with GradCAM(module, "features.35") as cam:  # or module.features[35]
+            heatmap = cam(x, class_index=281).cam
+        with GradCAM(module, ["features.26", "features.35"]) as cam:
+            heatmap = cam(x).cam  # N×H×W in [0, 1], as large as the input
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layer: Layers = None,
+        method: str = "gradcam",
+        precision: Precision | None = None,
+        axes: Axes | None = None,
+    ) -> None:
+        """Check the arguments; the module is unchanged until the `with` block is entered.
 
         Args:
-            tape: Of the network, cut at the target layers.
+            module: A network from N×3×H×W to N×C logits.
+            layer: The target layer: its dotted name, the module itself, or a list of these to
+                average. None finds the last layer that keeps positions, in the first call.
             method: A name in `live_cam.cam.methods.METHODS`.
-            precision: The number format; None is float32.
+            precision: The number format, float32 by default.
+            axes: The meaning of the axes of a single layer's activations. None traces them in the
+                first forward pass, also in vision transformers.
 
         Raises:
-            UsageError: There is no such method.
+            UsageError: The module has no such layer, or there is no such method.
         """
         self._method = find_method(method)
         self._precision = precision or Precision("fp32")
-        self._tape = tape
+        self._tape = CutTape(module, layer, [axes] if axes else None)
 
     def __enter__(self) -> Self:
         self._tape.__enter__()
@@ -104,99 +133,76 @@ class TapedCAM(CAM):
         """Remove the hooks and restore the training flags. May be called twice."""
         self._tape.close()
 
-
-class GradCAM(TapedCAM):
-    """Explains the scores of any network by the activations of any of its layers.
-
-    With one forward pass and one gradient: while it is open, a forward hook on the target layer
-    cuts the tape there (see `CutTape`).
-
-    Example:
-        with GradCAM(module, "features.35") as cam:
-            result = cam(x)
-    """
-
-    def __init__(
-        self,
-        module: nn.Module,
-        layer: str,
-        method: str = "gradcam",
-        precision: Precision | None = None,
-        axes: Axes | None = None,
-    ) -> None:
-        """Name what is explained; nothing is changed before the `with` block is entered.
-
-        Args:
-            module: A network from N×3×H×W to N×C logits.
-            layer: Dotted name of the target layer.
-            method: A name in `live_cam.cam.methods.METHODS`.
-            precision: The number format; None is float32.
-            axes: What the axes of the layer's activations mean, of vision transformers too; None:
-                followed through the first forward pass.
-
-        Raises:
-            UsageError: The module has no such layer, or there is no such method.
-        """
-        super().__init__(CutTape(module, [layer], [axes] if axes else None), method, precision)
-
     def __call__(
         self,
         x: Tensor,
         class_index: int | Tensor | None = None,
         timer: StageTimer | None = None,
     ) -> CAMResult:
-        """See `CAM`; the stages are `forward` and `backward`."""
-        timer = timer or StageTimer()
-        with timer.stage("forward"):
-            logits, (activation,) = self._tape.run(x, self._precision)
-            synchronize(x.device)
-        with timer.stage("backward"):
+        x = as_batch(x)
+        with (timer or StageTimer()).stage("explain"):
+            logits, activations = self._tape.run(x, self._precision)
             classes = chosen_classes(logits, wanted_classes(class_index, *logits.shape))
             with torch.enable_grad():
-                score = summed_score(logits, classes)
-            gradient = self._precision.gradient(score, activation.features)
-            cam = self._method(activation.maps(), activation.axes.as_maps(gradient))
+                logit = summed_logit(logits, classes)
+            gradients = self._precision.layer_gradients(
+                logit, [activation.features for activation in activations]
+            )
+            maps = [
+                self._method(activation.maps(), activation.axes.as_maps(gradient))
+                for activation, gradient in zip(activations, gradients, strict=True)
+            ]
             synchronize(x.device)
-        self._precision.check_finite(logits.detach(), cam)
+        self._precision.check_finite(logits.detach(), *maps)
+        cam = maps[0] if len(maps) == 1 else averaged(maps, *x.shape[2:])
         return CAMResult(cam, logits.detach(), classes)
 
     def evidence(self, x: Tensor, wanted: Tensor) -> Evidence:
-        """Give what every method makes its map of, for several classes, by one forward pass.
+        """Return the input of every method, for several classes, from one forward pass.
 
         Args:
-            x: N×3×H×W float32, normalised as the network wants it, on its device.
-            wanted: Q int64 on the CPU: a class, or -1 for the most probable one, -2 for the
+            x: As above.
+            wanted: Q int64 on the CPU: class indices, or -1 for the most probable class, -2 for the
                 second, and so on.
 
         Raises:
-            UsageError: A class or the layer cannot be explained.
-            NonFiniteError: The scores, activations or gradients are NaN or infinite.
+            UsageError: A class does not exist, the layer cannot be explained, or there are several.
+            NonFiniteError: Logits, activations or gradients are NaN or infinite.
             RuntimeError: Called outside the `with` block.
         """
-        logits, (activation,) = self._tape.run(x, self._precision)
-        return gather_evidence(logits, activation, wanted, self._precision)
+        logits, activations = self._tape.run(as_batch(x), self._precision)
+        if len(activations) > 1:
+            raise UsageError(
+                f"evidence comes from one layer, not {len(activations)}; give a single `layer`."
+            )
+        return gather_evidence(logits, activations[0], wanted, self._precision)
 
-    def scores(self, x: Tensor) -> Tensor:
-        """Return N×C float32 logits without a map, and without a tape.
+    def logits(self, x: Tensor) -> Tensor:
+        """Return N×C float32 logits, without a map and without a tape.
 
         Args:
-            x: N×3×H×W float32, normalised as the network wants it, on its device.
+            x: As above.
         """
-        return self._tape.scores(x, self._precision)
+        return self._tape.logits(as_batch(x), self._precision)
+
+
+def as_batch(x: Tensor) -> Tensor:
+    """Return a single image, 3×H×W, as a batch of one, and a batch unchanged."""
+    return x[None] if x.ndim == len("CHW") else x
 
 
 def wanted_classes(class_index: int | Tensor | None, batch: int, classes: int) -> Tensor:
-    """Return the class that each image is asked about, -1 for its top class.
+    """Return the class to explain in each image, or -1 for its top class.
 
-    Nothing depends on the scores, so that no device is waited for.
+    The result does not depend on the logits, so nothing waits for the device.
 
     Args:
-        class_index: One for all, or N int64; None: each one's top class.
+        class_index: One class for all images, or N int64, or None for each image's top class.
         batch: N.
-        classes: How many classes the network has.
+        classes: The number of classes that the network has.
 
     Returns:
-        N int64, on the CPU; -1 for the top class.
+        N int64, on the CPU.
 
     Raises:
         UsageError: There is no such class.
@@ -216,15 +222,15 @@ def chosen_classes(logits: Tensor, wanted: Tensor) -> Tensor:
 
     Args:
         logits: N×C.
-        wanted: N int64, as `wanted_classes` returns them.
+        wanted: N int64, from `wanted_classes`.
     """
     best = logits.detach().argmax(dim=1)
     wanted = wanted.to(logits.device, non_blocking=True)
     return torch.where(wanted < 0, best, wanted)
 
 
-def summed_score(logits: Tensor, classes: Tensor) -> Tensor:
-    """Return the sum of each image's score, whose gradient by an image is that of its own.
+def summed_logit(logits: Tensor, classes: Tensor) -> Tensor:
+    """Return the sum over images of one logit each; its gradient is each image's own.
 
     Args:
         logits: N×C.
@@ -236,17 +242,17 @@ def summed_score(logits: Tensor, classes: Tensor) -> Tensor:
 def gather_evidence(
     logits: Tensor, activation: Activation, wanted: Tensor, precision: Precision
 ) -> Evidence:
-    """Differentiate the scores of several classes in one batched backward pass.
+    """Differentiate the logits of several classes in one batched backward pass.
 
     Args:
-        logits: N×C float32, with a tape that begins at `activation`.
-        activation: The target layer's.
-        wanted: Q int64, as in `GradCAM.evidence`. A rank beyond the last class is the last one's.
+        logits: N×C float32, with a tape that starts at `activation`.
+        activation: Of the target layer.
+        wanted: Q int64, as in `GradCAM.evidence`. A rank beyond the last class means the last one.
         precision: The number format and scale of the backward pass.
 
     Raises:
-        UsageError: A class does not exist, or the scores do not depend on the activation.
-        NonFiniteError: The scores, activations or gradients are NaN or infinite.
+        UsageError: A class does not exist, or the logits do not depend on the activation.
+        NonFiniteError: Logits, activations or gradients are NaN or infinite.
     """
     count = logits.shape[1]
     if int(wanted.max()) >= count:
@@ -260,7 +266,7 @@ def gather_evidence(
     ranks = (-1 - wanted).clamp(0, count - 1).expand(len(logits), -1)
     classes = torch.where(wanted < 0, ranked.gather(1, ranks), wanted)
     with torch.enable_grad():
-        scores = logits.gather(1, classes)
-    gradients = precision.gradients(scores, activation.features)
-    maps = torch.stack([activation.axes.as_maps(each) for each in gradients], dim=1)
+        chosen = logits.gather(1, classes)
+    gradients = precision.class_gradients(chosen, activation.features)
+    maps = torch.stack([activation.axes.as_maps(gradient) for gradient in gradients], dim=1)
     return Evidence(activation.maps(), maps, logits.detach(), classes)

@@ -1,4 +1,4 @@
-"""Guided backpropagation: which pixels speak for a class, at the image's full resolution."""
+"""Guided backpropagation: the pixels that count as evidence for a class, at full resolution."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from live_cam.cam.gradcam import chosen_classes, summed_score, wanted_classes
+from live_cam.cam.gradcam import chosen_classes, summed_logit, wanted_classes
 from live_cam.cam.tape import evaluating
 from live_cam.errors import UsageError
 from live_cam.network.precision import Precision
@@ -25,54 +25,55 @@ _RELU_IN_PLACE: Final = (torch.relu_, torch.Tensor.relu_)
 def guided_backpropagation(
     module: nn.Module, x: Tensor, class_index: int | Tensor | None = None
 ) -> Tensor:
-    """Return the gradient of scores by pixels, with what is below 0 dropped at each ReLU.
+    """Return the gradient of logits with respect to pixels, clamped to positive at each ReLU.
 
     Springenberg et al., "Striving for Simplicity: The All Convolutional Net", ICLR 2015 workshop,
-    section 3.4: going backward through a ReLU, the gradient passes where the feature was above 0
-    and it is above 0 itself. It is defined for ReLUs (and for ReLU6, which MobileNets have); other
-    nonlinearities pass the gradient as it is, and a network without a ReLU is refused.
+    section 3.4: going backward through a ReLU, the gradient passes where both the feature and the
+    gradient are above 0. The method is defined for ReLUs (and ReLU6, which MobileNets use); other
+    nonlinearities pass the gradient unchanged, and a network without a ReLU is rejected.
 
-    Whether ReLUs are layers or functions, and work in place or not, they are met as they are
-    called: nothing of the module is replaced, its training flags are put back, and its parameters'
+    ReLUs are intercepted when they are called, whether they are layers or functions, in place or
+    not. So nothing in the module is replaced, its training flags are restored, and its parameters'
     `requires_grad` and `grad` are untouched.
 
     Args:
         module: A network from N×3×H×W to N×C logits.
-        x: N×3×H×W float32, normalised as the network wants it, on its device.
-        class_index: The class to explain: one for all, or N int64; None: each one's top class.
+        x: N×3×H×W float32, normalised as the network expects, on its device.
+        class_index: The class to explain: one for all images, or N int64. None explains the top
+            class of each image.
 
     Returns:
-        N×3×H×W float32, of either sign, in the channels' order of `x`.
+        N×3×H×W float32, of either sign, with the channel order of `x`.
 
     Raises:
         UsageError: The class does not exist, or the network has no ReLU.
-        NonFiniteError: The scores or gradients are NaN or infinite.
+        NonFiniteError: Logits or gradients are NaN or infinite.
     """
     pixels = x.detach().float().requires_grad_()
     with evaluating(module), torch.enable_grad():
         with _GuidedReLUs() as relus:
-            # A copy, as a ReLU may come first and work in place.
+            # A copy, because the first layer may be a ReLU that works in place.
             logits = module(pixels.clone()).float()
-        if not relus.met:
+        if not relus.count:
             raise UsageError(
                 f"guided backpropagation is defined for ReLUs, and this {type(module).__name__} "
                 "has none; choose a network with ReLUs, such as vgg19 or resnet50."
             )
         classes = chosen_classes(logits, wanted_classes(class_index, *logits.shape))
-        score = summed_score(logits, classes)
-    return Precision("fp32").gradient(score, pixels)
+        logit = summed_logit(logits, classes)
+    return Precision("fp32").gradient(logit, pixels)
 
 
 def guided_gradcam(gradients: Tensor, cam: Tensor) -> Tensor:
-    """Multiply guided backpropagation by Grad-CAM: fine detail where the evidence for a class is.
+    """Multiply guided backpropagation by Grad-CAM: fine detail at the evidence for a class.
 
     Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
     Localization", ICCV 2017, section 3.1 and figure 1: the map is enlarged bilinearly to the
-    input's size and multiplied in, pixel by pixel.
+    input's size and multiplied pixel by pixel.
 
     Args:
         gradients: N×3×H×W float32, from `guided_backpropagation`.
-        cam: N×h×w float32, at least 0, of the same classes.
+        cam: N×h×w float32, at least 0, for the same classes.
 
     Returns:
         N×3×H×W float32, of either sign, not normalised.
@@ -83,11 +84,11 @@ def guided_gradcam(gradients: Tensor, cam: Tensor) -> Tensor:
 
 
 class _GuidedReLUs(TorchFunctionMode):
-    """Puts guided ReLUs in the place of all that are called inside its `with` block."""
+    """Replaces every ReLU call inside its `with` block by a guided ReLU, and counts them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.met = 0
+        self.count = 0
 
     def __torch_function__(
         self,
@@ -100,20 +101,20 @@ class _GuidedReLUs(TorchFunctionMode):
         ceiling = _ceiling(func, kwargs)
         if ceiling is None:
             return func(*args, **kwargs)
-        self.met += 1
+        self.count += 1
         in_place = func in _RELU_IN_PLACE or bool(kwargs.get("inplace"))
         features = args[0] if args else kwargs["input"]
         return _GuidedReLU.apply(features, ceiling, in_place)
 
 
 def _ceiling(func: Callable[..., Any], kwargs: Mapping[str, Any]) -> float | None:
-    """Return where a ReLU cuts features off above: 6 for ReLU6; None: it is none."""
+    """Return the upper bound of a ReLU: 6 for ReLU6, infinity for ReLU, None if it is neither."""
     if func in _RELU or func in _RELU_IN_PLACE:
         return torch.inf
     if func is functional.relu6:
         return 6.0
     if func is functional.hardtanh and kwargs.get("min_val") == 0:
-        return float(kwargs["max_val"])  # `nn.ReLU6` calls it so
+        return float(kwargs["max_val"])  # as `nn.ReLU6` calls it
     return None
 
 

@@ -1,4 +1,4 @@
-"""Pure functions from a layer's activations and gradients to a map of the evidence."""
+"""Pure functions from a layer's activations and gradients to a class activation map."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Method: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 
 
 def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Weigh each feature map by its mean gradient, add them up and keep what speaks for the class.
+    """Sum the feature maps, each weighted by its mean gradient, and keep the positive evidence.
 
     Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
     Localization", ICCV 2017, equations 1 and 2.
 
     Args:
         activations: N×K×h×w float32, the target layer's K feature maps.
-        gradients: N×K×h×w float32, of the class's score (before softmax) by the activations.
+        gradients: N×K×h×w float32, of the class's logit with respect to the activations.
 
     Returns:
         N×h×w float32, at least 0, not normalised.
@@ -33,13 +33,13 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
-    """Add feature maps up by their weights and keep what speaks for the class.
+    """Return the weighted sum of feature maps, clamped at 0 to keep the evidence for the class.
 
     Selvaraju et al. 2017, equation 2.
 
     Args:
         activations: N×K×h×w float32.
-        weights: N×K float32, one for each feature map.
+        weights: N×K float32, one per feature map.
 
     Returns:
         N×h×w float32, at least 0, not normalised.
@@ -48,12 +48,12 @@ def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
 
 
 def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Weigh each feature map by its gradients above 0, each counted by how much it adds.
+    """Weight each feature map by its positive gradients, each scaled by its contribution.
 
     Chattopadhay et al., "Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep
     Convolutional Networks", WACV 2018, equations 5, 7 and 19, with the exponential as the last
-    nonlinearity, so that the higher derivatives are powers of the gradient. pytorch-grad-cam adds
-    1e-6 to a denominator of squared gradients, which outweighs small ones; here, as in the
+    nonlinearity, which turns the higher derivatives into powers of the gradient. pytorch-grad-cam
+    adds 1e-6 to a denominator of squared gradients, which dominates small ones; here, as in the
     paper, the squares cancel out.
 
     Args:
@@ -65,14 +65,14 @@ def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
     """
     total = activations.sum(dim=(2, 3), keepdim=True)
     denominator = 2 + total * gradients
-    # Only features below 0 can make it 0; the authors' code, too, then takes 1.
+    # Only negative features can make it 0; the authors' code then uses 1, too.
     denominator = torch.where(denominator == 0, 1.0, denominator)
     weights = (gradients.relu() / denominator).sum(dim=(2, 3))
     return weighted_sum(activations, weights)
 
 
 def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Multiply activations and gradients place by place, without pooling the gradients first.
+    """Multiply activations and gradients element by element, without pooling the gradients.
 
     Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional
     neural networks", 2020, section 3.
@@ -88,7 +88,7 @@ def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Weigh each feature map by its gradients' mean, counted by where the map is active.
+    """Weight each feature map by the mean of its gradients, weighted by its activations.
 
     Fu et al., "Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs", BMVC
     2020, equation 8.
@@ -98,7 +98,7 @@ def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
         gradients: N×K×h×w float32.
 
     Returns:
-        N×h×w float32, at least 0, not normalised. A feature map that adds up to 0 has no weight.
+        N×h×w float32, at least 0, not normalised. A feature map that sums to 0 has no weight.
     """
     total = activations.sum(dim=(2, 3))
     pooled = (activations * gradients).sum(dim=(2, 3))
@@ -107,7 +107,7 @@ def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Multiply activations, place by place, with what of the gradients is above 0.
+    """Multiply activations element by element with the positive part of the gradients.
 
     Jiang et al., "LayerCAM: Exploring Hierarchical Class Activation Maps for Localization", IEEE
     Transactions on Image Processing 2021, equations 6 to 8.
@@ -123,9 +123,9 @@ def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def gradcam_elementwise(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Multiply place by place, and drop each feature map's negative places before adding up.
+    """Multiply element by element, and drop negative products before the sum over feature maps.
 
-    The variant of pytorch-grad-cam (`GradCAMElementWise`); it has no paper of its own.
+    A variant from pytorch-grad-cam (`GradCAMElementWise`); no paper describes it.
 
     Args:
         activations: N×K×h×w float32.
@@ -138,16 +138,16 @@ def gradcam_elementwise(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def eigencam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Show what most of the feature maps have in common, whatever the class.
+    """Show what the feature maps have in common, independent of the class.
 
     Muhammad and Yeasin, "Eigen-CAM: Class Activation Map using Principal Components", IJCNN 2020,
-    equations 2 to 4, with each feature map's mean subtracted first, as pytorch-grad-cam does. The
-    sign of a principal component is arbitrary, and so is that of pytorch-grad-cam's map; here it
-    is the one that agrees with the sum of the feature maps.
+    equations 2 to 4, after subtracting each feature map's mean, as pytorch-grad-cam does. The sign
+    of a principal component is arbitrary, and so is that of pytorch-grad-cam's map; here it agrees
+    with the sum of the feature maps.
 
     Args:
         activations: N×K×h×w float32.
-        gradients: N×K×h×w; takes no part.
+        gradients: N×K×h×w, unused.
 
     Returns:
         N×h×w float32, at least 0, not normalised.
@@ -157,10 +157,10 @@ def eigencam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Show what most of the feature maps, multiplied place by place by their gradients, share.
+    """Show what the feature maps have in common after multiplication by their gradients.
 
-    `eigencam` of the product, which makes it speak of the class; the method of pytorch-grad-cam
-    (`EigenGradCAM`), without a paper of its own. Its sign agrees with HiResCAM's map.
+    This is `eigencam` of the product, which makes it specific to the class: the method
+    `EigenGradCAM` of pytorch-grad-cam, which no paper describes. Its sign agrees with HiResCAM's.
 
     Args:
         activations: N×K×h×w float32.
@@ -173,7 +173,7 @@ def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def _first_component(features: Tensor) -> Tensor:
-    """Project each place's features on their first principal component; keep what is above 0."""
+    """Project the features at each position onto their first principal component; clamp at 0."""
     flat = features.flatten(2).cpu().double()
     centred = flat - flat.mean(dim=2, keepdim=True)
     _, strengths, components = torch.linalg.svd(centred, full_matrices=False)
@@ -193,7 +193,7 @@ METHODS: Final[dict[str, Method]] = {
     "eigengradcam": eigengradcam,
     "eigencam": eigencam,
 }
-"""Every method by its name in `settings.METHODS`."""
+"""Every method, by its name in `settings.METHODS`."""
 
 
 def find_method(name: str) -> Method:

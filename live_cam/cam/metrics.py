@@ -1,7 +1,7 @@
-"""Figures of how far a map can be trusted: pure functions of maps, images and scores.
+"""Metrics of how faithful a map is: pure functions of maps, images and probabilities.
 
-None of them says whether the network is right; all say whether the map shows what the network's
-score depends on.
+None of them tells whether the network is right; all tell whether the map shows what the network's
+probability depends on.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 _EPSILON: Final = 1e-7
 BLUR: Final = 1 / 20
-"""Standard deviation of the blur from which insertion begins, as a share of the input's side. The
-authors' code takes a kernel of 11 pixels, which leaves a cat half of its probability."""
+"""Standard deviation of the blur that insertion starts from, relative to the input's longer side.
+The authors' code uses a kernel of 11 pixels, which leaves a cat half of its probability."""
 _REACH: Final = 3
-"""Standard deviations after which the blur's kernel ends."""
+"""Radius of the blur's kernel in standard deviations."""
 
 
 def laid_over(maps: Tensor, height: int, width: int) -> Tensor:
-    """Scale each map from 0 to 1 and lay it over an image.
+    """Scale each map to [0, 1] and enlarge it to the size of an image.
 
-    As torch-cam does: m ← (m - min m) / (max m - min m), then bilinear, aligned to the pixels'
-    centres.
+    As torch-cam does: m ← (m - min m) / (max m - min m), then bilinear interpolation aligned to
+    pixel centres.
 
     Args:
         maps: N×h×w float32, of any scale.
-        height: The image's height in pixels.
-        width: Its width in pixels.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
 
     Returns:
-        N×height×width float32 in [0, 1]; 0 everywhere where a map is constant.
+        N×height×width float32 in [0, 1]; all 0 for a constant map.
     """
     lowest = maps.amin(dim=(1, 2), keepdim=True)
     spread = maps.amax(dim=(1, 2), keepdim=True) - lowest
@@ -47,11 +47,11 @@ def laid_over(maps: Tensor, height: int, width: int) -> Tensor:
 
 
 def masked(x: Tensor, kept: Tensor) -> Tensor:
-    """Keep of an image what a mask shows: kept · x.
+    """Return the image multiplied by a mask: kept · x.
 
     Args:
-        x: N×3×H×W float32, normalised: 0 is the mean colour of what the network was trained on.
-        kept: H×W or N×H×W float32: 1 where the image stays, 0 where it becomes that colour.
+        x: N×3×H×W float32, normalised: 0 is the mean colour of the training images.
+        kept: H×W or N×H×W float32: 1 keeps a pixel, 0 replaces it by the mean colour.
 
     Returns:
         N×3×H×W float32.
@@ -60,10 +60,10 @@ def masked(x: Tensor, kept: Tensor) -> Tensor:
 
 
 def drop(before: Tensor, after: Tensor) -> Tensor:
-    """Return which share of the score is lost when only what the map shows is left.
+    """Return the relative drop in probability when only what the map highlights is kept.
 
-    max(0, Y - O) / Y, with Y the class's probability on the image and O that on the image
-    multiplied with the map; its mean over images is the Average Drop of Chattopadhay et al.,
+    max(0, Y - O) / Y, where Y is the class's probability on the image and O on the image
+    multiplied by the map; the mean over images is the Average Drop of Chattopadhay et al.,
     "Grad-CAM++", WACV 2018, section 4.1.
 
     Args:
@@ -71,16 +71,16 @@ def drop(before: Tensor, after: Tensor) -> Tensor:
         after: N float32 probabilities: O.
 
     Returns:
-        N float32 in [0, 1]: the lower, the better.
+        N float32 in [0, 1]; lower is better.
     """
     return (before - after).relu() / (before + _EPSILON)
 
 
 def increases(before: Tensor, after: Tensor) -> Tensor:
-    """Return whether the score rises when only what the map shows is left: Y < O.
+    """Return whether the probability rises when only what the map highlights is kept: Y < O.
 
-    Its share of the images is the Increase in Confidence of Chattopadhay et al. 2018, section
-    4.1: the higher, the better.
+    The share of images where it does is the Increase in Confidence of Chattopadhay et al. 2018,
+    section 4.1; higher is better.
 
     Args:
         before: N float32 probabilities, as in `drop`.
@@ -93,45 +93,44 @@ def increases(before: Tensor, after: Tensor) -> Tensor:
 
 
 def ranks(maps: Tensor) -> Tensor:
-    """Number the places of each map from the hottest on.
+    """Rank the pixels of each map, hottest first.
 
     Args:
         maps: N×H×W float32.
 
     Returns:
-        N×H×W int64, from 0 to H·W - 1. Equally hot places are numbered as one reads, as torch-cam
-        does.
+        N×H×W int64, from 0 to H·W - 1. Ties are ranked in reading order, as in torch-cam.
     """
     order = maps.flatten(1).argsort(dim=1, descending=True, stable=True)
     return order.argsort(dim=1).view_as(maps)
 
 
 def step_counts(places: int, steps: int) -> list[int]:
-    """Return how many places are changed after each step of a curve.
+    """Return how many pixels have been replaced after each step of a curve.
 
     Args:
-        places: How many there are.
-        steps: In how many steps all of them are changed; all steps but the last are equal.
+        places: The number of pixels.
+        steps: The number of steps that replace all of them; all steps but the last are equal.
 
     Returns:
-        From 0 to `places`, rising: `steps` + 1 of them, or less where there are fewer places.
+        Rising counts from 0 to `places`: `steps` + 1 of them, or fewer if there are fewer pixels.
     """
     size = -(-places // steps)
     return [*range(0, places, size), places]
 
 
 def changed(start: Tensor, finish: Tensor, rank: Tensor, counts: Tensor) -> Tensor:
-    """Put the hottest places of one image into another one.
+    """Replace the hottest pixels of one image by those of another.
 
-    A step of Petsiuk et al., "RISE: Randomized Input Sampling for Explanation of Black-box
-    Models", BMVC 2018, section 4.2: deletion begins with the image and ends with the mean colour,
-    insertion begins with the blurred image and ends with the image.
+    One step of Petsiuk et al., "RISE: Randomized Input Sampling for Explanation of Black-box
+    Models", BMVC 2018, section 4.2: deletion goes from the image to the mean colour, insertion from
+    the blurred image to the image.
 
     Args:
         start: 3×H×W float32.
         finish: 3×H×W float32.
-        rank: H×W int64, of `ranks`.
-        counts: M int64: how many of the hottest places are taken from `finish`.
+        rank: H×W int64, from `ranks`.
+        counts: M int64: how many of the hottest pixels come from `finish`.
 
     Returns:
         M×3×H×W float32.
@@ -141,10 +140,10 @@ def changed(start: Tensor, finish: Tensor, rank: Tensor, counts: Tensor) -> Tens
 
 
 def blurred(x: Tensor) -> Tensor:
-    """Blur images so far that next to nothing of their class is left.
+    """Blur images until their class can hardly be recognised.
 
-    Petsiuk et al. 2018, section 4.2: insertion from a blurred image, since pixels on an empty
-    canvas make edges of their own.
+    Petsiuk et al. 2018, section 4.2: insertion starts from a blurred image, since pixels on an
+    empty canvas create edges.
 
     Args:
         x: N×3×H×W float32.
@@ -153,10 +152,10 @@ def blurred(x: Tensor) -> Tensor:
         N×3×H×W float32.
     """
     deviation = BLUR * max(x.shape[2:])
-    # The border is mirrored, and there is only so much of it.
+    # The border is mirrored, which limits the radius.
     reach = min(round(_REACH * deviation), min(x.shape[2:]) - 1)
     side, deviations = 2 * reach + 1, [deviation, deviation]
-    # One axis after the other: the same, with one row of the kernel in place of its square.
+    # One axis at a time: the same result from two one-dimensional kernels.
     softened: Tensor = gaussian_blur(gaussian_blur(x, [side, 1], deviations), [1, side], deviations)
     return softened
 
@@ -164,12 +163,11 @@ def blurred(x: Tensor) -> Tensor:
 def area(curve: Tensor, counts: Tensor) -> Tensor:
     """Return the area under a curve of probabilities, by the trapezoidal rule.
 
-    Petsiuk et al. 2018, section 4.2: the lower for deletion, and the higher for insertion, the
-    better.
+    Petsiuk et al. 2018, section 4.2: lower is better for deletion, higher for insertion.
 
     Args:
         curve: N×M float32 probabilities.
-        counts: M: how many places were changed, rising from 0 to all of them.
+        counts: M: how many pixels were replaced, rising from 0 to all of them.
 
     Returns:
         N float32 in [0, 1].
@@ -178,17 +176,17 @@ def area(curve: Tensor, counts: Tensor) -> Tensor:
 
 
 def rank_correlation(maps: Tensor, others: Tensor) -> Tensor:
-    """Return how alike two maps order their places: Spearman's rank correlation.
+    """Return how similarly two maps rank their pixels: Spearman's rank correlation.
 
     The similarity of Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018: Pearson's
-    correlation of the ranks, of which equal places share the mean.
+    correlation of the ranks, where ties share their mean rank.
 
     Args:
         maps: N×h×w float32.
         others: N×h×w float32.
 
     Returns:
-        N float32 in [-1, 1]: 1 for the same order; 0 where a map is constant and orders nothing.
+        N float32 in [-1, 1]: 1 for the same order, 0 if a map is constant.
     """
     a, b = _centred_ranks(maps), _centred_ranks(others)
     lengths = a.norm(dim=1) * b.norm(dim=1)
@@ -197,7 +195,7 @@ def rank_correlation(maps: Tensor, others: Tensor) -> Tensor:
 
 
 def _centred_ranks(maps: Tensor) -> Tensor:
-    """Return N×P float64: each place's rank among P, as its distance from the mean rank."""
+    """Return the rank of each of P pixels minus the mean rank, N×P float64."""
     flat = maps.flatten(1).contiguous()
     ordered = flat.sort(dim=1).values
     below = torch.searchsorted(ordered, flat)

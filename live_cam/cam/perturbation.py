@@ -1,6 +1,6 @@
-"""Methods that ask the network about changed images or features, and take no gradient.
+"""Methods that run the network on perturbed images or features, and need no gradient.
 
-They need a forward pass for each feature map and are for stills; `batch` of them run at once.
+They need one forward pass per feature map, in batches, so they are for stills.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch.nn.functional import interpolate
 
-from live_cam.cam.gradcam import CAM, CAMResult, chosen_classes, wanted_classes
+from live_cam.cam.gradcam import CAM, CAMResult, as_batch, chosen_classes, wanted_classes
 from live_cam.cam.methods import weighted_sum
 from live_cam.cam.tape import CutTape, evaluating
 from live_cam.errors import EngineError
@@ -35,7 +35,7 @@ _EPSILON: Final = 1e-8
 
 
 class PerturbationCAM(CAM):
-    """Weighs each feature map by what the network says when it is made to count, or not to."""
+    """Weights each feature map by the effect of a perturbation that isolates or removes it."""
 
     def __init__(
         self,
@@ -46,17 +46,17 @@ class PerturbationCAM(CAM):
         batch: int = DEFAULT_BATCH,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Name what is explained; nothing is changed before the `with` block is entered.
+        """Check the arguments; the module is unchanged until the `with` block is entered.
 
         Args:
             module: A network from N×3×H×W to N×C logits.
             layer: Dotted name of the target layer.
-            precision: The number format; None is float32.
-            axes: What the axes of the layer's activations mean; None: followed through the first
-                forward pass.
-            batch: How many changed images the network is asked about at once.
-            progress: Told after each batch how many changed images are done, and how many a call
-                has in all: the number of feature maps for each image that is explained.
+            precision: The number format, float32 by default.
+            axes: The meaning of the axes of the layer's activations, or None to trace them in the
+                first forward pass.
+            batch: How many perturbed images the network runs at once.
+            progress: Called after each batch with how many perturbed images are done and their
+                total in this call: one per feature map and explained image.
 
         Raises:
             UsageError: The module has no such layer.
@@ -66,7 +66,7 @@ class PerturbationCAM(CAM):
         self._precision = precision or Precision("fp32")
         self._tape = CutTape(module, [layer], [axes] if axes else None)
         self._batch = batch
-        self._progress = progress or (lambda _done, _all: None)
+        self._progress = progress or (lambda _done, _total: None)
         self._opened: ExitStack | None = None
 
     def __enter__(self) -> Self:
@@ -86,101 +86,103 @@ class PerturbationCAM(CAM):
         class_index: int | Tensor | None = None,
         timer: StageTimer | None = None,
     ) -> CAMResult:
-        """See `CAM`; the stage is `explain`. The images are explained one after the other."""
+        # Images are explained one after the other.
         if self._opened is None:
-            raise RuntimeError("a network is explained only inside the `with` block")
+            raise RuntimeError("a network can be explained only inside the `with` block")
+        x = as_batch(x)
         with (timer or StageTimer()).stage("explain"), torch.no_grad():
             with self._tape as tape:
                 logits, (activation,) = tape.run(x, self._precision)
             logits, maps = logits.detach(), activation.maps()
             classes = chosen_classes(logits, wanted_classes(class_index, *logits.shape))
-            changed = self._all_scores(x, maps, classes, activation.axes)
-            weights = self._weights(logits.gather(1, classes[:, None]), changed)
+            perturbed = self._perturbed_logits(x, maps, classes, activation.axes)
+            weights = self._weights(logits.gather(1, classes[:, None]), perturbed)
         cam = weighted_sum(maps, weights)
         self._precision.check_finite(logits, cam)
         return CAMResult(cam, logits, classes)
 
-    def _all_scores(self, x: Tensor, maps: Tensor, classes: Tensor, axes: Axes) -> Tensor:
-        """Return each image's score with each of its feature maps perturbed, N×K."""
-        scores = torch.empty(maps.shape[:2], device=maps.device)
-        for index, (image, index_of_class) in enumerate(zip(x[:, None], classes, strict=True)):
-            ask = self._asking(image, maps[index], axes)
-            for channels in torch.split(torch.arange(scores.shape[1]), self._batch):
-                scores[index, channels] = ask(channels.to(x.device))[:, index_of_class].float()
-                done = index * scores.shape[1] + int(channels[-1]) + 1
-                self._progress(done, scores.numel())
-        self._precision.check_finite(scores)
-        return scores
+    def _perturbed_logits(self, x: Tensor, maps: Tensor, classes: Tensor, axes: Axes) -> Tensor:
+        """Return each image's logit with each of its feature maps perturbed, N×K."""
+        perturbed = torch.empty(maps.shape[:2], device=maps.device)
+        count = perturbed.shape[1]
+        for index, (image, class_index) in enumerate(zip(x[:, None], classes, strict=True)):
+            run = self._perturbed_run(image, maps[index], axes)
+            for channels in torch.split(torch.arange(count), self._batch):
+                perturbed[index, channels] = run(channels.to(x.device))[:, class_index].float()
+                done = index * count + int(channels[-1]) + 1
+                self._progress(done, perturbed.numel())
+        self._precision.check_finite(perturbed)
+        return perturbed
 
     @abstractmethod
-    def _asking(self, image: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
-        """Return what gives the logits, b×C, with each of b feature maps perturbed.
+    def _perturbed_run(self, image: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
+        """Return a function from b channels to b×C logits, each with one feature map perturbed.
 
         Args:
             image: 1×3×H×W.
             maps: K×h×w, its feature maps.
-            axes: What the axes of the target layer's activations mean.
+            axes: The meaning of the axes of the target layer's activations.
         """
 
     @abstractmethod
-    def _weights(self, score: Tensor, changed: Tensor) -> Tensor:
-        """Return each feature map's weight, N×K.
+    def _weights(self, logit: Tensor, perturbed: Tensor) -> Tensor:
+        """Return the weight of each feature map, N×K.
 
         Args:
-            score: N×1, of the images as they are.
-            changed: N×K, with each feature map perturbed.
+            logit: N×1, of the original images.
+            perturbed: N×K, with each feature map perturbed.
         """
 
 
 class ScoreCAM(PerturbationCAM):
-    """Weighs each feature map by the score of the image seen through it.
+    """Weights each feature map by the logit of the image masked with it.
 
     Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks",
     CVPR Workshops 2020, algorithm 1: each map, enlarged bilinearly and scaled to [0, 1], masks the
-    image, and the weights are the softmax of the masked images' scores over the maps. (The
-    baseline's score, which the paper subtracts before the softmax, cancels out in it.)
+    image, and the weights are the softmax of the masked images' logits over the maps. (The
+    baseline's logit, which the paper subtracts before the softmax, cancels out.)
     """
 
-    def _asking(self, image: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
+    def _perturbed_run(self, image: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
         del axes
         size = (image.shape[2], image.shape[3])
 
-        def ask(channels: Tensor) -> Tensor:
+        def run(channels: Tensor) -> Tensor:
             masks = interpolate(maps[channels, None], size, mode="bilinear", align_corners=True)
             masks = masks - masks.amin(dim=(2, 3), keepdim=True)
             masks = masks / masks.amax(dim=(2, 3), keepdim=True).clamp_min(_EPSILON)
             with self._precision.autocast():
                 return self._module(image * masks)  # type: ignore[no-any-return]
 
-        return ask
+        return run
 
-    def _weights(self, score: Tensor, changed: Tensor) -> Tensor:
-        del score
-        return changed.softmax(dim=1)
+    def _weights(self, logit: Tensor, perturbed: Tensor) -> Tensor:
+        del logit
+        return perturbed.softmax(dim=1)
 
 
 class AblationCAM(PerturbationCAM):
-    """Weighs each feature map by how much the score drops without it.
+    """Weights each feature map by how much the logit drops without it.
 
     Desai and Ramaswamy, "Ablation-CAM: Visual Explanations for Deep Convolutional Network via
-    Gradient-free Localization", WACV 2020, equations 5 and 6: the drop as a share of the score,
-    where the map is set to zero. (pytorch-grad-cam sets it to far below its minimum instead where
-    a feature is below 0, which is no ablation: it drives the network with numbers of 1e7.)
+    Gradient-free Localization", WACV 2020, equations 5 and 6: the drop relative to the logit
+    when the map is set to zero. (Where a feature is below 0, pytorch-grad-cam sets the map far
+    below its minimum instead, which is no ablation: it feeds the network values of 1e7.)
 
-    Where the network can be cut at the layer, only the part behind it is asked.
+    If the network can be cut at the layer, only the head after it runs on perturbed features.
     """
 
     _halves: Cut | None = None
     _uncuttable = False
 
-    def _asking(self, image: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
+    def _perturbed_run(self, image: Tensor, maps: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
         halves = self._cut()
         with self._precision.autocast():
             features = halves.trunk(image) if halves else ()
-        # What else crosses the cut must be of this one image, to be repeated with it.
-        if not halves or not all(_is_of_one_image(each) for each in features):
-            return partial(self._ask_whole, image, len(maps), axes)
-        return partial(self._ask_head, halves.head, features, len(maps), axes)
+        # Everything that crosses the cut must belong to this one image, to be repeated with it.
+        if not halves or not all(map(_is_of_one_image, features)):
+            return partial(self._run_network, image, len(maps), axes)
+        return partial(self._run_head, halves.head, features, len(maps), axes)
 
     def _cut(self) -> Cut | None:
         if self._halves is None and not self._uncuttable:
@@ -190,7 +192,7 @@ class AblationCAM(PerturbationCAM):
                 self._uncuttable = True
         return self._halves
 
-    def _ask_head(
+    def _run_head(
         self,
         head: nn.Module,
         features: tuple[Tensor, ...],
@@ -198,13 +200,13 @@ class AblationCAM(PerturbationCAM):
         axes: Axes,
         channels: Tensor,
     ) -> Tensor:
-        # Copies, as the head may work in place.
-        repeated = [each.repeat(len(channels), *[1] * (each.ndim - 1)) for each in features]
+        # Copies, because the head may work in place.
+        repeated = [part.repeat(len(channels), *[1] * (part.ndim - 1)) for part in features]
         ablated = repeated[0] * _all_but(channels, count, axes, repeated[0])
         with self._precision.autocast():
             return head(ablated, *repeated[1:])  # type: ignore[no-any-return]
 
-    def _ask_whole(self, image: Tensor, count: int, axes: Axes, channels: Tensor) -> Tensor:
+    def _run_network(self, image: Tensor, count: int, axes: Axes, channels: Tensor) -> Tensor:
         def ablate(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
             return output * _all_but(channels, count, axes, output)
 
@@ -215,8 +217,8 @@ class AblationCAM(PerturbationCAM):
         finally:
             hook.remove()
 
-    def _weights(self, score: Tensor, changed: Tensor) -> Tensor:
-        return (score - changed) / torch.where(score == 0, 1.0, score)
+    def _weights(self, logit: Tensor, perturbed: Tensor) -> Tensor:
+        return (logit - perturbed) / torch.where(logit == 0, 1.0, logit)
 
 
 def _is_of_one_image(features: object) -> bool:
@@ -224,16 +226,16 @@ def _is_of_one_image(features: object) -> bool:
 
 
 def _all_but(channels: Tensor, count: int, axes: Axes, features: Tensor) -> Tensor:
-    """Return 0 for the one channel of each image that is ablated, and 1 for the others.
+    """Return a mask that removes one channel of each image.
 
     Args:
-        channels: b int64, one for each image.
+        channels: b int64, the channel to remove in each image.
         count: K, the number of channels.
-        axes: What the axes of `features` mean.
+        axes: The meaning of the axes of `features`.
         features: Of b images.
 
     Returns:
-        To be multiplied with `features`.
+        0 for the removed channels and 1 for the others, to multiply `features` with.
     """
     kept = torch.ones(len(channels), count, dtype=features.dtype, device=features.device)
     kept.scatter_(1, channels[:, None], 0.0)

@@ -104,7 +104,8 @@ def _encoders() -> list[str]:
 def _weights() -> list[str]:
     from torchvision import models
 
-    from live_cam.network.weights import cached_file, embedded_file
+    from live_cam.network.embedded import embedded_file
+    from live_cam.network.weights import cached_file
 
     lines = []
     for name in models.list_models(module=models):

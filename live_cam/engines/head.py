@@ -11,7 +11,7 @@ from live_cam.cam.gradcam import (
     Evidence,
     chosen_classes,
     gather_evidence,
-    summed_score,
+    summed_logit,
 )
 from live_cam.cam.methods import gradcam, weighted_sum
 from live_cam.cam.tape import Activation
@@ -69,7 +69,7 @@ class AutogradHead:
         activation, logits = self._taped(features)
         with torch.enable_grad():
             classes = chosen_classes(logits, wanted)
-            score = summed_score(logits, classes)
+            score = summed_logit(logits, classes)
             gradient = self._precision.gradient_at_scale(score, activation.features)
         cam = gradcam(activation.maps(), self._axes.as_maps(gradient))
         return _checked(cam, gradient, logits.detach(), classes)

@@ -56,7 +56,7 @@ class HookEngine(Engine):
             return to_cpu(self._cam.evidence(x, wanted))
 
     def scores(self, x: Tensor) -> Tensor:
-        return self._cam.scores(x)
+        return self._cam.logits(x)
 
     def close(self) -> None:
         """Take the hook off. May be called twice."""

@@ -1,1 +1,1 @@
-"""Which network explains: families, weights, input, device and precision, target layer."""
+"""The network: families, weights, input, device and precision, target layer."""

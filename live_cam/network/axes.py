@@ -1,8 +1,8 @@
-"""What each axis of a layer's features means, and what a new layout makes of it.
+"""The meaning of each axis of a layer's features, and how a new layout changes it.
 
-Convolutional networks hold their features as N×C×H×W, Swin as N×H×W×C, and other vision
-transformers as N×T×C, where tokens without a place come before those that have one. No size tells
-these apart; `live_cam.network.axis_tracing` follows each axis from the image on.
+Convolutional networks lay out features as N×C×H×W, Swin as N×H×W×C, and other vision transformers
+as N×T×C, where prefix tokens without a position precede those that have one. Sizes alone cannot
+tell these apart, so `live_cam.network.axis_tracing` traces each axis from the image onwards.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ UNKNOWN: Final = "-"
 
 
 class Part(NamedTuple):
-    """What an axis counts, or some of its digits: of rows, which window or which row in it."""
+    """What an axis counts, or some digits of it: of rows, the window or the row within it."""
 
     letter: str
     """N images, C channels, H rows, W columns, `-` unknown."""
     size: int
-    """How many values it has."""
+    """The number of its values."""
     unit: int
-    """How many rows, columns or channels lie between two of them."""
+    """The number of rows, columns or channels between two consecutive values."""
     extent: int
-    """How many there are in all."""
+    """The total number of rows, columns or channels."""
 
     def split(self, first: int) -> tuple[Part, Part]:
-        """Return the leading digits, of which there are `first` values, and the others."""
+        """Return the leading digits, which have `first` values, and the remaining ones."""
         rest = self.size // first
         return self._replace(size=first, unit=self.unit * rest), self._replace(size=rest)
 
@@ -44,15 +44,15 @@ class Axis:
     """One axis of features."""
 
     size: int
-    """How many elements it has."""
+    """The number of its elements."""
     parts: tuple[Part, ...]
-    """What they count, the slowest first."""
-    placeless: int = 0
-    """How many elements come before those that the parts count: the class token, registers."""
+    """What it counts, slowest first."""
+    prefix: int = 0
+    """How many elements precede those that the parts count: class token, registers."""
 
     @classmethod
     def whole(cls, letter: str, size: int) -> Axis:
-        """Return an axis that counts one thing, a letter of `Part`."""
+        """Return an axis that counts one thing, given by a letter of `Part`."""
         return cls(size, (Part(letter, size, 1, size),))
 
     @property
@@ -60,7 +60,7 @@ class Axis:
         """The letter of what it counts; T for rows by columns, `-` for anything else."""
         parts = [part for part in self.parts if part.size > 1] or self.parts[:1]
         letters = "".join(part.letter for part in parts)
-        # The window says, if roughly, where in the image; the row in the window alone does not.
+        # A window index alone roughly locates a feature; a row index within a window does not.
         if letters in ("H", "W", "HW") and all(
             part.size * part.unit == part.extent for part in parts
         ):
@@ -71,58 +71,59 @@ class Axis:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns, where it counts tokens."""
+        """Rows and columns of the tokens that it counts."""
         sizes = {part.letter: part.size for part in self.parts if part.size > 1}
         return sizes.get("H", 1), sizes.get("W", 1)
 
     def fitted(self, size: int) -> Axis:
-        """Return what is left of it where it has this number of elements."""
+        """Return what remains known of this axis when its size becomes `size`."""
         if size == self.size:
             return self
         role = self.role
         if role in "CHW":
             return Axis.whole(role, size)
         if role == "T" and size == math.prod(self.grid):
-            return replace(self, size=size, placeless=0)
+            return replace(self, size=size, prefix=0)
         return Axis.whole(UNKNOWN, size)
 
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """What the axes of features mean."""
+    """The meaning of all axes of a tensor of features."""
 
-    each: tuple[Axis, ...]
+    dims: tuple[Axis, ...]
+    """One `Axis` per dimension."""
 
     @classmethod
     def of(cls, roles: str, shape: Sequence[int]) -> Axes:
-        """Return axes that count one thing each, by a letter of `Part` for each."""
+        """Return axes that count one thing each, given by one letter of `Part` per dimension."""
         return cls(tuple(map(Axis.whole, roles, shape)))
 
     @property
     def roles(self) -> str:
-        """A letter an axis: NCHW, NHWC, NTC; `-` for what is unknown."""
-        roles = "".join(axis.role for axis in self.each)
+        """One letter per axis: NCHW, NHWC, NTC; `-` for an unknown axis."""
+        roles = "".join(axis.role for axis in self.dims)
         missing = set("NCT" if "T" in roles else "NCHW") - set(roles)
         if missing == {"C"} and roles.count(UNKNOWN) == 1:
-            # What is left is what the features are made of: channels, if put together anew.
+            # The only axis left must hold the channels, even if they were rearranged.
             return roles.replace(UNKNOWN, "C")
         return roles
 
     @property
     def are_maps(self) -> bool:
-        """Whether it is known of each feature where in the image it lies."""
+        """Whether the position of each feature in the image is known."""
         return sorted(self.roles) in (sorted("NCHW"), sorted("NCT"))
 
     @property
-    def placeless(self) -> int:
-        """How many tokens lie nowhere in the image."""
-        return sum(axis.placeless for axis in self.each)
+    def prefix_tokens(self) -> int:
+        """The number of tokens without a position in the image."""
+        return sum(axis.prefix for axis in self.dims)
 
     def as_maps(self, features: Tensor) -> Tensor:
-        """Return features as N×K×h×w, without the tokens that have no place.
+        """Return features as N×K×h×w, without prefix tokens.
 
         Args:
-            features: What these axes are of, or its gradient.
+            features: The tensor that these axes describe, or its gradient.
 
         Raises:
             UsageError: Channels, rows and columns are not all known.
@@ -132,38 +133,38 @@ class Axes:
             return features
         if not self.are_maps:
             raise UsageError(
-                f"the target layer gives {'×'.join(map(str, features.shape))}, which is neither a "
-                "map of features (N×C×H×W or N×H×W×C) nor tokens whose places are known (N×T×C); "
-                "choose another one with --layer."
+                f"the target layer outputs {'×'.join(map(str, features.shape))}, which is neither "
+                "a map of features (N×C×H×W or N×H×W×C) nor tokens with known positions (N×T×C); "
+                "choose another one with `layer`."
             )
         if "T" not in roles:
             return features.permute(*map(roles.index, "NCHW"))
-        tokens = self.each[roles.index("T")]
-        laid = features.permute(*map(roles.index, "NCT"))
-        placed = laid.narrow(2, tokens.placeless, math.prod(tokens.grid))
+        tokens = self.dims[roles.index("T")]
+        ordered = features.permute(*map(roles.index, "NCT"))
+        placed = ordered.narrow(2, tokens.prefix, math.prod(tokens.grid))
         return placed.reshape(*placed.shape[:2], *tokens.grid)
 
     def permuted(self, order: Sequence[int]) -> Axes:
-        """Return them in another order."""
-        return Axes(tuple(self.each[index] for index in order))
+        """Return the axes in another order."""
+        return Axes(tuple(self.dims[index] for index in order))
 
     def with_axis(self, index: int, axis: Axis) -> Axes:
-        """Return the same but for one axis."""
-        each = list(self.each)
-        each[index] = axis
-        return Axes(tuple(each))
+        """Return a copy with one axis replaced."""
+        dims = list(self.dims)
+        dims[index] = axis
+        return Axes(tuple(dims))
 
     def reshaped(self, shape: Sequence[int]) -> Axes:
-        """Return what a reshape makes of them.
+        """Return the axes after a reshape.
 
         Args:
-            shape: The new sizes, of as many elements.
+            shape: The new sizes, with the same number of elements.
         """
         axes: list[Axis] = []
-        for old, sizes in _groups(self.each, shape):
+        for old, sizes in _groups(self.dims, shape):
             if len(old) == len(sizes) == 1:
                 axes += old
-            elif any(axis.placeless for axis in old):
+            elif any(axis.prefix for axis in old):
                 axes += [Axis.whole(UNKNOWN, size) for size in sizes]
             else:
                 axes += _regrouped([part for axis in old for part in axis.parts], sizes)
@@ -171,7 +172,7 @@ class Axes:
 
 
 def _groups(axes: Sequence[Axis], shape: Sequence[int]) -> Iterator[tuple[list[Axis], list[int]]]:
-    """Pair the fewest axes with the fewest new sizes that multiply to the same."""
+    """Pair the fewest axes with the fewest new sizes of the same product."""
     old: list[Axis] = []
     new: list[int] = []
     before, after = list(axes), list(shape)
@@ -188,7 +189,7 @@ def _groups(axes: Sequence[Axis], shape: Sequence[int]) -> Iterator[tuple[list[A
 
 
 def _regrouped(parts: list[Part], sizes: Sequence[int]) -> list[Axis]:
-    """Hand parts out to axes of these sizes, in their order; divide those that two axes share."""
+    """Distribute parts in order over axes of these sizes; split parts that two axes share."""
     axes = []
     rest = list(parts)
     for size in sizes:
@@ -200,7 +201,7 @@ def _regrouped(parts: list[Part], sizes: Sequence[int]) -> list[Axis]:
                 part, inner = part.split(missing)
                 rest.insert(0, inner)
             if missing % part.size:
-                return [Axis.whole(UNKNOWN, each) for each in sizes]
+                return [Axis.whole(UNKNOWN, size) for size in sizes]
             missing //= part.size
             taken.append(part)
         axes.append(Axis(size, tuple(_joined(taken))))
@@ -208,7 +209,7 @@ def _regrouped(parts: list[Part], sizes: Sequence[int]) -> list[Axis]:
 
 
 def _joined(parts: Sequence[Part]) -> list[Part]:
-    """Put digits of the same thing that follow each other together again."""
+    """Merge consecutive digits of the same thing."""
     joined: list[Part] = []
     for part in parts:
         last = joined[-1] if joined else None

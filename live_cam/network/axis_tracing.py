@@ -1,9 +1,9 @@
-"""Follows the axes of an image through a network, function by function, in one forward pass.
+"""Traces the axes of an image through a network, function by function, in one forward pass.
 
-The image is N×3×H×W, and each function on the way says what it does to the axes: a convolution
-makes channels of the second one, a linear layer of the last one, a permutation moves them, a
-reshape merges them or takes them apart. What sums over them (attention's products) loses them;
-they come back with what is added to it around it.
+The image is N×3×H×W, and each function has a known effect on the axes: a convolution turns the
+second one into channels, a linear layer the last one, a permutation moves axes, a reshape merges or
+splits them. Functions that sum over axes (attention's products) lose them; the residual connection
+around attention restores them.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 
 
-class AxesFollower(TorchFunctionMode):
-    """Follows the axes of images through everything that torch does inside its `with` block.
+class AxisTracer(TorchFunctionMode):
+    """Traces the axes of images through every torch function called inside its `with` block.
 
     Example:
-        with AxesFollower(x) as follower:
+        with AxisTracer(x) as tracer:
             features = trunk(x)
-        follower.axes_of(features)
+        tracer.axes_of(features)
     """
 
     def __init__(self, x: Tensor) -> None:
-        """Begin with images.
+        """Start from images.
 
         Args:
-            x: N×3×H×W: the very tensor that is given to the network.
+            x: N×3×H×W, the same tensor object that the network receives.
         """
         super().__init__()
         self._known: MutableMapping[Tensor, Axes] = WeakTensorKeyDictionary()
         self._known[x] = Axes.of("NCHW", x.shape)
 
     def axes_of(self, features: Tensor) -> Axes:
-        """Return what is known of a tensor's axes."""
+        """Return what is known about the axes of a tensor."""
         return self._known.get(features, Axes.of(UNKNOWN * features.ndim, features.shape))
 
     def __torch_function__(
@@ -52,20 +52,20 @@ class AxesFollower(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Do what torch was asked for, and note what became of the axes."""
+        """Call the function and record the axes of its results."""
         kwargs = kwargs or {}
         operands = [
-            _Operand(each.shape, self._known.get(each))
-            for each in _tensors((*args, *kwargs.values()))
+            _Operand(tensor.shape, self._known.get(tensor))
+            for tensor in _tensors((*args, *kwargs.values()))
         ]
         result = func(*args, **kwargs)
         call = _Call(func, args, kwargs, operands)
-        for each in _tensors((result,)):
-            axes = _RULES.get(_name(func), _combined)(call, each.shape)
+        for tensor in _tensors((result,)):
+            axes = _RULES.get(_name(func), _combined)(call, tensor.shape)
             if axes:
-                self._known[each] = axes
+                self._known[tensor] = axes
             else:
-                self._known.pop(each, None)
+                self._known.pop(tensor, None)
         return result
 
 
@@ -74,7 +74,7 @@ def _tensors(values: Sequence[Any]) -> Iterator[Tensor]:
         if isinstance(value, Tensor):
             yield value
         elif isinstance(value, (tuple, list)):
-            yield from (each for each in value if isinstance(each, Tensor))
+            yield from (item for item in value if isinstance(item, Tensor))
 
 
 def _name(func: Callable[..., Any]) -> str:
@@ -98,36 +98,38 @@ class _Call(NamedTuple):
 
     @property
     def axes(self) -> Axes | None:
-        """Of the first operand."""
+        """The axes of the first operand."""
         return self.operands[0].axes if self.operands else None
 
     @property
     def dim(self) -> int:
-        """The axis that the function works along."""
+        """The index of the axis that the function works along."""
         named = [self.kwargs[name] for name in ("dim", "axis") if name in self.kwargs]
         return int([*named, *self.args[1:2], 0][0])
 
 
-# What functions make of axes: given a call and the shape of what it gave; None: nothing is left.
+# Rules: from a call and the shape of its result to the result's axes, or None if they are unknown.
 
 
 def _combined(call: _Call, shape: Sequence[int]) -> Axes | None:
-    """Put together what is known of tensors that are added up, or of one that goes through."""
+    """Combine what is known about the operands of an elementwise function."""
     known = [
-        each.axes.each for each in call.operands if each.axes and len(each.shape) == len(shape)
+        operand.axes.dims
+        for operand in call.operands
+        if operand.axes and len(operand.shape) == len(shape)
     ]
     axes = []
     for size, candidates in zip(shape, zip(*known, strict=True), strict=bool(known)):
-        told = [axis for axis in candidates if axis.role != UNKNOWN] or list(candidates)
-        alike = [axis for axis in told if axis.size == size]
-        axes.append((alike or told)[0].fitted(size))
+        named = [axis for axis in candidates if axis.role != UNKNOWN] or list(candidates)
+        of_this_size = [axis for axis in named if axis.size == size]
+        axes.append((of_this_size or named)[0].fitted(size))
     return Axes(tuple(axes)) if axes else None
 
 
 def _convolved(call: _Call, shape: Sequence[int]) -> Axes | None:
     if len(shape) != len("NCHW"):
         return None
-    axes = _combined(call, shape) or Axes.of("NCHW", shape)  # which torch's definition of it says
+    axes = _combined(call, shape) or Axes.of("NCHW", shape)  # by torch's definition
     return axes.with_axis(1, Axis.whole("C", shape[1]))
 
 
@@ -135,24 +137,24 @@ def _mapped_linearly(call: _Call, shape: Sequence[int]) -> Axes | None:
     axes = _combined(call, shape)
     if axes is None:
         return None
-    mixes_places = bool(set("HW") & {part.letter for part in axes.each[-1].parts})
-    return axes.with_axis(-1, Axis.whole(UNKNOWN if mixes_places else "C", shape[-1]))
+    mixes_positions = bool(set("HW") & {part.letter for part in axes.dims[-1].parts})
+    return axes.with_axis(-1, Axis.whole(UNKNOWN if mixes_positions else "C", shape[-1]))
 
 
 def _concatenated(call: _Call, shape: Sequence[int]) -> Axes | None:
-    """Count the tokens that were put before those that have a place."""
+    """Count the tokens that were put before those with a position."""
     axes, dim = _combined(call, shape), call.dim
     if axes is None:
         return None
-    along = [operand.axes.each[dim] if operand.axes else None for operand in call.operands]
+    along = [operand.axes.dims[dim] if operand.axes else None for operand in call.operands]
     tokens = [index for index, axis in enumerate(along) if axis and axis.role == "T"]
     if len(tokens) != 1:
-        letter = "C" if axes.each[dim].role == "C" else UNKNOWN
+        letter = "C" if axes.dims[dim].role == "C" else UNKNOWN
         return axes.with_axis(dim, Axis.whole(letter, shape[dim]))
     axis = along[tokens[0]]
     assert axis is not None
     before = sum(operand.shape[dim] for operand in call.operands[: tokens[0]])
-    return axes.with_axis(dim, Axis(shape[dim], axis.parts, axis.placeless + before))
+    return axes.with_axis(dim, Axis(shape[dim], axis.parts, axis.prefix + before))
 
 
 def _reshaped(call: _Call, shape: Sequence[int]) -> Axes | None:
@@ -161,7 +163,7 @@ def _reshaped(call: _Call, shape: Sequence[int]) -> Axes | None:
 
 
 def _permuted(call: _Call, shape: Sequence[int]) -> Axes | None:
-    """Find out the new order by permuting a tensor whose sizes are the axes' numbers."""
+    """Find the new order by permuting a tensor whose sizes are its axis indices."""
     numbered = torch.empty(tuple(range(len(shape))), device="meta")
     options = {name: value for name, value in call.kwargs.items() if name != "input"}
     order = call.func(numbered, *call.args[1:], **options).shape
@@ -169,18 +171,18 @@ def _permuted(call: _Call, shape: Sequence[int]) -> Axes | None:
 
 
 def _unbound(call: _Call, shape: Sequence[int]) -> Axes | None:
-    gone = call.dim % (len(shape) + 1)
-    kept = [index for index in range(len(shape) + 1) if index != gone]
+    removed = call.dim % (len(shape) + 1)
+    kept = [index for index in range(len(shape) + 1) if index != removed]
     return call.axes.permuted(kept) if call.axes else None
 
 
 def _indexed(call: _Call, shape: Sequence[int]) -> Axes | None:
-    """Drop the axes that a number was given for; indices of other kinds lose them all."""
+    """Drop the axes indexed by a number; indices other than numbers and slices lose all axes."""
     index = call.args[1]
     parts = index if isinstance(index, tuple) else (index,)
-    if not call.axes or not all(each is ... or isinstance(each, (int, slice)) for each in parts):
+    if not call.axes or not all(part is ... or isinstance(part, (int, slice)) for part in parts):
         return None
-    unnamed = len(call.axes.each) - sum(part is not ... for part in parts)
+    unnamed = len(call.axes.dims) - sum(part is not ... for part in parts)
     if ... not in parts:
         parts = (*parts, ...)
     kept: list[int] = []
@@ -191,12 +193,12 @@ def _indexed(call: _Call, shape: Sequence[int]) -> Axes | None:
             kept += range(position, position + count)
         position += count
     axes = call.axes.permuted(kept)
-    each = [axis.fitted(size) for axis, size in zip(axes.each, shape, strict=True)]
-    return Axes(tuple(each))
+    dims = [axis.fitted(size) for axis, size in zip(axes.dims, shape, strict=True)]
+    return Axes(tuple(dims))
 
 
 def _lost(_call: _Call, _shape: Sequence[int]) -> None:
-    """What sums over an axis of both its operands has the axes of neither."""
+    """Lose all axes: the result of a sum over both operands has the axes of neither."""
 
 
 _RULES: Final[dict[str, Callable[[_Call, Sequence[int]], Axes | None]]] = {

@@ -1,4 +1,4 @@
-"""A user's own weights, fitted to the network that they were trained in."""
+"""A user's own weights, loaded into the network that they were trained with."""
 
 from __future__ import annotations
 
@@ -17,34 +17,36 @@ if TYPE_CHECKING:
     from torch import nn
 
     from live_cam.network.recipe import Recipe
-    from live_cam.network.weights import StateDict
+    from live_cam.network.state_dict import StateDict
 
 _SHOWN_KEYS = 3
 
 
 def load_checkpoint(recipe: Recipe, state: StateDict, path: Path) -> nn.Module:
-    """Build a network for as many classes as a state dict has, and load it.
+    """Build a network for as many classes as a state dict has, and load the state dict.
 
-    What does not fit is refused before room is made for that many classes.
+    A misfit is rejected before memory for that many classes is allocated.
 
     Args:
         recipe: How to build the network.
-        state: What `read_state_dict` read.
-        path: Where from, to be named.
+        state: The result of `read_state_dict`.
+        path: Its file, for the error text.
 
     Raises:
-        UsageError: The state dict is not one of this network, or holds NaN or infinity.
+        UsageError: The state dict does not belong to this network, or holds NaN or infinity.
         WeightsError: timm is not installed.
     """
     shapes = _shapes_by_classes(recipe, state)
     classes = _count_classes(shapes, state)
     if classes == 0:
-        raise UsageError(f"the weights {path} are of a network without classes; train it on some.")
+        raise UsageError(
+            f"the weights {path} belong to a network without classes; train it on some."
+        )
     if classes is None:
         classes = IMAGENET_CLASSES
     _check_fit({key: shape.of(classes) for key, shape in shapes.items()}, state, recipe.name, path)
     module = recipe.build(state, classes)
-    # Some of torchvision's networks ask which version of themselves a state dict is of.
+    # Some of torchvision's networks check which version of themselves a state dict comes from.
     versioned = OrderedDict(state)
     versioned._metadata = module.state_dict()._metadata  # type: ignore[attr-defined]
     module.load_state_dict(versioned, strict=False)
@@ -53,32 +55,32 @@ def load_checkpoint(recipe: Recipe, state: StateDict, path: Path) -> nn.Module:
 
 
 def count_classes(recipe: Recipe, state: StateDict) -> int | None:
-    """Return for how many classes a state dict was trained, or None if it does not say.
+    """Return the number of classes that a state dict was trained for, or None if unknown.
 
-    What belongs to the classifier is seen by building the network for 2 and for 3 classes: those
-    tensors differ in size. The last of them counts, as auxiliary classifiers come before.
+    Building the network for 2 and for 3 classes shows which tensors belong to the classifier: their
+    sizes differ. The last of them counts, since auxiliary classifiers come earlier.
 
     Args:
         recipe: How to build the network.
-        state: Its state dict, with any number of classes.
+        state: The state dict, with any number of classes.
     """
     return _count_classes(_shapes_by_classes(recipe, state), state)
 
 
 class _Shape(NamedTuple):
-    """A tensor's sizes in a network for 2 classes, and in one for 3."""
+    """A tensor's shape in a network for 2 classes, and in one for 3."""
 
     two: Sequence[int]
     three: Sequence[int]
 
     @property
     def class_axis(self) -> int | None:
-        """Which axis counts classes, if one does."""
+        """The index of the axis that counts classes, or None if there is none."""
         sizes = zip(self.two, self.three, strict=True)
         return next((axis for axis, pair in enumerate(sizes) if pair == (2, 3)), None)
 
     def of(self, classes: int) -> tuple[int, ...]:
-        """Return its sizes in a network for any number of classes."""
+        """Return its shape in a network for any number of classes."""
         pairs = zip(self.two, self.three, strict=True)
         return tuple(two + (classes - 2) * (three - two) for two, three in pairs)
 
@@ -92,7 +94,7 @@ def _shapes(recipe: Recipe, state: StateDict, classes: int) -> dict[str, torch.S
     try:
         with torch.device("meta"):
             module = recipe.build(state, classes)
-    except NotImplementedError:  # torchvision's RegNet calculates with tensors while it is built
+    except NotImplementedError:  # torchvision's RegNet computes with tensors while it is built
         module = recipe.build(state, classes)
     return {key: tensor.shape for key, tensor in module.state_dict().items()}
 
@@ -120,8 +122,8 @@ def _check_fit(
             f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys
         )
         raise UsageError(
-            f"the weights {path} are not those of a {name}: of its {len(expected)} tensors, "
-            f"{listing}; name the network that they belong to with --model."
+            f"the weights {path} do not belong to {name}: of its {len(expected)} tensors, "
+            f"{listing}; name the network that they belong to with `model`."
         )
 
 
@@ -132,12 +134,12 @@ def _check_finite(module: nn.Module, path: Path) -> None:
     if broken:
         raise UsageError(
             f"the weights {path} hold NaN or infinity, in {len(broken)} of their tensors "
-            f"({_some(broken)}); the training went wrong, so take those of an earlier epoch."
+            f"({_some(broken)}); the training diverged, so use those of an earlier epoch."
         )
 
 
 def _is_counter(key: str) -> bool:
-    """Batch normalisation's counter is of no use in `eval()`, and old checkpoints lack it."""
+    """Whether this is batch normalisation's counter: unused in `eval()`, absent in old files."""
     return key.endswith("num_batches_tracked")
 
 

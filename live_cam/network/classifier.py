@@ -1,7 +1,7 @@
 """Pretrained networks: frozen, in `eval()`, with their labels and their target layer.
 
-- `torchvision`: its classifiers by their names.
-- `timm`: its own as `timm/NAME`.
+- `torchvision`: torchvision's classifiers, by their names.
+- `timm`: timm's, as `timm/NAME`.
 - `embedded`: the one whose weights come with a Python package.
 """
 
@@ -19,10 +19,10 @@ from live_cam.labels import load_labels
 from live_cam.network.checkpoint import load_checkpoint
 from live_cam.network.embedded import EmbeddedRecipe
 from live_cam.network.recipe import IMAGENET_CLASSES, Recipe
+from live_cam.network.state_dict import read_state_dict
 from live_cam.network.target_layer import find_target_layer
 from live_cam.network.timm import PREFIX, TimmRecipe
 from live_cam.network.torchvision import TorchvisionRecipe
-from live_cam.network.weights import read_state_dict
 from live_cam.settings import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
@@ -37,24 +37,24 @@ __all__ = ["Classifier", "load_classifier", "missing_download"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Classifier:
-    """A network that is ready to be explained."""
+    """A network that is ready to be explained, with its labels and input."""
 
     name: str
-    """As the user knows it: `vgg19`, `timm/resnet18`."""
+    """The name that the user gave: `vgg19`, `timm/resnet18`."""
     module: nn.Module
-    """From N×3×H×W to N×C logits; in `eval()`, its parameters frozen."""
+    """From N×3×H×W to N×C logits, in `eval()`, with frozen parameters."""
     layer: str
     """Dotted name of the target layer."""
     axes: Axes
-    """What the axes of its activations mean."""
+    """The meaning of the axes of the target layer's activations."""
     labels: tuple[str, ...]
     """C class names."""
     input_size: tuple[int, int]
     """Height and width of its input in pixels."""
     mean: tuple[float, float, float]
-    """Of the red, green and blue channel in [0, 1], to subtract."""
+    """Mean of the red, green and blue channel in [0, 1]."""
     std: tuple[float, float, float]
-    """Likewise, to divide by."""
+    """Standard deviation of the same."""
 
 
 def load_classifier(
@@ -70,17 +70,17 @@ def load_classifier(
     Args:
         name: A classification network of torchvision, one of timm as `timm/NAME`, or
             `efficientnet_lite0`.
-        weights: A state dict for it; None: its pretrained weights, from torchvision's or timm's
-            cache or downloaded (or, for `efficientnet_lite0`, from its package). The number of
-            classes is read from it.
-        labels: A file for `live_cam.labels.load_labels`; None: the names of ImageNet's classes,
-            or plain numbers where the network has another number of outputs.
-        layer: Dotted name of the target layer; None: `find_target_layer`.
-        device: Where to put it; None is the CPU.
+        weights: A state dict file, which also determines the number of classes. None loads the
+            pretrained weights, from the cache of torchvision or timm, by a download, or for
+            `efficientnet_lite0` from its package.
+        labels: A file for `live_cam.labels.load_labels`. None uses the names of ImageNet's
+            classes, or plain numbers if the network has another number of outputs.
+        layer: Dotted name of the target layer, or None to find it (see `find_target_layer`).
+        device: The device to put the network on, the CPU by default.
 
     Raises:
         UsageError: No such network or layer, or weights or labels that do not fit.
-        WeightsError: The pretrained weights cannot be had, or timm is not installed.
+        WeightsError: The pretrained weights are unavailable, or timm is not installed.
     """
     device = device or torch.device("cpu")
     recipe = _find_recipe(name)
@@ -104,15 +104,15 @@ def load_classifier(
 
 
 def missing_download(name: str) -> str | None:
-    """Return what there is to download before a network can be loaded, or None if nothing.
+    """Return what must be downloaded before a network can be loaded, or None if nothing.
 
     Returns:
-        How large it is ("548 MB") or, where that is not known, where it is.
+        The size ("548 MB") or, if unknown, the location of the download.
     """
     try:
         return _find_recipe(name).missing_download()
     except LiveCamError:
-        return None  # `load_classifier` will say why
+        return None  # `load_classifier` raises the error
 
 
 def _find_recipe(name: str) -> Recipe:
@@ -144,7 +144,7 @@ def class_names(labels: Path | Sequence[str] | None, outputs: int, name: str) ->
             source = f"{labels} has" if isinstance(labels, Path) else "`labels` has"
             raise UsageError(
                 f"{source} {len(names)} labels, but {name} has {outputs} outputs; "
-                "there must be one label for each, in their order."
+                "give one label per output, in their order."
             )
         return names
     if outputs == IMAGENET_CLASSES:

@@ -1,4 +1,4 @@
-"""A network cut in two at the target layer: the trunk up to it, and the head behind it."""
+"""A network cut in two at the target layer: the trunk up to it, and the head after it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from live_cam.errors import EngineError, first_line
 from live_cam.network.target_layer import get_layer
 
 TRACING: Final = threading.RLock()
-"""Held while torch.fx follows a network: it then replaces `nn.Module.__call__` in all threads, so
-that whoever runs a network in another thread meanwhile must hold this, too."""
+"""Held while torch.fx traces a network. Tracing replaces `nn.Module.__call__` in all threads, so a
+thread that runs a network at the same time must hold this lock, too."""
 
 
 class Cut(NamedTuple):
-    """The two halves: `head(*trunk(x))` is what the whole network says of `x`."""
+    """The two halves: `head(*trunk(x))` equals the output of the whole network for `x`."""
 
     trunk: fx.GraphModule
-    """From N×3×H×W to a tuple: the target layer's activations, and whatever else the head needs
-    of what lies below the layer (a residual connection around it). A copy of the network's."""
+    """From N×3×H×W to a tuple: the target layer's activations and any other tensor from below that
+    the head needs (a residual connection around the layer). A copy of the network's part."""
     head: fx.GraphModule
     """From that tuple's tensors to N×C logits. It shares its parameters with the network."""
 
@@ -36,24 +36,24 @@ def cut(module: nn.Module, layer: str) -> Cut:
         layer: Dotted name of the target layer.
 
     Raises:
-        EngineError: torch.fx cannot follow the network (its way depends on the values), or the
-            layer is passed more than once, or never.
+        EngineError: torch.fx cannot trace the network (its control flow depends on values), or the
+            layer runs more than once or never.
         UsageError: The module has no such layer.
     """
     get_layer(module, layer)
     try:
         with TRACING:
             graph = _Tracer(layer).trace(module, _defaults(module))
-    except Exception as error:  # tracing runs the network's own code, which may fail in any way
+    except Exception as error:  # tracing runs the network's code, which may raise anything
         raise EngineError(
-            f"torch.fx cannot follow {type(module).__name__} ({first_line(error)}); "
-            "use --engine hook, which explains any network."
+            f"torch.fx cannot trace {type(module).__name__} ({first_line(error)}); "
+            "use `engine=hook`, which explains any network."
         ) from error
     targets = [node for node in graph.nodes if node.op == "call_module" and node.target == layer]
     if len(targets) != 1:
         raise EngineError(
-            f"the layer {layer!r} is passed {len(targets)} times, and a network can be cut only "
-            "where it is passed once; use --engine hook."
+            f"the layer {layer!r} runs {len(targets)} times, but a network can be cut only at a "
+            "layer that runs once; use `engine=hook`."
         )
     above = _depending_on(targets[0], graph)
     crossing = [
@@ -63,26 +63,26 @@ def cut(module: nn.Module, layer: str) -> Cut:
         and node.op != "get_attr"
         and any(user in above and user is not targets[0] for user in node.users)
     ]
-    handed_up = [targets[0], *crossing]
-    trunk = _assembled(module, _below(graph, above, handed_up))
-    return Cut(_copy_without_hooks(trunk), _assembled(module, _above(graph, above, handed_up)))
+    crossing_nodes = [targets[0], *crossing]
+    trunk = _assembled(module, _below(graph, above, crossing_nodes))
+    return Cut(_copy_without_hooks(trunk), _assembled(module, _above(graph, above, crossing_nodes)))
 
 
 def _defaults(module: nn.Module) -> dict[str, object]:
-    """Return what the network takes beside the image, as it is when nobody gives it."""
+    """Return the default values of the network's arguments other than the image."""
     parameters = inspect.signature(module.forward).parameters.values()
     return {
-        each.name: each.default
-        for each in parameters
-        if each.default is not inspect.Parameter.empty
+        parameter.name: parameter.default
+        for parameter in parameters
+        if parameter.default is not inspect.Parameter.empty
     }
 
 
 class _Tracer(fx.Tracer):
-    """Goes into every module but the target layer and those that have no modules inside.
+    """Traces into every module except the target layer and modules without submodules.
 
-    The latter because what a single layer computes (timm's padding, for one) may depend on its
-    input's size in ways that cannot be traced, and never needs to be cut.
+    A single layer's computation (timm's padding, for example) may depend on its input's size in
+    ways that cannot be traced, and never needs to be cut.
     """
 
     def __init__(self, layer: str) -> None:
@@ -105,21 +105,21 @@ def _depending_on(target: fx.Node, graph: fx.Graph) -> set[fx.Node]:
     return above
 
 
-def _below(graph: fx.Graph, above: set[fx.Node], handed_up: list[fx.Node]) -> fx.Graph:
-    """Return the graph from the input to the nodes that are handed up."""
+def _below(graph: fx.Graph, above: set[fx.Node], crossing_nodes: list[fx.Node]) -> fx.Graph:
+    """Return the graph from the input to the nodes that cross the cut."""
     below = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     for node in graph.nodes:
-        if node not in above or node is handed_up[0]:
+        if node not in above or node is crossing_nodes[0]:
             copies[node] = below.node_copy(node, copies.__getitem__)
-    below.output(tuple(copies[node] for node in handed_up))
+    below.output(tuple(copies[node] for node in crossing_nodes))
     return below
 
 
-def _above(graph: fx.Graph, above: set[fx.Node], handed_up: list[fx.Node]) -> fx.Graph:
-    """Return the graph from the nodes that are handed up to the output."""
+def _above(graph: fx.Graph, above: set[fx.Node], crossing_nodes: list[fx.Node]) -> fx.Graph:
+    """Return the graph from the nodes that cross the cut to the output."""
     upper = fx.Graph()
-    copies = {node: upper.placeholder(node.name) for node in handed_up}
+    copies = {node: upper.placeholder(node.name) for node in crossing_nodes}
     for node in graph.nodes:
         if node in copies:
             continue
@@ -137,7 +137,7 @@ def _assembled(module: nn.Module, graph: fx.Graph) -> fx.GraphModule:
 
 
 def _copy_without_hooks(half: fx.GraphModule) -> fx.GraphModule:
-    """Copy a half, but not the hooks that others have hung on its layers."""
+    """Copy a half without the hooks that others registered on its layers."""
     memo: dict[int, object] = {}
     for layer in half.modules():
         for hooks in (layer._forward_hooks, layer._forward_pre_hooks):

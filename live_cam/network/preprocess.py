@@ -1,4 +1,4 @@
-"""From a camera's frame to a network's input."""
+"""From an image to a network's input."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Preprocessor:
-    """Makes frames into what a network was trained on.
+    """Turns images into a network's input.
 
-    By default the whole frame is squashed into the network's input, as the Grad-CAM authors' code
-    does, so that every part of the image can speak for a class.
+    By default the whole image is squashed into the input, as in the Grad-CAM authors' code, so
+    every part of it can be evidence for a class.
     """
 
     def __init__(
@@ -31,19 +31,19 @@ class Preprocessor:
         device: torch.device | None = None,
         fit: str = "squash",
     ) -> None:
-        """Take what the network was trained with.
+        """Prepare the normalisation.
 
         Args:
-            input_size: Height and width of its input in pixels.
-            mean: Of the red, green and blue channel in [0, 1], to subtract.
-            std: Likewise, to divide by.
-            device: Where the network is; None is the CPU.
+            input_size: Height and width of the network's input in pixels.
+            mean: Mean of the red, green and blue channel in [0, 1].
+            std: Standard deviation of the same.
+            device: The network's device, the CPU by default.
             fit: One of `settings.FITS`.
         """
         self._fit = fit
         self._height, self._width = input_size
         self._device = device or torch.device("cpu")
-        # To pad with: what is 0 once it is normalised, in blue, green and red.
+        # The padding colour in blue, green and red: it is 0 after normalisation.
         self._padding = tuple(round(255 * channel) for channel in reversed(mean))
         # (pixel / 255 - mean) / std, as one multiplication and one addition.
         deviation = torch.tensor(std, device=self._device).view(3, 1, 1)
@@ -51,11 +51,11 @@ class Preprocessor:
         self._offset = -torch.tensor(mean, device=self._device).view(3, 1, 1) / deviation
 
     def region(self, width: int, height: int) -> Region:
-        """Return which part of a frame the network sees, in shares of the frame.
+        """Return the part of an image that the network sees, in fractions of the image.
 
         Args:
-            width: The frame's width in pixels.
-            height: Its height in pixels.
+            width: Width of the image in pixels.
+            height: Height of the image in pixels.
         """
         x, y, across, down = fitted(self._fit, width, height, self._width / self._height)
         return Region(x / width, y / height, across / width, down / height)
@@ -71,7 +71,7 @@ class Preprocessor:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != "uint8":
             raise ValueError(f"expected H×W×3 uint8, got {image.shape} {image.dtype}")
-        image = self._cut(image)
+        image = self._fitted(image)
         if image.shape[0] >= self._height and image.shape[1] >= self._width:
             small = shrunk(image, self._width, self._height)
         else:
@@ -81,7 +81,7 @@ class Preprocessor:
         pixels = torch.from_numpy(rgb).to(self._device).permute(2, 0, 1)
         return torch.addcmul(self._offset, pixels.float(), self._factor)[None]
 
-    def _cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = image.shape[:2]
         x, y, across, down = fitted(self._fit, width, height, self._width / self._height)
         if across > width or down > height:

@@ -1,4 +1,4 @@
-"""What every family of networks must say of its members: how to build them, and what they see."""
+"""The interface to a family of networks: how to build its members, and their input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from live_cam.network.weights import StateDict
+    from live_cam.network.state_dict import StateDict
 
 IMAGENET_CLASSES: Final = 1000
 
@@ -20,10 +20,10 @@ class Recipe(Protocol):
     """How to build one network.
 
     Attributes:
-        name: As the user knows it.
+        name: The name that the user gives.
         input_size: Height and width of its input in pixels.
-        mean: Of the red, green and blue channel in [0, 1], to subtract.
-        std: Likewise, to divide by.
+        mean: Mean of the red, green and blue channel in [0, 1].
+        std: Standard deviation of the same.
     """
 
     name: str
@@ -32,28 +32,27 @@ class Recipe(Protocol):
     std: tuple[float, float, float]
 
     def pretrained(self) -> nn.Module:
-        """Return it with its pretrained weights.
+        """Return the network with its pretrained weights.
 
         Raises:
-            WeightsError: They cannot be had.
+            WeightsError: They are unavailable.
             UsageError: There are none.
         """
 
     def build(self, state: StateDict, classes: int = IMAGENET_CLASSES) -> nn.Module:
-        """Return it with parameters of any values.
+        """Return the network with arbitrary parameter values.
 
         Args:
-            state: The state dict that is to be loaded into it, which says what optional parts
-                it has.
+            state: The state dict to be loaded later, which shows its optional parts.
             classes: The number of outputs.
         """
 
     def missing_download(self) -> str | None:
-        """Return how large the missing pretrained weights are, or where; None: not missing."""
+        """Return the size or location of the pretrained weights, or None if they are here."""
 
 
 class SkipInitialisation(TorchFunctionMode):
-    """Leaves parameters as they were allocated: VGG-19's random values cost 2 s for nothing."""
+    """Skips the initialisation of parameters: VGG-19's random values would waste 2 s."""
 
     def __torch_function__(  # type: ignore[no-untyped-def]
         self,
@@ -69,6 +68,6 @@ class SkipInitialisation(TorchFunctionMode):
 
 
 def triple(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return one value for each of the three channels."""
+    """Return the values of the three channels as a tuple of floats."""
     red, green, blue = values
     return float(red), float(green), float(blue)

@@ -1,4 +1,4 @@
-"""The networks of timm, as `timm/NAME`, with a tag of the weights or without."""
+"""timm's networks, as `timm/NAME`, with or without a tag that selects the weights."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from live_cam.network.weights import obtaining
 if TYPE_CHECKING:
     from torch import nn
 
-    from live_cam.network.weights import StateDict
+    from live_cam.network.state_dict import StateDict
 
 PREFIX: Final = "timm/"
 
-# What timm itself looks for first, since nothing in it can be executed.
+# timm itself tries these first, since nothing in them can be executed.
 _SAFE_FORMS: Final = {
     "pytorch_model.bin": "model.safetensors",
     "open_clip_pytorch_model.bin": "open_clip_model.safetensors",
@@ -28,12 +28,12 @@ _SAFE_FORMS: Final = {
 
 
 def is_timm_network(name: str) -> bool:
-    """Whether timm is installed and has a network of this name, without the prefix."""
+    """Return whether timm is installed and has a network of this name, given without prefix."""
     return importlib.util.find_spec("timm") is not None and _timm(name).is_model(name)
 
 
 class TimmRecipe:
-    """One of timm's classifiers; see `Recipe`."""
+    """One of timm's classifiers; implements `Recipe`."""
 
     def __init__(self, name: str) -> None:
         """Look the network up.
@@ -42,8 +42,8 @@ class TimmRecipe:
             name: With the prefix: `timm/resnet18`, `timm/resnet18.a1_in1k`.
 
         Raises:
-            UsageError: There is none of that name (the message names the closest ones), or it is
-                not for images of three channels.
+            UsageError: There is no such network (the message names the closest ones), or it does
+                not take images of three channels.
             WeightsError: timm is not installed.
         """
         self.name = name
@@ -54,14 +54,14 @@ class TimmRecipe:
         channels, *size = data["input_size"]
         if channels != len("RGB"):
             raise UsageError(
-                f"{name} sees images of {channels} channels; choose a network for red, green "
+                f"{name} takes images of {channels} channels; choose a network for red, green "
                 "and blue."
             )
         self.input_size = (size[0], size[1])
         self.mean = triple(data["mean"])
         self.std = triple(data["std"])
 
-    def _find_config(self) -> Any:  # timm is there only with the extra
+    def _find_config(self) -> Any:  # timm is an optional dependency
         timm, name = self._timm, self._own_name
         architecture, _, tag = name.partition(".")
         known = timm.list_models()
@@ -85,19 +85,19 @@ class TimmRecipe:
         config = self._config
         if not config.has_weights:
             raise UsageError(
-                f"timm has no pretrained weights of {self.name}; give your own with --weights, "
+                f"timm has no pretrained weights of {self.name}; give your own with `weights`, "
                 "or choose another network."
             )
         if config.num_classes == 0:
             raise UsageError(
-                f"{self.name} was trained to give features, not classes; choose a network with "
-                "classes, or give one of your own with --weights."
+                f"{self.name} was trained to output features, not classes; choose a network with "
+                "classes, or give your own weights with `weights`."
             )
         with obtaining(self.name, self._url(), self._cached):
             options: dict[str, object] = {"pretrained": True}
             cached = self._cached() if config.hf_hub_id else None
             if cached:
-                # Asking the hub whether a file is the newest one may wait for the network.
+                # Asking the hub whether a file is up to date may wait for the network.
                 source = {"file": str(cached), "custom_load": config.custom_load == "hf"}
                 options["pretrained_cfg_overlay"] = source
             return self._create(**options)
@@ -114,7 +114,7 @@ class TimmRecipe:
         return module
 
     def _url(self) -> str:
-        """Return where its weights are at the hub, or the file itself if they are elsewhere."""
+        """Return the page of the weights at the hub, or the file itself if they are elsewhere."""
         if not self._config.hf_hub_id:
             return str(self._config.url)
         from huggingface_hub import constants
@@ -122,7 +122,7 @@ class TimmRecipe:
         return f"{constants.ENDPOINT}/{self._config.hf_hub_id.partition('@')[0]}"
 
     def _cached(self) -> Path | None:
-        """Return where timm's own way has put the weights before."""
+        """Return the file in which timm has cached the weights, or None."""
         config = self._config
         if not config.hf_hub_id:
             path = Path(torch.hub.get_dir()) / "checkpoints" / Path(config.url).name
@@ -132,9 +132,9 @@ class TimmRecipe:
         repository, _, revision = config.hf_hub_id.partition("@")
         plain = config.hf_hub_filename or "pytorch_model.bin"
         for name in (_SAFE_FORMS.get(plain, plain), plain):
-            found = try_to_load_from_cache(repository, name, revision=revision or None)
-            if isinstance(found, str):
-                return Path(found)
+            cached = try_to_load_from_cache(repository, name, revision=revision or None)
+            if isinstance(cached, str):
+                return Path(cached)
         return None
 
 

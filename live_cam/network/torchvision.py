@@ -1,4 +1,4 @@
-"""The networks of torchvision, by their names there."""
+"""torchvision's networks, by their names."""
 
 from __future__ import annotations
 
@@ -11,33 +11,36 @@ from torchvision import models
 from live_cam.errors import UsageError, shortened
 from live_cam.network.recipe import IMAGENET_CLASSES, SkipInitialisation, triple
 from live_cam.network.timm import PREFIX, is_timm_network
-from live_cam.network.weights import StateDict, cached_file, load_pretrained
+from live_cam.network.weights import cached_file, load_pretrained
 from live_cam.settings import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
 
-# What torchvision's builders themselves set when they are given pretrained weights.
+    from live_cam.network.state_dict import StateDict
+
+# torchvision's builders of these set other options for pretrained weights.
 _INCEPTIONS = ("googlenet", "inception_v3")
 
 
 class TorchvisionRecipe:
-    """One of torchvision's classifiers; see `Recipe`."""
+    """One of torchvision's classifiers; implements `Recipe`."""
 
     def __init__(self, name: str) -> None:
         """Look the network up.
 
         Raises:
-            UsageError: There is none of that name; the message names the closest ones.
+            UsageError: There is no such network; the message names the closest ones.
         """
         known = models.list_models(module=models)
         if name not in known:
             close = difflib.get_close_matches(name.lower(), [EMBEDDED_MODEL, *known], 3, 0.4)
             if is_timm_network(name):
                 close = [PREFIX + name]
-            hint = f"did you mean {', '.join(close)}" if close else "see live-cam run --help"
+            hint = f"did you mean {', '.join(close)}?" if close else ""
             raise UsageError(
-                f"there is no network {shortened(name)!r} among torchvision's classifiers; {hint}?"
+                f"there is no network {shortened(name)!r} among torchvision's classifiers; "
+                f"{hint or 'torchvision.models.list_models() in Python lists them.'}"
             )
         self.name = name
         self._weights: WeightsEnum = models.get_model_weights(name).DEFAULT

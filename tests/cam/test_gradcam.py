@@ -28,18 +28,18 @@ def assert_same_map(ours: Tensor, theirs: Tensor) -> None:
 def plain_autograd(module: nn.Module, layer: str, x: Tensor, index: int) -> Tensor:
     """Grad-CAM from its definition, with the whole tape and none of our code.
 
-    The target layer's output goes on as a copy, so that nothing behind it can change it in place.
+    The layers above see a copy of the target layer's output, so none can change it in place.
     """
-    kept: list[Tensor] = []
+    outputs: list[Tensor] = []
 
-    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        kept.append(output)
+    def record(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        outputs.append(output)
         return output.clone()
 
-    hook = get_layer(module, layer).register_forward_hook(keep)
-    module(x.clone().requires_grad_())[0, index].backward(inputs=kept)
+    hook = get_layer(module, layer).register_forward_hook(record)
+    module(x.clone().requires_grad_())[0, index].backward(inputs=outputs)
     hook.remove()
-    (activation,) = kept
+    (activation,) = outputs
     assert activation.grad is not None
     weights = activation.grad.mean(dim=(2, 3), keepdim=True)
     cam: Tensor = (weights * activation.detach()).sum(dim=1).relu()
@@ -102,20 +102,20 @@ class TestAgreement:
         assert ours.class_index.tolist() == [index]
         assert_same_map(ours.cam, peer(module, layer, x, index))
 
-    def test_in_front_of_an_in_place_relu_it_is_the_true_activation(
+    def test_a_layer_before_an_in_place_relu_has_its_true_activation(
         self, random_vgg19: nn.Module, image_batch: Tensor
     ) -> None:
-        """The libraries see what the ReLU made of it, or fail; plain autograd sees the truth."""
+        """The libraries see the ReLU's output instead, or fail; plain autograd sees the truth."""
         x = image_batch[:1]
         with GradCAM(random_vgg19, "features.34") as cam:
             ours = cam(x)
         index = int(ours.class_index[0])
         assert_same_map(ours.cam, plain_autograd(random_vgg19, "features.34", x, index))
         with GradCAM(random_vgg19, "features.35") as cam:
-            behind = cam(x).cam
-        assert not torch.allclose(ours.cam, behind, rtol=0.01), "34 and 35 are different layers"
+            after = cam(x).cam
+        assert not torch.allclose(ours.cam, after, rtol=0.01), "34 and 35 are different layers"
 
-    def test_a_relu_behind_a_container_may_work_in_place(self, image_batch: Tensor) -> None:
+    def test_a_relu_after_a_container_may_work_in_place(self, image_batch: Tensor) -> None:
         module = randomised(models.densenet121(weights=None))
         x = image_batch[:1]
         with GradCAM(module, "features") as cam:
@@ -149,7 +149,7 @@ class TestResult:
         assert not result.cam.requires_grad
         assert not result.logits.requires_grad
 
-    def test_images_of_a_batch_are_independent(self, image_batch: Tensor) -> None:
+    def test_the_images_of_a_batch_are_independent(self, image_batch: Tensor) -> None:
         with GradCAM(tiny_network(), "1") as cam:
             together = cam(image_batch, torch.tensor([2, 5]))
             alone = [cam(image_batch[:1], 2), cam(image_batch[1:], 5)]
@@ -157,7 +157,7 @@ class TestResult:
         for index, one in enumerate(alone):
             assert_same_map(together.cam[index], one.cam[0])
 
-    def test_square_tokens_are_laid_out_and_the_class_token_dropped(self) -> None:
+    def test_tokens_become_a_map_without_the_class_token(self) -> None:
         module = models.VisionTransformer(
             image_size=32, patch_size=8, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32
         )
@@ -182,12 +182,12 @@ class TestTape:
         with GradCAM(random_vgg19, "features.35") as cam, Spy():  # type: ignore[no-untyped-call]
             cam(image_batch[:1])
         # Below features.35 there are 16 convolutions and 4 poolings, above it one pooling and the
-        # classifier: a single backward pass through a pooling, and none through a convolution.
+        # classifier. So the backward pass runs through one pooling and no convolution.
         assert sum("aten.convolution.default" in name for name in names) == 16
         assert not [name for name in names if "convolution_backward" in name]
         assert sum("max_pool2d_with_indices_backward" in name for name in names) == 1
 
-    def test_a_network_in_training_mode_is_left_as_it_was_found(self) -> None:
+    def test_a_network_in_training_mode_is_restored(self) -> None:
         module = nn.Sequential(
             nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.Flatten(), nn.Linear(144, 3)
         )
@@ -206,7 +206,7 @@ class TestTape:
         assert not any(layer._forward_hooks for layer in module.modules())
         assert torch.is_grad_enabled()
 
-    def test_the_hook_is_gone_after_an_exception(self) -> None:
+    def test_no_hook_remains_after_an_exception(self) -> None:
         module = tiny_network()
         cam = GradCAM(module, "1")
         with pytest.raises(KeyError), cam:
@@ -215,14 +215,14 @@ class TestTape:
         with pytest.raises(RuntimeError, match="with"):
             cam(torch.zeros(1, 3, 8, 8))
 
-    def test_a_failing_forward_pass_leaves_the_tape_off(self) -> None:
+    def test_a_failing_forward_pass_restores_the_gradient_mode(self) -> None:
         with GradCAM(tiny_network(), "1") as cam:
             with pytest.raises(RuntimeError):
                 cam(torch.zeros(1, 5, 8, 8))
             assert torch.is_grad_enabled()
             assert float(cam(torch.ones(1, 3, 8, 8)).logits.abs().max()) > 0
 
-    def test_works_while_the_caller_has_switched_gradients_off(self) -> None:
+    def test_gradients_disabled_by_the_caller_stay_disabled(self) -> None:
         x = torch.ones(1, 3, 8, 8)
         with GradCAM(tiny_network(), "1") as cam:
             expected = cam(x).cam
@@ -234,7 +234,7 @@ class TestTape:
 class TestPrecision:
     @staticmethod
     def faint_network() -> nn.Sequential:
-        """Its score's gradient at the first layer is about 1e-9: below float16's smallest 6e-8."""
+        """Its gradient at the first layer is about 1e-9, below float16's smallest 6e-8."""
         module = tiny_network(seed=3)
         with torch.no_grad():
             for layer, factor in ((module[4], 3e-5), (module[6], 3e-4)):
@@ -253,12 +253,12 @@ class TestPrecision:
             scaled = cam(x, 2).cam
             half.scale = 1.0
             unscaled = cam(x, 2).cam
-        assert float(unscaled.max()) == 0, "the gradient must be one that underflows"
+        assert float(unscaled.max()) == 0, "the gradient must underflow"
         correlation = torch.corrcoef(torch.stack([exact.flatten(), scaled.flatten()]))[0, 1]
         assert float(correlation) > 0.99
         assert float(scaled.max()) == pytest.approx(float(exact.max()), rel=0.1)
 
-    def test_a_scale_that_overflows_is_lowered_and_the_gradient_computed_again(self) -> None:
+    def test_an_overflowing_scale_is_lowered_and_the_gradient_computed_again(self) -> None:
         x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(4))
         half = Precision("fp16")
         half.scale = 2.0**40
@@ -271,9 +271,9 @@ class TestPrecision:
         assert float((result - exact).abs().max()) < 0.05 * float(exact.max())
 
     @pytest.mark.parametrize(
-        ("precision", "remedy"), [("fp32", "the weights"), ("fp16", "--precision fp32")]
+        ("precision", "remedy"), [("fp32", "the weights"), ("fp16", "`precision=fp32`")]
     )
-    def test_scores_that_are_not_finite_never_become_a_map(
+    def test_logits_that_are_not_finite_never_become_a_map(
         self, precision: str, remedy: str
     ) -> None:
         module = tiny_network()
@@ -285,24 +285,24 @@ class TestPrecision:
 
 
 class TestMistakes:
-    def test_unknown_layer_names_the_closest(self) -> None:
-        with pytest.raises(UsageError, match=r"features\.53.*features\.5"):
+    def test_an_unknown_layer_is_rejected_with_the_closest_names(self) -> None:
+        with pytest.raises(UsageError, match=r"features\.53.*`layer`.*features\.5"):
             GradCAM(models.vgg11(weights=None, init_weights=False), "features.53")
 
-    def test_unknown_method(self) -> None:
+    def test_an_unknown_method_is_rejected(self) -> None:
         with pytest.raises(UsageError, match=r"'gradcan'.*gradcam"):
             GradCAM(tiny_network(), "1", method="gradcan")
 
     @pytest.mark.parametrize("index", [7, -1])
-    def test_class_out_of_range(self, index: int) -> None:
+    def test_a_class_out_of_range_is_rejected(self, index: int) -> None:
         with GradCAM(tiny_network(), "1") as cam, pytest.raises(UsageError, match="0 to 6"):
             cam(torch.zeros(1, 3, 8, 8), index)
 
-    def test_layer_without_maps(self) -> None:
-        with GradCAM(tiny_network(), "4") as cam, pytest.raises(UsageError, match=r"1×16.*--layer"):
+    def test_a_layer_without_maps_is_rejected(self) -> None:
+        with GradCAM(tiny_network(), "4") as cam, pytest.raises(UsageError, match=r"1×16.*`la"):
             cam(torch.zeros(1, 3, 8, 8))
 
-    def test_layer_that_the_scores_do_not_depend_on(self) -> None:
+    def test_a_layer_that_the_logits_do_not_depend_on_is_rejected(self) -> None:
         class Forked(nn.Module):
             def __init__(self) -> None:
                 super().__init__()
@@ -312,8 +312,8 @@ class TestMistakes:
 
             def forward(self, x: Tensor) -> Tensor:
                 self.side(x)
-                scores: Tensor = self.main(x).mean(dim=(2, 3))
-                return scores
+                logits: Tensor = self.main(x).mean(dim=(2, 3))
+                return logits
 
         module = Forked().eval()
         x = torch.zeros(1, 3, 8, 8)

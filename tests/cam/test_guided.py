@@ -32,31 +32,31 @@ def images(count: int = 2, side: int = 64) -> Tensor:
     ],
     ids=["vgg19", "resnet18"],
 )
-def test_it_equals_pytorch_grad_cam(make: Callable[[], nn.Module]) -> None:
+def test_guided_backpropagation_equals_pytorch_grad_cam(make: Callable[[], nn.Module]) -> None:
     peers = pytest.importorskip("pytorch_grad_cam")
     module = randomised(make())
     x = images()
-    found = guided_backpropagation(module, x, torch.tensor([3, 7]))
-    assert found.shape == x.shape
-    assert found.dtype == torch.float32
-    # The peer replaces the ReLUs of the network it is given, and not by the same ones afterwards.
+    ours = guided_backpropagation(module, x, torch.tensor([3, 7]))
+    assert ours.shape == x.shape
+    assert ours.dtype == torch.float32
+    # The peer replaces the ReLUs of its network and does not restore them.
     peer = peers.GuidedBackpropReLUModel(model=copy.deepcopy(module))
     for index, class_index in enumerate((3, 7)):
         expected = peer(x[index : index + 1].clone(), class_index).transpose(2, 0, 1)
         largest = np.abs(expected).max()
         assert largest > 0
-        assert np.abs(found[index].numpy() - expected).max() <= 1e-4 * largest
+        assert np.abs(ours[index].numpy() - expected).max() <= 1e-4 * largest
 
 
-def test_the_top_class_of_each_image() -> None:
+def test_the_top_class_of_each_image_is_explained_by_default() -> None:
     module = tiny_network()
     top = module(images()).argmax(dim=1)
-    found = guided_backpropagation(module, images())
-    torch.testing.assert_close(found, guided_backpropagation(module, images(), top))
+    gradients = guided_backpropagation(module, images())
+    torch.testing.assert_close(gradients, guided_backpropagation(module, images(), top))
 
 
 class Functions(nn.Module):
-    """The tiny network, with a ReLU of some kind where its own are."""
+    """The tiny network, with another kind of ReLU instead of its own."""
 
     def __init__(self, relu: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -80,21 +80,21 @@ RELUS: dict[str, Callable[[Tensor], Tensor]] = {
     "torch's in place": torch.relu_,
     "tensor's": lambda x: x.relu(),
     "tensor's in place": lambda x: x.relu_(),
-    "without using what it gives": lambda x: (functional.relu(x, inplace=True), x)[1],
+    "result unused": lambda x: (functional.relu(x, inplace=True), x)[1],
     "of a view": lambda x: x.view(-1).relu_().view(x.shape),
 }
 
 
 @pytest.mark.parametrize("kind", RELUS)
-def test_however_a_relu_is_called(kind: str) -> None:
+def test_every_way_to_call_a_relu_is_guided(kind: str) -> None:
     module = Functions(RELUS[kind]).eval().requires_grad_(False)
     expected = guided_backpropagation(tiny_network(), images(), 2)
     torch.testing.assert_close(guided_backpropagation(module, images(), 2), expected)
 
 
 @pytest.mark.parametrize("relu", [nn.ReLU6(), nn.ReLU6(inplace=True), functional.relu6])
-def test_relu6_also_stops_what_it_cuts_off(relu: Callable[[Tensor], Tensor]) -> None:
-    """By the definition, layer by layer."""
+def test_relu6_also_blocks_gradients_above_its_ceiling(relu: Callable[[Tensor], Tensor]) -> None:
+    """From the definition, layer by layer."""
     module = Functions(relu).eval().requires_grad_(False)
     x = 3 * images()
     convolution, pooling, flatten, first, second = module.layers
@@ -115,55 +115,55 @@ def test_relu6_also_stops_what_it_cuts_off(relu: Callable[[Tensor], Tensor]) -> 
     torch.testing.assert_close(guided_backpropagation(module, x, 2), expected)
 
 
-def test_the_network_is_the_one_that_it_is() -> None:
-    """In place or not makes a difference where features are used again, as in this block."""
+def test_in_place_relus_stay_in_place() -> None:
+    """This makes a difference where features are used again, as in this block."""
 
     class Reused(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.convolution = nn.Conv2d(3, 4, 3)
             self.relu = nn.ReLU(inplace=True)
-            self.seen: list[Tensor] = []
+            self.outputs: list[Tensor] = []
 
         def forward(self, x: Tensor) -> Tensor:
             features = self.convolution(x)
-            scores: Tensor = (self.relu(features) + features).mean(dim=(2, 3))
-            self.seen.append(scores.detach())
-            return scores
+            logits: Tensor = (self.relu(features) + features).mean(dim=(2, 3))
+            self.outputs.append(logits.detach())
+            return logits
 
     module = Reused()
     randomised(module)
     guided_backpropagation(module, images())
     module(images())
-    torch.testing.assert_close(*module.seen)
+    torch.testing.assert_close(*module.outputs)
 
 
-def test_the_network_is_left_as_it_was() -> None:
+def test_guided_backpropagation_leaves_the_network_unchanged() -> None:
     module = models.resnet18(weights=None).train()
     module.bn1.eval()
     layers = list(module.modules())
     training = [layer.training for layer in layers]
     before = {key: value.clone() for key, value in module.state_dict().items()}
     x = images()
-    given = x.clone()
+    original = x.clone()
     guided_backpropagation(module, x)
     assert all(one is other for one, other in zip(module.modules(), layers, strict=True))
     assert [layer.training for layer in layers] == training
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
-    assert all(each.grad is None and each.requires_grad for each in module.parameters())
+    assert all(p.grad is None and p.requires_grad for p in module.parameters())
     assert not any(layer._forward_hooks for layer in layers)
-    assert torch.equal(x, given)
+    assert torch.equal(x, original)
     assert not x.requires_grad
 
 
-def test_works_while_the_caller_has_switched_gradients_off() -> None:
+def test_gradients_disabled_by_the_caller_do_not_matter() -> None:
     module = tiny_network()
     expected = guided_backpropagation(module, images(), 1)
     with torch.no_grad():
         assert torch.equal(guided_backpropagation(module, images(), 1), expected)
 
 
-def test_mistakes() -> None:
+def test_mistakes_are_rejected() -> None:
     with pytest.raises(UsageError, match=r"ReLUs, and this ConvNeXt has none; choose"):
         guided_backpropagation(models.convnext_tiny(weights=None), images(1, 32))
     with pytest.raises(UsageError, match="0 to 6"):
@@ -175,10 +175,10 @@ def test_mistakes() -> None:
         guided_backpropagation(module, images(), 2)
 
 
-def test_guided_gradcam_is_fine_and_lies_where_the_evidence_is(
+def test_guided_gradcam_is_fine_and_lies_at_the_evidence(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
-    """The coffee's cup: nearly all of the product within the map's warm region."""
+    """On the coffee photo, nearly all of the product lies in the map's warm region."""
     classifier = load_classifier("efficientnet_lite0")
     x = Preprocessor(classifier.input_size, classifier.mean, classifier.std)(photos["coffee"])
     with GradCAM(classifier.module, classifier.layer) as cam:

@@ -14,17 +14,17 @@ from live_cam.cam.methods import METHODS
 from tests.networks import randomised
 
 
-def as_they_are(features: Tensor) -> Tensor:
+def unchanged(features: Tensor) -> Tensor:
     return features
 
 
 def without_class_token(tokens: Tensor) -> Tensor:
-    """What pytorch-grad-cam's own examples do for a ViT of 96×96 pixels."""
+    """As pytorch-grad-cam's own examples do for a ViT with 96×96 pixels."""
     return tokens[:, 1:].reshape(len(tokens), 6, 6, -1).transpose(2, 3).transpose(1, 2)
 
 
 def channels_first(features: Tensor) -> Tensor:
-    """What they do for Swin."""
+    """As they do for Swin."""
     return features.transpose(2, 3).transpose(1, 2)
 
 
@@ -32,10 +32,10 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, Callable[[Tensor], Tenso
     "vgg19": (
         lambda: models.vgg19(weights=None, init_weights=False),
         "features.35",
-        as_they_are,
+        unchanged,
     ),
-    "resnet18": (lambda: models.resnet18(weights=None), "layer4", as_they_are),
-    "mobilenet_v2": (lambda: models.mobilenet_v2(weights=None), "features.18", as_they_are),
+    "resnet18": (lambda: models.resnet18(weights=None), "layer4", unchanged),
+    "mobilenet_v2": (lambda: models.mobilenet_v2(weights=None), "features.18", unchanged),
     "vit_b_16": (
         lambda: models.vit_b_16(weights=None, image_size=96),
         "encoder.layers.encoder_layer_11.ln_1",
@@ -65,7 +65,7 @@ def test_every_method_equals_pytorch_grad_cam(network: str) -> None:
     peers = pytest.importorskip("pytorch_grad_cam")
     make, layer, reshape = NETWORKS[network]
     module = randomised(make())
-    # The peer's Grad-CAM++ adds 1e-6 to squares of gradients: here they are far above that.
+    # The peer's Grad-CAM++ adds 1e-6 to squared gradients; this keeps them far above that.
     last = [part for part in module.modules() if isinstance(part, nn.Linear)][-1]
     last.weight.data.mul_(1e3)
     x = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
@@ -79,22 +79,22 @@ def test_every_method_equals_pytorch_grad_cam(network: str) -> None:
     activations = reshape(kept[0])
     for method, name in PEERS.items():
         with GradCAM(module, layer, method=method) as cam:
-            found = cam(x, 3).cam.numpy()
+            ours = cam(x, 3).cam.numpy()
         gradients = reshape(gradients_of(module, layer, x, 3))
         peer = getattr(peers, name)(module, [module.get_submodule(layer)])
         raw = peer.get_cam_image(
             x, None, None, activations.numpy(), gradients.numpy(), eigen_smooth=False
         )
         if method in OF_ARBITRARY_SIGN:
-            raw = raw * np.sign((raw * found).sum(axis=(1, 2), keepdims=True))
+            raw = raw * np.sign((raw * ours).sum(axis=(1, 2), keepdims=True))
         expected = np.maximum(raw, 0)
         peer.activations_and_grads.release()
         assert expected.max() > 0, method
-        assert np.abs(found - expected).max() <= 1e-4 * expected.max(), method
+        assert np.abs(ours - expected).max() <= 1e-4 * expected.max(), method
 
 
 def gradients_of(module: nn.Module, layer: str, x: Tensor, class_index: int) -> Tensor:
-    """By plain autograd, with nothing of live_cam."""
+    """Return gradients by plain autograd, without live_cam."""
     kept: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ def gradients_of(module: nn.Module, layer: str, x: Tensor, class_index: int) -> 
 
 
 @pytest.mark.parametrize("network", ["vit_b_16", "swin_t"])
-def test_the_evidence_is_what_pytorch_grad_cam_gathers_with_a_reshape_transform(
+def test_the_evidence_equals_pytorch_grad_cams_with_a_reshape_transform(
     network: str,
 ) -> None:
     peers = pytest.importorskip("pytorch_grad_cam")
@@ -119,19 +119,19 @@ def test_the_evidence_is_what_pytorch_grad_cam_gathers_with_a_reshape_transform(
     module = randomised(make())
     x = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(2))
     with GradCAM(module, layer) as cam:
-        found = cam.evidence(x, torch.tensor([3]))
+        ours = cam.evidence(x, torch.tensor([3]))
     module.requires_grad_(True)
     with peers.GradCAM(module, [module.get_submodule(layer)], reshape_transform=reshape) as peer:
         peer.activations_and_grads(x)[:, 3].sum().backward()
         (activations,) = peer.activations_and_grads.activations
         (gradients,) = peer.activations_and_grads.gradients
-    for mine, its in ((found.activations, activations), (found.gradients[:, 0], gradients)):
-        assert float(its.abs().max()) > 0
-        assert float((mine - its).abs().max()) <= 1e-4 * float(its.abs().max())
+    for mine, theirs in ((ours.activations, activations), (ours.gradients[:, 0], gradients)):
+        assert float(theirs.abs().max()) > 0
+        assert float((mine - theirs).abs().max()) <= 1e-4 * float(theirs.abs().max())
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_batch_is_explained_as_its_images_are(method: str) -> None:
+def test_the_images_of_a_batch_are_independent(method: str) -> None:
     generator = torch.Generator().manual_seed(0)
     activations = torch.randn(3, 5, 4, 6, generator=generator)
     gradients = torch.randn(3, 5, 4, 6, generator=generator)
@@ -144,7 +144,7 @@ def test_a_batch_is_explained_as_its_images_are(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_no_evidence_is_an_empty_map(method: str) -> None:
+def test_no_evidence_gives_an_empty_map(method: str) -> None:
     nothing = torch.zeros(1, 5, 4, 4)
     assert METHODS[method](nothing, nothing).eq(0).all()
 
@@ -158,21 +158,21 @@ def test_methods_differ_from_gradcam(method: str) -> None:
     assert not torch.allclose(METHODS[method](activations, gradients), plain, atol=1e-3)
 
 
-def test_gradcam_plus_plus_is_the_papers_however_small_the_gradients_are() -> None:
+def test_gradcam_plus_plus_follows_the_paper_for_tiny_gradients() -> None:
     generator = torch.Generator().manual_seed(3)
     activations = torch.rand(1, 5, 4, 4, generator=generator)
     gradients = 1e-5 * torch.randn(1, 5, 4, 4, generator=generator)
-    found = METHODS["gradcam++"](activations, gradients)[0].numpy()
+    ours = METHODS["gradcam++"](activations, gradients)[0].numpy()
     # Equations 19, 5 and 7 of the paper, term by term.
     a, g = activations[0].double().numpy(), gradients[0].double().numpy()
     alpha = g**2 / (2 * g**2 + a.sum(axis=(1, 2), keepdims=True) * g**3)
     weights = (alpha * np.maximum(g, 0)).sum(axis=(1, 2))
     expected = np.maximum((weights[:, None, None] * a).sum(axis=0), 0)
-    assert np.abs(found - expected).max() <= 1e-5 * expected.max()
+    assert np.abs(ours - expected).max() <= 1e-5 * expected.max()
 
 
 @pytest.mark.parametrize("shape", [(1, 40, 3, 4), (1, 6, 9, 8)])
-def test_the_first_component_points_where_the_features_are_strong(shape: tuple[int, ...]) -> None:
+def test_the_first_component_peaks_where_the_features_are_strong(shape: tuple[int, ...]) -> None:
     activations = 0.01 * torch.rand(shape, generator=torch.Generator().manual_seed(4))
     activations[:, :, 1, 2] += 1.0
     for gradients in (torch.ones(shape), torch.full(shape, 0.5)):

@@ -26,7 +26,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_a_map_is_scaled_from_0_to_1_and_laid_over_the_image() -> None:
+def test_a_map_is_scaled_to_0_to_1_and_enlarged_to_the_image() -> None:
     maps = torch.tensor([[[3.0, 3.0], [3.0, 7.0]], [[0.0, 0.0], [0.0, 0.0]]])
     laid = laid_over(maps, 8, 6)
     assert laid.shape == (2, 8, 6)
@@ -35,14 +35,14 @@ def test_a_map_is_scaled_from_0_to_1_and_laid_over_the_image() -> None:
     assert laid[1].eq(0).all(), "a constant map shows nothing"
 
 
-def test_a_mask_keeps_what_it_shows() -> None:
+def test_a_mask_keeps_the_pixels_it_shows() -> None:
     x = noise(1, 3, 2, 2)
     half = torch.tensor([[1.0, 0.0], [0.5, 1.0]])
-    (found,) = masked(x, half)
-    assert torch.equal(found[:, 0, 0], x[0, :, 0, 0])
-    assert found[:, 0, 1].eq(0).all()
-    assert torch.equal(found[:, 1, 0], x[0, :, 1, 0] / 2)
-    assert torch.equal(masked(x, half[None].expand(4, 2, 2))[3], found)
+    (kept,) = masked(x, half)
+    assert torch.equal(kept[:, 0, 0], x[0, :, 0, 0])
+    assert kept[:, 0, 1].eq(0).all()
+    assert torch.equal(kept[:, 1, 0], x[0, :, 1, 0] / 2)
+    assert torch.equal(masked(x, half[None].expand(4, 2, 2))[3], kept)
 
 
 def test_drop_and_increase() -> None:
@@ -52,7 +52,7 @@ def test_drop_and_increase() -> None:
     assert drop(torch.zeros(1), torch.zeros(1)).item() == 0
 
 
-def test_places_are_numbered_from_the_hottest_on() -> None:
+def test_pixels_are_ranked_hottest_first() -> None:
     maps = torch.tensor([[[0.1, 0.9], [0.5, 0.1]], [[0.0, 0.0], [0.0, 0.0]]])
     assert ranks(maps).tolist() == [[[2, 0], [1, 3]], [[0, 1], [2, 3]]]
 
@@ -61,36 +61,36 @@ def test_places_are_numbered_from_the_hottest_on() -> None:
     ("places", "steps", "counts"),
     [(12, 3, [0, 4, 8, 12]), (10, 3, [0, 4, 8, 10]), (2, 5, [0, 1, 2]), (7, 1, [0, 7])],
 )
-def test_steps(places: int, steps: int, counts: list[int]) -> None:
+def test_steps_are_equal_but_for_the_last(places: int, steps: int, counts: list[int]) -> None:
     assert step_counts(places, steps) == counts
 
 
-def test_the_hottest_places_are_changed_first() -> None:
+def test_the_hottest_pixels_are_replaced_first() -> None:
     start, finish = torch.zeros(3, 2, 2), torch.ones(3, 2, 2)
     rank = ranks(torch.tensor([[[0.1, 0.9], [0.5, 0.2]]]))[0]
-    found = changed(start, finish, rank, torch.tensor([0, 1, 3, 4]))
-    assert found[:, 0].flatten(1).tolist() == [
+    steps = changed(start, finish, rank, torch.tensor([0, 1, 3, 4]))
+    assert steps[:, 0].flatten(1).tolist() == [
         [0, 0, 0, 0],
         [0, 1, 0, 0],
         [0, 1, 1, 1],
         [1, 1, 1, 1],
     ]
-    assert torch.equal(found[:, 0], found[:, 2]), "all channels of a place together"
+    assert torch.equal(steps[:, 0], steps[:, 2]), "all channels of a pixel change together"
 
 
-def test_a_blurred_image_keeps_its_brightness_and_loses_what_it_shows() -> None:
+def test_a_blurred_image_keeps_its_brightness_and_loses_its_content() -> None:
     x = torch.zeros(1, 3, 64, 64)
     x[..., 16:48, 16:48] = 1.0
     x[..., ::2] *= -1.0
-    found = blurred(x)
-    assert found.shape == x.shape
-    assert found.abs().max() < 0.1, "the stripes are gone"
+    soft = blurred(x)
+    assert soft.shape == x.shape
+    assert soft.abs().max() < 0.1, "the stripes are gone"
     flat = torch.full((1, 3, 40, 64), 0.7)
     torch.testing.assert_close(blurred(flat), flat)
     assert blurred(noise(1, 3, 1, 1)).shape == (1, 3, 1, 1)
 
 
-def test_areas_of_known_curves() -> None:
+def test_areas_under_known_curves() -> None:
     counts = torch.tensor([0, 4, 8, 10])
     curves = torch.tensor([[1.0, 1.0, 1.0, 1.0], [0.0, 0.4, 0.8, 1.0], [1.0, 0.0, 0.0, 0.0]])
     torch.testing.assert_close(area(curves, counts), torch.tensor([1.0, 0.5, 0.2]))
@@ -104,24 +104,24 @@ def test_rank_correlation_equals_scipys() -> None:
     others[2] = -maps[2]
     others[3] = (maps[3] + 0.3 * others[3]).round(decimals=1)
     maps[4] = (maps[4] - 0.7).relu()
-    found = rank_correlation(maps, others)
+    correlation = rank_correlation(maps, others)
     expected = [
         stats.spearmanr(a.flatten(), b.flatten()).statistic
         for a, b in zip(maps.numpy(), others.numpy(), strict=True)
     ]
-    np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
-    assert found[1] == 1
-    assert found[2] == -1
+    np.testing.assert_allclose(correlation.numpy(), expected, atol=1e-6)
+    assert correlation[1] == 1
+    assert correlation[2] == -1
 
 
-def test_a_constant_map_orders_nothing() -> None:
+def test_a_constant_map_has_no_rank_correlation() -> None:
     flat = torch.full((1, 4, 4), 0.3)
     assert rank_correlation(flat, noise(1, 4, 4)).item() == 0
     assert rank_correlation(flat, flat).item() == 0
 
 
-class Recalled:
-    """A torch-cam extractor that knows its maps already."""
+class Recorded:
+    """A torch-cam extractor that returns given maps."""
 
     def __init__(self, model: torch.nn.Module, maps: Tensor) -> None:
         self.model = model
@@ -143,7 +143,7 @@ def test_drop_and_increase_equal_torch_cams() -> None:
     x = torch.randn(9, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     maps = (5 * noise(9, 4, 4) - 2).relu()
     softmax = partial(torch.softmax, dim=-1)
-    peer = metrics.ClassificationMetric(Recalled(module, laid_over(maps, 4, 4)), softmax)
+    peer = metrics.ClassificationMetric(Recorded(module, laid_over(maps, 4, 4)), softmax)
     classes = torch.arange(9) % 7
     peer.update(x, classes.tolist())
     with torch.no_grad():
@@ -171,16 +171,16 @@ def test_curves_equal_torch_cams(steps: int) -> None:
     counts = torch.tensor(step_counts(32 * 32, steps))
     for baseline in (torch.zeros_like, blurred):
         peer = metrics.DeletionInsertionMetric(
-            Recalled(module, maps), softmax, steps=steps, baseline=baseline
+            Recorded(module, maps), softmax, steps=steps, baseline=baseline
         )
         peer.update(x)
         canvas = baseline(x)
-        found = {}
+        areas = {}
         for name, first, last in (("deletion_auc", x, canvas), ("insertion_auc", canvas, x)):
             curves = []
             for number, rank in enumerate(ranks(maps)):
                 images = changed(first[number], last[number], rank, counts)
                 with torch.no_grad():
                     curves.append(softmax(module(images))[:, classes[number]])
-            found[name] = area(torch.stack(curves), counts).mean().item()
-        assert found == pytest.approx(peer.summary(), abs=1e-5)
+            areas[name] = area(torch.stack(curves), counts).mean().item()
+        assert areas == pytest.approx(peer.summary(), abs=1e-5)

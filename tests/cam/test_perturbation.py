@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torchvision import models
 
 from live_cam import settings
+from live_cam.cam.averaging import averaged
 from live_cam.cam.gradcam import GradCAM
 from live_cam.cam.methods import METHODS
-from live_cam.cam.multilayer import averaged
 from live_cam.cam.opening import open_cam
 from live_cam.cam.perturbation import AblationCAM, PerturbationCAM, ScoreCAM
 from live_cam.errors import NonFiniteError, UsageError
@@ -20,7 +20,7 @@ from live_cam.network.precision import Precision
 from tests.cam.test_methods import channels_first
 from tests.networks import randomised, tiny_network
 
-# Their target layers end in a ReLU, where pytorch-grad-cam ablates as the paper does.
+# Target layers that end in a ReLU, where pytorch-grad-cam ablates as the paper does.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, tuple[int, int]]] = {
     "vgg19": (lambda: models.vgg19(weights=None, init_weights=False), "features.35", (1, 32)),
     "resnet18": (lambda: models.resnet18(weights=None), "layer3", (1, 48)),
@@ -39,24 +39,24 @@ def raw_map_of_peer(
     x: Tensor,
     reshape: Callable[[Tensor], Tensor] | None = None,
 ) -> NDArray[np.float32]:
-    """Before pytorch-grad-cam scales it, and with what is below 0 taken away."""
+    """Return pytorch-grad-cam's map before it is scaled, clamped at 0."""
     peers = pytest.importorskip("pytorch_grad_cam")
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
     target = module.get_submodule(layer)
-    asked = [targets.ClassifierOutputTarget(3)] * len(x)
+    outputs = [targets.ClassifierOutputTarget(3)] * len(x)
     with (
         torch.no_grad(),
         getattr(peers, name)(module, [target], reshape_transform=reshape) as peer,
     ):
         peer.activations_and_grads(x)
         activations = peer.activations_and_grads.activations[0].numpy()
-        raw: NDArray[np.float32] = peer.get_cam_image(x, target, asked, activations, None)
+        raw: NDArray[np.float32] = peer.get_cam_image(x, target, outputs, activations, None)
     return np.maximum(raw, 0)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
-def test_it_equals_pytorch_grad_cam(method: str, network: str) -> None:
+def test_perturbation_methods_equal_pytorch_grad_cam(method: str, network: str) -> None:
     make, layer, size = NETWORKS[network]
     module = randomised(make())
     x = images(*size)
@@ -74,14 +74,14 @@ def test_scorecam_of_a_transformer_equals_pytorch_grad_cam() -> None:
     module = randomised(models.swin_t(weights=None))
     x = images(1, 64)
     with ScoreCAM(module, "features.3.0.norm1") as cam:
-        found = cam(x, 3).cam.numpy()
+        ours = cam(x, 3).cam.numpy()
     expected = raw_map_of_peer("ScoreCAM", module, "features.3.0.norm1", x, channels_first)
     assert expected.max() > 0
-    assert np.abs(found - expected).max() <= 1e-4 * expected.max()
+    assert np.abs(ours - expected).max() <= 1e-4 * expected.max()
 
 
 class Undecided(nn.Module):
-    """Cannot be cut: its way depends on its values."""
+    """Cannot be cut, because its control flow depends on values."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,21 +110,21 @@ def vit() -> nn.Module:
         (tiny_network, "0"),
     ],
 )
-def test_ablation_is_the_papers_where_features_are_below_zero(
+def test_ablation_follows_the_paper_where_features_are_below_zero(
     make: Callable[[], nn.Module], layer: str
 ) -> None:
-    """The definition, one channel at a time: the relative drop of the score without it."""
+    """The definition, one channel at a time: the relative drop of the logit without it."""
     module = randomised(make())
-    [*_, last] = [each for each in module.modules() if isinstance(each, nn.Linear)]
-    last.weight.data.abs_()  # so that the score is above 0
+    [*_, last] = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
+    last.weight.data.abs_()  # so that the logit is above 0
     x = images(2)
     with GradCAM(module, layer) as gradient:
         maps = gradient.evidence(x, torch.tensor([2])).activations
     with AblationCAM(module, layer, batch=7) as cam:
-        found = cam(x, 2).cam
+        ours = cam(x, 2).cam
     axis = 2 if maps.shape[1] == 16 else 1
     before = module(x)[:, 2]
-    expected = torch.zeros_like(found)
+    expected = torch.zeros_like(ours)
     for channel in range(maps.shape[1]):
 
         def ablate(
@@ -142,10 +142,10 @@ def test_ablation_is_the_papers_where_features_are_below_zero(
     expected = expected.relu()
     assert float(maps.min()) < 0
     assert float(expected.max()) > 0
-    assert float((found - expected).abs().max()) <= 1e-4 * float(expected.max())
+    assert float((ours - expected).abs().max()) <= 1e-4 * float(expected.max())
 
 
-def test_where_the_network_can_be_cut_only_its_head_is_asked() -> None:
+def test_ablation_runs_only_the_head_of_a_network_that_can_be_cut() -> None:
     module = tiny_network()
     seen: list[int] = []
     hook = module[0].register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
@@ -157,22 +157,22 @@ def test_where_the_network_can_be_cut_only_its_head_is_asked() -> None:
 
 @pytest.mark.parametrize("kind", [ScoreCAM, AblationCAM])
 @pytest.mark.parametrize("batch", [1, 3, 100])
-def test_batches_do_not_matter(kind: type[PerturbationCAM], batch: int) -> None:
+def test_the_batch_size_does_not_change_the_map(kind: type[PerturbationCAM], batch: int) -> None:
     module = tiny_network()
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     with kind(module, "1") as cam:
         expected = cam(images(2)).cam
-    with kind(module, "1", batch=batch, progress=lambda *each: told.append(each)) as cam:
+    with kind(module, "1", batch=batch, progress=lambda *done: progress.append(done)) as cam:
         torch.testing.assert_close(cam(images(2)).cam, expected, rtol=1e-4, atol=1e-5)
         alone = cam(images(2)[1:]).cam
     torch.testing.assert_close(alone, expected[1:], rtol=1e-4, atol=1e-5)
-    assert told[0] == (min(batch, 8), 16)
-    assert (16, 16) in told
-    assert told[-1] == (8, 8)
+    assert progress[0] == (min(batch, 8), 16)
+    assert (16, 16) in progress
+    assert progress[-1] == (8, 8)
 
 
 @pytest.mark.parametrize("method", settings.STILL_METHODS)
-def test_several_layers_are_averaged(method: str) -> None:
+def test_open_cam_averages_several_layers(method: str) -> None:
     module = tiny_network()
     alone = []
     for layer in ("0", "2"):
@@ -185,7 +185,7 @@ def test_several_layers_are_averaged(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
-def test_the_network_is_left_as_it_was(method: str) -> None:
+def test_perturbation_leaves_the_network_unchanged(method: str) -> None:
     module = tiny_network()
     module.train().requires_grad_(True)
     before = {key: value.clone() for key, value in module.state_dict().items()}
@@ -195,13 +195,13 @@ def test_the_network_is_left_as_it_was(method: str) -> None:
     assert not result.cam.requires_grad
     assert module.training
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
-    assert all(each.requires_grad and each.grad is None for each in module.parameters())
-    assert not any(each._forward_hooks or each._forward_pre_hooks for each in module.modules())
+    assert all(p.requires_grad and p.grad is None for p in module.parameters())
+    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in module.modules())
     with pytest.raises(RuntimeError, match="with"):
         cam(images())
 
 
-def test_half_precision_says_the_same() -> None:
+def test_half_precision_correlates_with_float32() -> None:
     module = tiny_network()
     for kind in (ScoreCAM, AblationCAM):
         with kind(module, "1") as cam:
@@ -212,7 +212,13 @@ def test_half_precision_says_the_same() -> None:
         assert float(torch.corrcoef(both)[0, 1]) > 0.97
 
 
-def test_mistakes() -> None:
+def test_a_single_image_is_a_batch_of_one() -> None:
+    for kind in (ScoreCAM, AblationCAM):
+        with kind(tiny_network(), "1") as cam:
+            torch.testing.assert_close(cam(images(1)[0], 2), cam(images(1), 2))
+
+
+def test_mistakes_are_rejected() -> None:
     assert (*METHODS, "scorecam", "ablationcam") == settings.STILL_METHODS
     with pytest.raises(UsageError, match=r"no method 'score'; choose .*scorecam"):
         open_cam(tiny_network(), ["1"], "score")

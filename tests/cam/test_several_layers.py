@@ -1,3 +1,5 @@
+"""GradCAM at several layers: one averaged map, from one pass."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -8,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from live_cam.cam.averaging import averaged
 from live_cam.cam.gradcam import GradCAM
-from live_cam.cam.multilayer import MultiLayerCAM, averaged
 from live_cam.errors import UsageError
 from tests.networks import randomised, tiny_network
 
@@ -28,67 +30,67 @@ def images(count: int = 2) -> Tensor:
 
 @pytest.mark.parametrize("method", ["gradcam", "layercam"])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_it_equals_pytorch_grad_cams_aggregation(network: str, method: str) -> None:
+def test_the_average_equals_pytorch_grad_cams_aggregation(network: str, method: str) -> None:
     peers = pytest.importorskip("pytorch_grad_cam")
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
     make, layers = NETWORKS[network]
     module = randomised(make())
     x = images()
-    with MultiLayerCAM(module, layers, method) as cam:
-        found = cam(x, 3).cam
-    assert found.shape == (2, 96, 96)
-    assert 0 <= float(found.min()) <= float(found.max()) <= 1
-    # The peer scales the average once more.
-    low, high = found.amin((1, 2), keepdim=True), found.amax((1, 2), keepdim=True)
-    scaled = ((found - low) / (high - low)).numpy()
+    with GradCAM(module, layers, method) as cam:
+        ours = cam(x, 3).cam
+    assert ours.shape == (2, 96, 96)
+    assert 0 <= float(ours.min()) <= float(ours.max()) <= 1
+    # The peer scales the average again.
+    low, high = ours.amin((1, 2), keepdim=True), ours.amax((1, 2), keepdim=True)
+    scaled = ((ours - low) / (high - low)).numpy()
     module.requires_grad_(True)
     kind = {"gradcam": peers.GradCAM, "layercam": peers.LayerCAM}[method]
-    with kind(module, [module.get_submodule(each) for each in layers]) as peer:
+    with kind(module, [module.get_submodule(layer) for layer in layers]) as peer:
         expected = peer(x, [targets.ClassifierOutputTarget(3)] * 2)
     assert np.abs(scaled - expected).max() <= 1e-4
 
 
-def test_each_layer_has_the_map_that_it_has_alone() -> None:
+def test_each_layer_contributes_the_map_that_it_has_alone() -> None:
     module = randomised(models.swin_t(weights=None))
     layers = ["features.3", "features.5.0.norm2", "norm"]
     alone = []
     for layer in layers:
         with GradCAM(module, layer) as cam:
             alone.append(cam(images(), 7).cam)
-    with MultiLayerCAM(module, layers) as cams:
+    with GradCAM(module, layers) as cams:
         together = cams(images(), 7)
     assert together.class_index.tolist() == [7, 7]
     torch.testing.assert_close(together.cam, averaged(alone, 96, 96), rtol=1e-4, atol=1e-5)
 
 
-def test_it_takes_one_forward_pass_and_one_gradient() -> None:
+def test_several_layers_take_one_forward_and_one_backward_pass() -> None:
     module = tiny_network()
     passes: list[str] = []
 
-    def count(_module: nn.Module, _inputs: object, logits: Tensor) -> None:
+    def record(_module: nn.Module, _inputs: object, logits: Tensor) -> None:
         passes.append("forward")
         logits.register_hook(  # type: ignore[no-untyped-call]
             lambda _gradient: passes.append("backward")
         )
 
-    hook = module.register_forward_hook(count)
-    with MultiLayerCAM(module, ["0", "1"]) as cam:
+    hook = module.register_forward_hook(record)
+    with GradCAM(module, ["0", "1"]) as cam:
         cam(images(1))
     hook.remove()
     assert passes == ["forward", "backward"]
 
 
-def test_a_layer_before_an_in_place_relu_keeps_its_own_features() -> None:
+def test_a_layer_before_an_in_place_relu_keeps_its_own_activations() -> None:
     module = tiny_network()
     maps = []
     for layer in ("0", "1"):
         with GradCAM(module, layer) as cam:
             maps.append(cam(images(), 2).cam)
-    with MultiLayerCAM(module, ["0", "1"]) as cams:
+    with GradCAM(module, ["0", "1"]) as cams:
         torch.testing.assert_close(cams(images(), 2).cam, averaged(maps, 96, 96))
 
 
-def test_layers_beside_each_other() -> None:
+def test_parallel_layers_are_averaged() -> None:
     class Forked(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -98,15 +100,15 @@ def test_layers_beside_each_other() -> None:
 
         def forward(self, x: Tensor) -> Tensor:
             both = torch.cat([self.left(x).mean((2, 3)), self.right(x).mean((2, 3))], dim=1)
-            scores: Tensor = self.head(both.relu())
-            return scores
+            logits: Tensor = self.head(both.relu())
+            return logits
 
     module = randomised(Forked())
     maps = []
     for layer in ("left", "right"):
         with GradCAM(module, layer) as cam:
             maps.append(cam(images(), 1).cam)
-    with MultiLayerCAM(module, ["left", "right"]) as cams:
+    with GradCAM(module, ["left", "right"]) as cams:
         torch.testing.assert_close(cams(images(), 1).cam, averaged(maps, 96, 96))
 
 
@@ -116,10 +118,10 @@ def test_an_empty_map_adds_nothing() -> None:
     torch.testing.assert_close(both, averaged([one], 8, 8) / 2)
 
 
-def test_the_network_is_left_as_it_was() -> None:
+def test_several_layers_leave_the_network_unchanged() -> None:
     module = tiny_network()
     module.train()
-    with MultiLayerCAM(module, ["0", "1"]) as cam:
+    with GradCAM(module, ["0", "1"]) as cam:
         cam(images(1))
     cam.close()
     assert module.training
@@ -127,10 +129,18 @@ def test_the_network_is_left_as_it_was() -> None:
     assert all(parameter.grad is None for parameter in module.parameters())
 
 
-def test_mistakes() -> None:
+def test_evidence_of_several_layers_is_rejected() -> None:
+    with (
+        GradCAM(tiny_network(), ["0", "1"]) as cam,
+        pytest.raises(UsageError, match="one layer, not 2; give a single `layer`"),
+    ):
+        cam.evidence(images(1), torch.tensor([-1]))
+
+
+def test_mistakes_with_several_layers_are_rejected() -> None:
     with pytest.raises(UsageError, match="no layer '9'"):
-        MultiLayerCAM(tiny_network(), ["1", "9"])
+        GradCAM(tiny_network(), ["1", "9"])
     with pytest.raises(UsageError, match="no method 'gradcan'"):
-        MultiLayerCAM(tiny_network(), ["1"], "gradcan")
+        GradCAM(tiny_network(), ["1"], "gradcan")
     with pytest.raises(RuntimeError, match="with"):
-        MultiLayerCAM(tiny_network(), ["1"])(images(1))
+        GradCAM(tiny_network(), ["1"])(images(1))

@@ -21,8 +21,9 @@ from torch import Tensor
 from torchvision import models
 
 from live_cam.errors import UsageError, WeightsError
-from live_cam.network.pickle_weight import heaviest_tuple
-from live_cam.network.weights import cached_file, load_pretrained, read_state_dict
+from live_cam.network.state_dict import read_state_dict
+from live_cam.network.torch_file import heaviest_tuple
+from live_cam.network.weights import cached_file, load_pretrained
 from tests.hostile import bombs, tiny
 from tests.hostile.limited import Outcome, opened
 from tests.hostile.mutation import EFFORT, mutated
@@ -63,7 +64,7 @@ STATES: dict[str, tuple[Callable[[], object], str]] = {
     "a-billion-rows-of-nothing": (lambda: STATE | {BIAS: torch.zeros(10**9, 0)}, "another shape"),
     "two-numbers-of-classes": (lambda: STATE | {BIAS: torch.zeros(7)}, "another shape"),
     "a-scalar": (lambda: STATE | {BIAS: torch.tensor(1.0)}, "another shape"),
-    "no-numbers": (lambda: STATE | {BIAS: torch.zeros(3, device="meta")}, "no numbers"),
+    "no-numbers": (lambda: STATE | {BIAS: torch.zeros(3, device="meta")}, "no values"),
     "complex": (lambda: STATE | {BIAS: torch.zeros(3, dtype=torch.complex64)}, "complex"),
     "sparse": (lambda: STATE | {BIAS: torch.zeros(3).to_sparse()}, "sparse"),
     "nan": (lambda: STATE | {BIAS: torch.full((3,), torch.nan)}, "NaN or infinity, in 1 of"),

@@ -232,7 +232,7 @@ def test_a_network_that_never_gives_finite_numbers_is_named_at_the_end(
         run(source, weights, precision=precision, record=tmp_path / "out.mkv")
 
     if precision == "fp16":
-        assert "use --precision fp32" in str(caught.value)
+        assert "use `precision=fp32`" in str(caught.value)
     assert len(read_video(tmp_path / "out.mkv")) == 2
 
 

@@ -18,7 +18,7 @@ from live_cam.network.timm import TimmRecipe
 from live_cam.network.torchvision import TorchvisionRecipe
 from tests.networks import randomised
 
-# A small member of each family, with what it is built with.
+# A small member of each family, with its builder's options.
 FAMILIES: dict[str, dict[str, Any]] = {
     "alexnet": {},
     "convnext_tiny": {},
@@ -44,12 +44,12 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "timm/swin_tiny_patch4_window7_224": {},
     "timm/vit_tiny_patch16_224": {},
 }
-UNFOLLOWED = {"timm/levit_128s": "stem"}
-"""A network whose target layer must be named."""
+UNTRACED = {"timm/levit_128s": "stem"}
+"""Networks whose target layer must be named."""
 
 
 def trained_for(name: str, classes: int) -> nn.Module:
-    """A user's own network, which nothing of live_cam built."""
+    """Return a user's own network, built without live_cam."""
     if name.startswith("timm/"):
         module: nn.Module = timm.create_model(name.removeprefix("timm/"), num_classes=classes)
     else:
@@ -61,7 +61,7 @@ def trained_for(name: str, classes: int) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_checkpoint_of_three_classes_goes_round(name: str, tmp_path: Path) -> None:
+def test_a_checkpoint_of_three_classes_is_loaded_unchanged(name: str, tmp_path: Path) -> None:
     state = trained_for(name, 3).state_dict()
     torch.save(state, tmp_path / "mine.pth")
     (tmp_path / "mine.txt").write_text("cat\ndog\nhen\n")
@@ -69,21 +69,21 @@ def test_a_checkpoint_of_three_classes_goes_round(name: str, tmp_path: Path) -> 
         name,
         weights=tmp_path / "mine.pth",
         labels=tmp_path / "mine.txt",
-        layer=UNFOLLOWED.get(name),
+        layer=UNTRACED.get(name),
     )
     (tmp_path / "mine.pth").unlink()
     assert classifier.labels == ("cat", "dog", "hen")
-    found = classifier.module.state_dict()
-    assert found.keys() == state.keys()
-    assert all(torch.equal(found[key], state[key]) for key in state)
+    loaded = classifier.module.state_dict()
+    assert loaded.keys() == state.keys()
+    assert all(torch.equal(loaded[key], state[key]) for key in state)
 
 
 @pytest.mark.parametrize("name", models.list_models(module=models))
-def test_the_number_of_classes_is_found_in_every_network_of_torchvision(name: str) -> None:
+def test_the_number_of_classes_is_counted_in_every_network_of_torchvision(name: str) -> None:
     recipe = TorchvisionRecipe(name)
-    if name.startswith("regnet"):  # whose builder cannot do without memory
+    if name.startswith("regnet"):  # whose builder needs real memory
         if name not in ("regnet_x_400mf", "regnet_y_400mf"):
-            pytest.skip("as large as gigabytes, and built as the small ones are")
+            pytest.skip("takes gigabytes, and is built like the small ones")
         state = recipe.build({"aux": torch.empty(0)}, 5).state_dict()
     else:
         with torch.device("meta"):
@@ -94,14 +94,14 @@ def test_the_number_of_classes_is_found_in_every_network_of_torchvision(name: st
 class TestTimm:
     @pytest.fixture
     def cache(self, hub: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """The hub's cache of downloads, empty."""
+        """The hub's download cache, empty."""
         folder = hub.parent / "huggingface"
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
         return folder
 
     @staticmethod
     def downloaded(cache: Path, repository: str, name: str = "model.safetensors") -> Path:
-        """Where the hub's own library has put a file before."""
+        """Return where the hub's own library would have cached a file."""
         folder = cache / f"models--timm--{repository}"
         (folder / "refs").mkdir(parents=True)
         (folder / "refs" / "main").write_text("0123abc")
@@ -127,14 +127,14 @@ class TestTimm:
             )
 
     @pytest.mark.usefixtures("cache", "no_network")
-    def test_neither_cached_nor_reachable(self) -> None:
+    def test_unreachable_weights_are_one_clear_error(self) -> None:
         with pytest.raises(WeightsError) as caught:
             load_classifier("timm/resnet18")
-        for part in ("timm/resnet18", "no route to host", "--weights", "efficientnet_lite0"):
+        for part in ("timm/resnet18", "no route to host", "`weights`", "efficientnet_lite0"):
             assert part in str(caught.value)
 
     @pytest.mark.usefixtures("no_network")
-    def test_broken_cache(self, cache: Path) -> None:
+    def test_a_broken_cached_file_is_named(self, cache: Path) -> None:
         path = self.downloaded(cache, "resnet18.a1_in1k")
         path.write_bytes(b"not a checkpoint")
         with pytest.raises(WeightsError, match=r"broken.*delete the file") as caught:
@@ -149,7 +149,7 @@ class TestTimm:
             load_classifier("timm/resnet18")
 
     @pytest.mark.usefixtures("no_network")
-    def test_weights_that_are_not_at_the_hub(self, hub: Path) -> None:
+    def test_weights_outside_the_hub_are_loaded(self, hub: Path) -> None:
         name = "legacy_seresnet18"
         url = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/seresnet18-4bb0ce65.pth"
         assert missing_download(f"timm/{name}") == f"from {url}"
@@ -157,7 +157,7 @@ class TestTimm:
         torch.save(module.state_dict(), hub / url.rpartition("/")[2])
         assert load_classifier(f"timm/{name}").labels[281] == "tabby"
 
-    def test_what_it_sees_is_timms_own(self) -> None:
+    def test_normalisation_and_size_are_timms_own(self) -> None:
         recipe = TimmRecipe("timm/vit_base_patch16_224.augreg_in21k")
         assert recipe.mean == (0.5, 0.5, 0.5)
         assert recipe.std == (0.5, 0.5, 0.5)
@@ -165,7 +165,7 @@ class TestTimm:
         assert TimmRecipe("timm/resnet18").mean == (0.485, 0.456, 0.406)
 
     @pytest.mark.usefixtures("no_network")
-    def test_other_classes_than_imagenets_thousand_have_numbers(self, cache: Path) -> None:
+    def test_classes_other_than_imagenets_thousand_are_numbered(self, cache: Path) -> None:
         module = randomised(timm.create_model("vit_tiny_patch16_224.augreg_in21k"))
         save_file(module.state_dict(), self.downloaded(cache, "vit_tiny_patch16_224.augreg_in21k"))
         labels = load_classifier("timm/vit_tiny_patch16_224.augreg_in21k").labels
@@ -182,17 +182,17 @@ class TestTimm:
             ("swinv2_tiny_window8_256", r"did you mean timm/swinv2_tiny_window8_256\?"),
         ],
     )
-    def test_a_wrong_name(self, name: str, message: str) -> None:
+    def test_a_wrong_name_is_rejected_with_the_closest_names(self, name: str, message: str) -> None:
         with pytest.raises(UsageError, match=message):
             load_classifier(name)
 
-    def test_networks_without_weights_or_classes(self) -> None:
-        with pytest.raises(UsageError, match=r"no pretrained weights of timm/botnet50ts_256.*--w"):
+    def test_networks_without_weights_or_classes_are_rejected(self) -> None:
+        with pytest.raises(UsageError, match=r"no pretrained weights of timm/botnet50.*`weights`"):
             load_classifier("timm/botnet50ts_256")
-        with pytest.raises(UsageError, match=r"dinov2 was trained to give features.*--weights"):
+        with pytest.raises(UsageError, match=r"dinov2 was trained to output features.*`weights`"):
             load_classifier("timm/vit_small_patch14_dinov2")
 
-    def test_timm_that_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_missing_timm_is_one_clear_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(__import__("sys").modules, "timm", None)
         with pytest.raises(WeightsError, match=r"pip install 'live-cam\[timm\]'"):
             load_classifier("timm/resnet18")

@@ -12,7 +12,7 @@ from tests.networks import randomised, tiny_network
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "densenet121", "vit_b_16", "swin_t"])
-def test_the_halves_together_are_the_network(name: str) -> None:
+def test_the_halves_together_equal_the_network(name: str) -> None:
     classifier = network(name)
     captured: list[torch.Tensor] = []
     hook = classifier.module.get_submodule(classifier.layer).register_forward_hook(
@@ -27,17 +27,17 @@ def test_the_halves_together_are_the_network(name: str) -> None:
         torch.testing.assert_close(halves.head(*features), expected, rtol=0, atol=0)
 
 
-def test_what_passes_around_the_layer_is_handed_up() -> None:
+def test_a_residual_connection_crosses_the_cut() -> None:
     classifier = network("vit_b_16")
     with torch.no_grad():
         assert len(cut(classifier.module, classifier.layer).trunk(images())) == 2
 
 
-def test_what_is_not_a_image_has_its_default_and_is_not_handed_up() -> None:
-    """timm's transformers also take an attention mask, which OpenVINO cannot be given."""
+def test_arguments_other_than_the_image_keep_their_defaults() -> None:
+    """timm's transformers also take an attention mask, which OpenVINO cannot receive."""
     classifier = network("timm/vit_tiny_patch16_224")
     features = cut(classifier.module, classifier.layer).trunk(images())
-    assert all(isinstance(each, torch.Tensor) for each in features)
+    assert all(isinstance(part, torch.Tensor) for part in features)
 
 
 def test_a_layer_before_an_in_place_relu_is_cut_before_it() -> None:
@@ -66,7 +66,7 @@ def test_the_trunk_is_a_copy_and_the_head_shares_its_parameters() -> None:
     assert {parameter.data_ptr() for parameter in halves.head.parameters()} <= own
 
 
-def test_the_network_is_left_as_it_was() -> None:
+def test_cutting_leaves_the_network_unchanged() -> None:
     module = tiny_network()
     before = {key: value.clone() for key, value in module.state_dict().items()}
     cut(module, "1")
@@ -102,13 +102,13 @@ class _Twice(_Undecided):
         return self.linear(both.mean((2, 3)))  # type: ignore[no-any-return]
 
 
-def test_a_network_whose_way_depends_on_its_values_cannot_be_cut() -> None:
-    with pytest.raises(EngineError, match=r"cannot follow _Undecided.*--engine hook"):
+def test_a_network_with_data_dependent_control_flow_cannot_be_cut() -> None:
+    with pytest.raises(EngineError, match=r"cannot trace _Undecided.*`engine=hook`"):
         cut(randomised(_Undecided()), "conv")
 
 
-def test_a_layer_that_is_passed_twice_cannot_be_cut() -> None:
-    with pytest.raises(EngineError, match=r"'conv' is passed 2 times.*--engine hook"):
+def test_a_layer_that_runs_twice_cannot_be_cut() -> None:
+    with pytest.raises(EngineError, match=r"'conv' runs 2 times.*`engine=hook`"):
         cut(randomised(_Twice()), "conv")
 
 

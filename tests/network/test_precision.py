@@ -20,19 +20,19 @@ def test_auto_finds_a_device_and_its_format() -> None:
 @pytest.mark.parametrize(
     ("kind", "name"), [("cuda", "fp16"), ("mps", "fp16"), ("xpu", "bf16"), ("cpu", "fp32")]
 )
-def test_format_by_device(kind: str, name: str) -> None:
+def test_auto_takes_the_format_of_the_device(kind: str, name: str) -> None:
     assert Precision("auto", torch.device(kind)).name == name
 
 
 @pytest.mark.parametrize("kind", ["cuda", "mps", "xpu"])
-def test_absent_device_is_one_clear_error(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_device_is_one_clear_error(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = {"cuda": torch.cuda, "mps": torch.backends.mps, "xpu": torch.xpu}[kind]
     monkeypatch.setattr(backend, "is_available", lambda: False)
-    with pytest.raises(DeviceError, match=rf"the device {kind} is not here.*--device auto"):
+    with pytest.raises(DeviceError, match=rf"the device {kind} is not available.*`device=auto`"):
         select_device(kind)
 
 
-def test_number_beyond_the_last_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_beyond_the_last_device_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert select_device("cuda:1") == torch.device("cuda", 1)
@@ -41,12 +41,12 @@ def test_number_beyond_the_last_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:x", ""])
-def test_no_such_device(name: str) -> None:
+def test_an_unknown_device_is_rejected(name: str) -> None:
     with pytest.raises(UsageError, match="choose auto, cpu, cuda"):
         select_device(name)
 
 
-def test_no_such_precision() -> None:
+def test_an_unknown_precision_is_rejected() -> None:
     with pytest.raises(UsageError, match=r"'fp8'.*fp32, fp16, bf16"):
         Precision("fp8")
 
@@ -67,7 +67,7 @@ NOT_READY = (
 
 @pytest.fixture
 def cuda_warns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """torch as it is where CUDA's driver does not do: it warns once and finds no device."""
+    """Make torch behave as with an unusable CUDA driver: it warns once and finds no device."""
     texts = [request.param]
 
     def is_available() -> bool:
@@ -91,17 +91,17 @@ def cuda_warns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     ids=["too old", "not ready"],
 )
 @pytest.mark.usefixtures("cuda_warns")
-def test_a_driver_that_does_not_do_is_named(reason: str, recwarn: pytest.WarningsRecorder) -> None:
-    said: list[str] = []
-    assert select_device("auto", said.append) == torch.device("cpu")
-    assert said == [f"Going on with the CPU: CUDA does not work here ({reason})."]
-    with pytest.raises(DeviceError, match=re.escape(reason)) as refused:
+def test_an_unusable_driver_is_reported(reason: str, recwarn: pytest.WarningsRecorder) -> None:
+    messages: list[str] = []
+    assert select_device("auto", messages.append) == torch.device("cpu")
+    assert messages == [f"Falling back to the CPU: CUDA does not work here ({reason})."]
+    with pytest.raises(DeviceError, match=re.escape(reason)) as caught:
         select_device("cuda")
-    assert "use --device auto" in str(refused.value)
-    assert not recwarn.list, "said, and not warned of beside it"
+    assert "use `device=auto`" in str(caught.value)
+    assert not recwarn.list, "reported, and not warned about as well"
 
 
-def test_float32_on_cuda_is_no_tensor_float_32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_float32_on_cuda_turns_tensor_float_32_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     Precision("fp16", torch.device("cuda"))
     Precision("fp32", torch.device("cpu"))

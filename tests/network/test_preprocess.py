@@ -24,7 +24,7 @@ def test_channels_are_red_green_blue_and_normalised() -> None:
 
 
 @pytest.mark.parametrize("size", [(480, 640), (720, 1280), (10, 10), (1080, 100), (1, 1)])
-def test_the_whole_frame_is_squashed_in_place(size: tuple[int, int]) -> None:
+def test_the_whole_image_is_squashed_without_a_shift(size: tuple[int, int]) -> None:
     height, width = size
     image = np.zeros((height, width, 3), np.uint8)
     image[: (height + 1) // 2, : (width + 1) // 2] = 255
@@ -36,7 +36,7 @@ def test_the_whole_frame_is_squashed_in_place(size: tuple[int, int]) -> None:
         assert float(x[0, :, :, 20:].max()) == pytest.approx(0.0)
 
 
-def test_fine_patterns_become_grey_and_not_another_pattern() -> None:
+def test_fine_patterns_become_grey_without_aliasing() -> None:
     image = np.zeros((448, 448, 3), np.uint8)
     image[::2, ::2] = image[1::2, 1::2] = 255
     x = Preprocessor((224, 224), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))(image)
@@ -46,6 +46,6 @@ def test_fine_patterns_become_grey_and_not_another_pattern() -> None:
 @pytest.mark.parametrize(
     "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3))]
 )
-def test_anything_but_bgr_bytes_is_refused(image: np.ndarray[tuple[int, ...], np.dtype]) -> None:
+def test_anything_but_bgr_bytes_is_rejected(image: np.ndarray[tuple[int, ...], np.dtype]) -> None:
     with pytest.raises(ValueError, match="expected H×W×3 uint8, got"):
         Preprocessor((8, 8), MEAN, STD)(image)

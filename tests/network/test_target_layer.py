@@ -9,7 +9,7 @@ from torchvision import models
 from live_cam.errors import UsageError
 from live_cam.network.target_layer import find_target_layer, get_layer
 
-# One of each family. What the papers and the libraries' own recommendations take.
+# One of each family, with the layer that the papers and the libraries recommend.
 EXPECTED = {
     "alexnet": "features.11",
     "convnext_tiny": "features",
@@ -38,14 +38,14 @@ TIMM = {
     "mixer_s32_224": "norm",
     "resnet18": "layer4",
     "swin_tiny_patch4_window7_224": "norm",
-    # Its scores are of the tokens' mean: every place counts up to the end.
+    # Its logits come from the tokens' mean, so every position counts up to the end.
     "vit_relpos_small_patch16_224": "blocks.11.norm2",
     "vit_tiny_patch16_224": "blocks.11.norm1",
 }
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_default_of_every_family(name: str) -> None:
+def test_the_layer_is_found_in_every_family(name: str) -> None:
     options = {"init_weights": False} if name in ("googlenet", "inception_v3", "vgg19") else {}
     module = models.get_model(name, weights=None, **options).eval()
     side = 299 if name == "inception_v3" else 224
@@ -54,46 +54,48 @@ def test_default_of_every_family(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TIMM)
-def test_default_of_timms_families(name: str) -> None:
+def test_the_layer_is_found_in_timms_families(name: str) -> None:
     module = timm.create_model(name).eval()
     assert find_target_layer(module, torch.zeros(1, 3, 224, 224)).name == TIMM[name]
     assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in module.modules())
 
 
-def test_all_tokens_without_a_place_are_counted() -> None:
+def test_all_prefix_tokens_are_counted() -> None:
     module = timm.create_model("deit_tiny_distilled_patch16_224").eval()
     target = find_target_layer(module, torch.zeros(1, 3, 224, 224))
-    assert target.axes.placeless == 2
+    assert target.axes.prefix_tokens == 2
     maps = target.axes.as_maps(torch.zeros(1, 198, 192))
     assert maps.shape == (1, 192, 14, 14)
 
 
-def test_features_that_cannot_be_followed_are_not_replaced_by_others_far_below() -> None:
-    """Hiera sorts its tokens in a way of its own; its first layer is no answer."""
+def test_untraceable_features_are_not_replaced_by_those_of_an_early_layer() -> None:
+    """Hiera orders its tokens in its own way; its first layer would explain little."""
     module = timm.create_model("hiera_tiny_224").eval()
-    with pytest.raises(UsageError, match=r"Hiera.*--layer"):
+    with pytest.raises(UsageError, match=r"Hiera.*`layer`"):
         find_target_layer(module, torch.zeros(1, 3, 224, 224))
 
 
-def test_the_axes_of_a_named_layer() -> None:
+def test_the_axes_of_a_named_layer_are_traced() -> None:
     module = models.swin_t(weights=None).eval()
     x = torch.zeros(1, 3, 64, 64)
     assert find_target_layer(module, x, "features.7.1.norm1").axes.roles == "NHWC"
     assert find_target_layer(module, x, "permute").axes.roles == "NCHW"
-    with pytest.raises(UsageError, match=r"no layer 'normal'; the closest ones are .*norm"):
+    with pytest.raises(
+        UsageError, match=r"no layer 'normal'; .*closest ones for `layer` are .*norm"
+    ):
         find_target_layer(module, x, "normal")
 
 
-def test_network_without_maps() -> None:
+def test_a_network_without_maps_is_rejected() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 5))
-    with pytest.raises(UsageError, match="--layer"):
+    with pytest.raises(UsageError, match="`layer`"):
         find_target_layer(module, torch.zeros(1, 3, 8, 8))
 
 
-def test_layer_by_name() -> None:
+def test_a_layer_is_found_by_its_dotted_name() -> None:
     module = models.resnet18(weights=None)
     assert get_layer(module, "layer4.1") is module.layer4[1]
-    with pytest.raises(UsageError, match=r"no layer 'layer5'; the closest ones are .*layer4"):
+    with pytest.raises(UsageError, match=r"no layer 'layer5'; .*closest ones for `layer` .*layer4"):
         get_layer(module, "layer5")
     with pytest.raises(UsageError, match="no layer ''"):
         get_layer(module, "")
