@@ -56,16 +56,16 @@ def cut(module: nn.Module, layer: str) -> Cut:
             "layer that runs once; use `engine=hook`."
         )
     above = _depending_on(targets[0], graph)
-    crossing = [
+    others = [
         node
         for node in graph.nodes
         if node not in above
         and node.op != "get_attr"
         and any(user in above and user is not targets[0] for user in node.users)
     ]
-    crossing_nodes = [targets[0], *crossing]
-    trunk = _assembled(module, _below(graph, above, crossing_nodes))
-    return Cut(_copy_without_hooks(trunk), _assembled(module, _above(graph, above, crossing_nodes)))
+    crossing = [targets[0], *others]
+    trunk = _assembled(module, _below(graph, above, crossing))
+    return Cut(_copy_without_hooks(trunk), _assembled(module, _above(graph, above, crossing)))
 
 
 def _defaults(module: nn.Module) -> dict[str, object]:
@@ -105,21 +105,21 @@ def _depending_on(target: fx.Node, graph: fx.Graph) -> set[fx.Node]:
     return above
 
 
-def _below(graph: fx.Graph, above: set[fx.Node], crossing_nodes: list[fx.Node]) -> fx.Graph:
+def _below(graph: fx.Graph, above: set[fx.Node], crossing: list[fx.Node]) -> fx.Graph:
     """Return the graph from the input to the nodes that cross the cut."""
     below = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     for node in graph.nodes:
-        if node not in above or node is crossing_nodes[0]:
+        if node not in above or node is crossing[0]:
             copies[node] = below.node_copy(node, copies.__getitem__)
-    below.output(tuple(copies[node] for node in crossing_nodes))
+    below.output(tuple(copies[node] for node in crossing))
     return below
 
 
-def _above(graph: fx.Graph, above: set[fx.Node], crossing_nodes: list[fx.Node]) -> fx.Graph:
+def _above(graph: fx.Graph, above: set[fx.Node], crossing: list[fx.Node]) -> fx.Graph:
     """Return the graph from the nodes that cross the cut to the output."""
     upper = fx.Graph()
-    copies = {node: upper.placeholder(node.name) for node in crossing_nodes}
+    copies = {node: upper.placeholder(node.name) for node in crossing}
     for node in graph.nodes:
         if node in copies:
             continue

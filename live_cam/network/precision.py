@@ -75,8 +75,8 @@ def cuda_problem() -> str | None:
         if torch.cuda.is_available():
             return None
     for warning in caught:
-        _, found, reason = str(warning.message).partition("CUDA initialization:")
-        if found:
+        _, prefix, reason = str(warning.message).partition("CUDA initialization:")
+        if prefix:
             number = re.search(r"Error \d+: [^(]*", reason)
             sentence, _, _ = (number.group() if number else reason).strip().partition(". ")
             return f"CUDA does not work here ({sentence.strip()})"
