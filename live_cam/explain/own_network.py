@@ -14,7 +14,7 @@ from live_cam.explain.loading import Loaded
 from live_cam.geometry import Region
 from live_cam.network.classifier import Classifier, class_names
 from live_cam.network.preprocess import Preprocessor
-from live_cam.network.target_layer import find_target_layer
+from live_cam.network.target_layer import find_target_layer, layer_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,8 +60,9 @@ def load_own_network(
         preprocess = TransformPreprocessor(transform, device)
         height, width = preprocess(np.zeros((480, 640, 3), np.uint8)).shape[2:]
     example = torch.zeros(1, 3, height, width, device=device)
+    names = layer_names(module, layer)
     with evaluating(module):
-        target = find_target_layer(module, example, _layer_name(module, layer))
+        target = find_target_layer(module, example, names[0] if names else None)
     name = type(module).__name__
     classifier = Classifier(
         name=name,
@@ -74,18 +75,6 @@ def load_own_network(
         std=_STD,
     )
     return Loaded(classifier, preprocess, device)
-
-
-def _layer_name(module: nn.Module, layer: str | nn.Module | None) -> str | None:
-    if layer is None or isinstance(layer, str):
-        return layer or None
-    for name, part in module.named_modules():
-        if part is layer:
-            return str(name)
-    raise UsageError(
-        f"`layer` is a {type(layer).__name__} that is no part of the {type(module).__name__}; "
-        "give one of its own layers, or a dotted name."
-    )
 
 
 class TransformPreprocessor:
