@@ -83,7 +83,7 @@ class Witness:
         if found:
             # The folder may be replaced until it is read: the path is resolved now.
             path = Path(found["path"]).absolute()
-            self._to_read.put((path, int(found["pictures"]), self._forgotten))
+            self._to_read.put((path, int(found["images"]), self._forgotten))
 
     # ---- of the faults -------------------------------------------------------------------------
 
