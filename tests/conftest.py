@@ -19,7 +19,7 @@ from torch import nn
 from torchvision import models
 
 from live_cam.runtime.opencv import cv2
-from tests.networks import colour_vgg19, randomised, save_weights
+from tests.support.networks import colour_vgg19, randomised, save_weights
 
 _LONG = {"end_to_end": -3, "bench": -2, "engines": -1}
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
@@ -53,7 +53,7 @@ def _threads() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _without_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tests mean the CPU, whatever is here, as `tests.program` does for those of the program.
+    """Let tests mean the CPU, whatever is here, as `tests.support.program` does for those of the program.
 
     `test_cuda` alone means a GPU.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torchvision.models import _api
 
-from tests.hostile.tiny import NAME, registered, tiny
+from tests.support.tiny import NAME, registered, tiny
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from live_cam.bench.inputs import benchmark_inputs, network, random_weights
 from live_cam.bench.short import verdict
 from live_cam.cam.gradcam import GradCAM
 from live_cam.errors import EngineError
-from tests.engines.classifiers import as_classifier, images
-from tests.networks import tiny_network
+from tests.support.classifiers import as_classifier, images
+from tests.support.networks import tiny_network
 
 CPU = torch.device("cpu")
 

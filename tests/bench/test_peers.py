@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from live_cam.cam.gradcam import GradCAM
 from live_cam.network.classifier import Classifier
-from tests.engines.classifiers import as_classifier, images
-from tests.networks import randomised, tiny_network
+from tests.support.classifiers import as_classifier, images
+from tests.support.networks import randomised, tiny_network
 
 NAMES = ["seed", "pytorch-grad-cam", "torchcam", "captum"]
 TOLERANCE = 1e-4

@@ -17,8 +17,8 @@ from live_cam.bench.short import bench
 from live_cam.capture.demo import demo_photos
 from live_cam.errors import UsageError
 from live_cam.settings import VIEWS, Settings
-from tests.program import TIME_LIMIT
-from tests.reports import report_from_json
+from tests.support.program import TIME_LIMIT
+from tests.support.reports import report_from_json
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark"
 

@@ -16,7 +16,7 @@ from live_cam.errors import NonFiniteError, UsageError
 from live_cam.network.precision import Precision
 from live_cam.network.preprocess import Preprocessor
 from live_cam.network.target_layer import get_layer
-from tests.networks import COLOUR_CLASSES, colour_vgg19, randomised, tiny_network
+from tests.support.networks import COLOUR_CLASSES, colour_vgg19, randomised, tiny_network
 
 TOLERANCE = 1e-4
 

@@ -17,7 +17,7 @@ from live_cam.cam.guided import guided_backpropagation, guided_gradcam
 from live_cam.errors import NonFiniteError, UsageError
 from live_cam.network.classifier import load_classifier
 from live_cam.network.preprocess import Preprocessor
-from tests.networks import randomised, tiny_network
+from tests.support.networks import randomised, tiny_network
 
 
 def images(count: int = 2, side: int = 64) -> Tensor:

@@ -15,7 +15,7 @@ from live_cam.cam.averaging import averaged
 from live_cam.cam.gradcam import GradCAM
 from live_cam.errors import UsageError
 from live_cam.network.target_layer import find_target_layer
-from tests.networks import COLOUR_CLASSES, colour_vgg19, randomised, tiny_network
+from tests.support.networks import COLOUR_CLASSES, colour_vgg19, randomised, tiny_network
 
 FAMILIES: dict[str, Callable[[], nn.Module]] = {
     "densenet121": lambda: models.densenet121(weights=None),

@@ -11,7 +11,7 @@ from torchvision import models
 from live_cam import settings
 from live_cam.cam.gradcam import GradCAM
 from live_cam.cam.methods import METHODS
-from tests.networks import randomised
+from tests.support.networks import randomised
 
 
 def unchanged(features: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from live_cam.cam.metrics import (
     ranks,
     step_counts,
 )
-from tests.networks import tiny_network
+from tests.support.networks import tiny_network
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

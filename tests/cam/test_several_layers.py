@@ -13,7 +13,7 @@ from torchvision import models
 from live_cam.cam.averaging import averaged
 from live_cam.cam.gradcam import GradCAM
 from live_cam.errors import UsageError
-from tests.networks import randomised, tiny_network
+from tests.support.networks import randomised, tiny_network
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], list[str]]] = {
     "vgg19": (

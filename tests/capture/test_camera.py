@@ -16,7 +16,7 @@ from live_cam.capture.camera import Camera
 from live_cam.errors import CaptureError, UsageError
 from live_cam.frame import Frame
 from live_cam.runtime.opencv import cv2
-from tests.capture.media import (
+from tests.support.media import (
     BLUE,
     GREEN,
     RED,

@@ -17,11 +17,11 @@ from live_cam.capture.camera import Camera
 from live_cam.capture.camera_process import CameraProcess
 from live_cam.capture.driver import Request
 from live_cam.errors import CaptureError
-from tests.capture.media import colour_of
+from tests.support.media import colour_of
 
 _WITH_A_FAKE_CAMERA = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from live_cam.runtime.opencv import cv2; from tests.capture.media import FakeCamera; "
+    "from live_cam.runtime.opencv import cv2; from tests.support.media import FakeCamera; "
     "cv2.VideoCapture = FakeCamera().capture; "
     "from live_cam.capture.camera_process import main; main(*json.loads(sys.argv[2]))"
 )

@@ -15,8 +15,8 @@ import pytest
 from live_cam.capture import Source, open_source
 from live_cam.frame import Frame
 from live_cam.runtime.opencv import cv2
-from tests.capture.media import BLUE, GREEN, RED, FakeCamera, install, marked, write_video
-from tests.capture.server import Server
+from tests.support.media import BLUE, GREEN, RED, FakeCamera, install, marked, write_video
+from tests.support.server import Server
 
 
 class Case(NamedTuple):

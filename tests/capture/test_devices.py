@@ -12,7 +12,7 @@ from live_cam.capture import devices, list_cameras, open_source
 from live_cam.capture.devices import camera_problem
 from live_cam.errors import CaptureError
 from live_cam.runtime.opencv import cv2
-from tests.capture.media import FakeCamera
+from tests.support.media import FakeCamera
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="queries Linux devices")
 

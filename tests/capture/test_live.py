@@ -15,7 +15,7 @@ from live_cam.capture import live
 from live_cam.capture.base import RawFrame, Trouble
 from live_cam.capture.live import LiveSource
 from live_cam.errors import CaptureError
-from tests.capture.media import GREEN, RED, marked
+from tests.support.media import GREEN, RED, marked
 
 
 class _Impatient(threading.Event):

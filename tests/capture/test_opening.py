@@ -11,8 +11,8 @@ from live_cam.capture.stills import Stills
 from live_cam.capture.video import Video
 from live_cam.errors import UsageError
 from live_cam.runtime.opencv import cv2
-from tests.capture.media import RED, marked, write_video
-from tests.sources import FakeSource
+from tests.support.media import RED, marked, write_video
+from tests.support.sources import FakeSource
 
 
 def test_the_kind_of_source_depends_on_what_the_name_refers_to(

@@ -49,7 +49,7 @@ class Camera:
     """An RTSP camera in a separate process, which can be stopped and killed."""
 
     def __init__(self, port: int, size: str = "160x120") -> None:
-        script = Path(__file__).with_name("rtsp_server.py")
+        script = Path(__file__).parents[1] / "support" / "rtsp_server.py"
         self.process = subprocess.Popen(
             [str(_python()), str(script), str(port), size, "me", SECRET],
             stdout=subprocess.PIPE,

@@ -14,8 +14,8 @@ from live_cam.capture import feed, open_source, stream
 from live_cam.capture.masking import masked
 from live_cam.capture.source import Source
 from live_cam.errors import CaptureError, LiveCamError
-from tests.capture.media import RED, marked, write_video
-from tests.capture.server import Server
+from tests.support.media import RED, marked, write_video
+from tests.support.server import Server
 
 SECRETS = ("s3cr3t-w0rd", "t0k3n-0f-mine", "n0b0dy-kn0ws")
 """A password, a query's value and a user name."""

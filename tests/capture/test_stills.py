@@ -13,7 +13,7 @@ from live_cam.capture.stills import Stills, open_folder
 from live_cam.errors import UsageError
 from live_cam.frame import Frame
 from live_cam.runtime.opencv import cv2
-from tests.capture.media import BLUE, GREEN, RED, colour_of, marked
+from tests.support.media import BLUE, GREEN, RED, colour_of, marked
 
 
 def _write(path: Path, colour: tuple[int, int, int] = RED) -> Path:

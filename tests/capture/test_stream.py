@@ -9,8 +9,8 @@ import pytest
 from live_cam.capture import feed, open_source, stream
 from live_cam.capture.stream import Stream, open_stream
 from live_cam.errors import CaptureError, UsageError
-from tests.capture.media import BLUE, RED, colour_of, marked
-from tests.capture.server import Server
+from tests.support.media import BLUE, RED, colour_of, marked
+from tests.support.server import Server
 
 SECRET = "top:secret"
 

@@ -15,8 +15,8 @@ from live_cam.capture.decoder import Decoder
 from live_cam.capture.stream import Stream, open_stream
 from live_cam.errors import CaptureError
 from live_cam.frame import Frame
-from tests.capture.media import BLUE, GREEN, colour_of, marked
-from tests.capture.server import Server
+from tests.support.media import BLUE, GREEN, colour_of, marked
+from tests.support.server import Server
 
 PATIENCE = 0.6
 

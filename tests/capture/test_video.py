@@ -15,8 +15,8 @@ from live_cam.capture.video import Video
 from live_cam.errors import UsageError
 from live_cam.frame import Frame
 from live_cam.runtime.opencv import cv2
-from tests.capture.media import BLUE, GREEN, RED, colour_of, marked, write_video
-from tests.capture.server import Server
+from tests.support.media import BLUE, GREEN, RED, colour_of, marked, write_video
+from tests.support.server import Server
 
 
 def _all(source: Source) -> list[Frame]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from live_cam.live.actions import ACTIONS
 from live_cam.overlay.theme import THEMES
 from live_cam.runtime.opencv import cv2
-from tests.end_to_end.session import WINDOW_MANAGER, Session, desktop, needs_a_desktop
-from tests.program import read_video
+from tests.support.program import read_video
+from tests.support.session import WINDOW_MANAGER, Session, desktop, needs_a_desktop
 
 pytestmark = needs_a_desktop
 

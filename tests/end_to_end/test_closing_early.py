@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.end_to_end import injecting
-from tests.end_to_end.session import needs_a_desktop
-from tests.hostile import tiny
 from tests.live.test_window import ask_to_close, virtual_display
-from tests.networks import randomised
-from tests.program import TIME_LIMIT, environment
+from tests.support import injecting, tiny
+from tests.support.networks import randomised
+from tests.support.program import TIME_LIMIT, environment
+from tests.support.session import needs_a_desktop
 
 pytestmark = needs_a_desktop
 PATIENCE = 25.0

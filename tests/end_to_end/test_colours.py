@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.networks import COLOUR_LABELS, COLOURS
-from tests.program import live_cam, read_log, read_video, write_video
+from tests.support.networks import COLOUR_LABELS, COLOURS
+from tests.support.program import live_cam, read_log, read_video, write_video
 
 # Where the patch's centre goes, as shares of width and height.
 PLACES = ((0.2, 0.25), (0.8, 0.25), (0.5, 0.5), (0.2, 0.75), (0.8, 0.75))

@@ -8,7 +8,7 @@ import pytest
 
 from live_cam.capture import open_source
 from live_cam.capture.demo import DemoScene
-from tests.program import live_cam, read_log, read_video
+from tests.support.program import live_cam, read_log, read_video
 
 NAMES = {
     "chelsea": {"tabby", "Egyptian cat", "tiger cat"},

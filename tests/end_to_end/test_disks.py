@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from live_cam.cli.signals import stopped_by_signals
-from tests.end_to_end.session import desktop, needs_a_desktop
-from tests.program import TIME_LIMIT, command, environment, live_cam, read_log, read_video
 from tests.record.test_outputs import fill
-from tests.video.clips import times, write_clip
+from tests.support.clips import times, write_clip
+from tests.support.program import TIME_LIMIT, command, environment, live_cam, read_log, read_video
+from tests.support.session import desktop, needs_a_desktop
 
 MODEL = ("--model", "efficientnet_lite0")
 LIVE = (*MODEL, "--engine", "hook")

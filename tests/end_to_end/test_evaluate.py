@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import TIME_LIMIT, called, command, environment, live_cam
+from tests.support.program import TIME_LIMIT, called, command, environment, live_cam
 
 QUICK = ("--model", "efficientnet_lite0", "--method", "gradcam", "--steps", "2")
 

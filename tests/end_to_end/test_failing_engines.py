@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.end_to_end import failing
-from tests.end_to_end.session import desktop, needs_a_desktop
-from tests.program import TIME_LIMIT, environment, read_log, read_video
+from tests.support import failing
+from tests.support.program import TIME_LIMIT, environment, read_log, read_video
+from tests.support.session import desktop, needs_a_desktop
 
 PROGRAM = str(Path(failing.__file__))
 DEMO = ("--source", "demo", "--camera-size", "640x480", "--model", "efficientnet_lite0")

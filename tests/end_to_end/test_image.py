@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from live_cam.runtime.opencv import cv2
-from tests.program import TIME_LIMIT, called, command, environment, live_cam, read_video
-from tests.stills.running import names, record
+from tests.support.program import TIME_LIMIT, called, command, environment, live_cam, read_video
+from tests.support.running_stills import names, record
 
 MODEL = ("--model", "efficientnet_lite0")
 

@@ -14,11 +14,10 @@ import pytest
 import torch
 
 from live_cam.runtime.opencv import cv2
-from tests.end_to_end import injecting
-from tests.hostile import tiny
-from tests.networks import randomised
-from tests.program import TIME_LIMIT, command, environment, read_log, read_what_plays
-from tests.video.clips import write_clip
+from tests.support import injecting, tiny
+from tests.support.clips import write_clip
+from tests.support.networks import randomised
+from tests.support.program import TIME_LIMIT, command, environment, read_log, read_what_plays
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 NAMES = {"--model": tiny.NAME, "--weights": "tiny.pth"}

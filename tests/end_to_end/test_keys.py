@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.end_to_end.session import Session, desktop, needs_a_desktop
-from tests.program import read_video
+from tests.support.program import read_video
+from tests.support.session import Session, desktop, needs_a_desktop
 
 pytestmark = needs_a_desktop
 DEMO = (

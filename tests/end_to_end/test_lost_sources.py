@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.capture.media import GREEN, marked
-from tests.capture.server import Server
-from tests.end_to_end.session import desktop, needs_a_desktop
-from tests.program import TIME_LIMIT, command, environment, live_cam, read_log, read_video
+from tests.support.media import GREEN, marked
+from tests.support.program import TIME_LIMIT, command, environment, live_cam, read_log, read_video
+from tests.support.server import Server
+from tests.support.session import desktop, needs_a_desktop
 
 SECRETS = (b"s3cr3t-w0rd", b"t0k3n-0f-mine", b"n0b0dy-kn0ws")
 NETWORK = ("--model", "efficientnet_lite0", "--engine", "hook")

@@ -10,11 +10,10 @@ from pathlib import Path
 import torch
 
 from live_cam.live.actions import ACTIONS
-from tests.end_to_end import injecting
-from tests.end_to_end.session import WINDOW_MANAGER, Session, desktop, needs_a_desktop
-from tests.hostile import tiny
-from tests.networks import randomised
-from tests.program import read_log, read_video
+from tests.support import injecting, tiny
+from tests.support.networks import randomised
+from tests.support.program import read_log, read_video
+from tests.support.session import WINDOW_MANAGER, Session, desktop, needs_a_desktop
 
 SEED = int(os.environ.get("MONKEY_SEED", random.SystemRandom().randrange(10**6)))
 KEYS = 10_000

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from live_cam.runtime.opencv import cv2
-from tests.program import (
+from tests.support.program import (
     TIME_LIMIT,
     called,
     command,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from live_cam.cli.signals import interrupt, stopped_by_signals
-from tests.program import TIME_LIMIT, environment
+from tests.support.program import TIME_LIMIT, environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.test_window import virtual_display
-from tests.program import environment
+from tests.support.program import environment
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.end_to_end.session import Session, needs_a_desktop
 from tests.end_to_end.test_interrupts import LIVE, injected, start
-from tests.hostile import tiny
 from tests.live.test_window import virtual_display
-from tests.networks import randomised
-from tests.program import TIME_LIMIT, environment, read_log, read_video
+from tests.support import tiny
+from tests.support.networks import randomised
+from tests.support.program import TIME_LIMIT, environment, read_log, read_video
+from tests.support.session import Session, needs_a_desktop
 
 ENOUGH = ("--max-frames", "10", "--engine", "hook")
 
@@ -66,7 +66,7 @@ import torch
 from live_cam.network.classifier import load_classifier
 from live_cam.network.cut import cut
 from live_cam.engines import int8
-from tests.hostile import tiny
+from tests.support import tiny
 
 int8._IMAGES = 4  # as many as it takes to make all the files
 with tiny.registered():

@@ -20,10 +20,17 @@ from numpy.typing import NDArray
 
 from live_cam.runtime.opencv import cv2
 from tests.end_to_end.test_interrupts import NETWORK, injected
-from tests.hostile import tiny
-from tests.networks import COLOURS, randomised
-from tests.program import TIME_LIMIT, called, command, environment, live_cam, read_what_plays
-from tests.video.clips import frames, shade, sound, times, write_clip
+from tests.support import tiny
+from tests.support.clips import frames, shade, sound, times, write_clip
+from tests.support.networks import COLOURS, randomised
+from tests.support.program import (
+    TIME_LIMIT,
+    called,
+    command,
+    environment,
+    live_cam,
+    read_what_plays,
+)
 
 MODEL = ("--model", "efficientnet_lite0")
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

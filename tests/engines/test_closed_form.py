@@ -7,7 +7,7 @@ from torchvision import models
 
 from live_cam.engines.closed_form import ClosedForm, closed_form
 from live_cam.network.cut import cut
-from tests.networks import randomised
+from tests.support.networks import randomised
 
 
 def halves_of(

@@ -17,8 +17,8 @@ from live_cam.engines.openvino import OpenVINOEngine
 from live_cam.errors import EngineError
 from live_cam.network.cut import TRACING, cut
 from live_cam.runtime.worker import Worker
-from tests.engines.classifiers import as_classifier, images, network
-from tests.networks import tiny_network
+from tests.support.classifiers import as_classifier, images, network
+from tests.support.networks import tiny_network
 
 PATIENCE = 240.0
 PART = Part(tiny_network(), (torch.zeros(1, 3, 8, 8),))

@@ -21,8 +21,8 @@ from live_cam.explain.explainer import Explainer
 from live_cam.frame import Frame
 from live_cam.question import Question
 from live_cam.settings import Settings
-from tests.engines.classifiers import as_classifier, images, network
-from tests.program import TIME_LIMIT
+from tests.support.classifiers import as_classifier, images, network
+from tests.support.program import TIME_LIMIT
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 

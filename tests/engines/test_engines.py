@@ -18,8 +18,8 @@ from live_cam.engines.split import TorchEngine
 from live_cam.errors import EngineError, NonFiniteError, UsageError
 from live_cam.network.classifier import Classifier, load_classifier
 from live_cam.network.preprocess import Preprocessor
-from tests.engines.classifiers import as_classifier, images, network
-from tests.networks import tiny_network
+from tests.support.classifiers import as_classifier, images, network
+from tests.support.networks import tiny_network
 
 FAST = ("torch", "openvino")
 CPU = torch.device("cpu")

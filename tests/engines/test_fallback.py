@@ -14,7 +14,7 @@ from live_cam.engines.opening import Candidate
 from live_cam.engines.selection import EngineSelector
 from live_cam.errors import DeviceLostError, OutOfMemoryError
 from live_cam.runtime.timing import StageTimer
-from tests.engines.drivers import LOST, NO_MEMORY
+from tests.support.drivers import LOST, NO_MEMORY
 
 X = torch.zeros(3, 3, 8, 8)
 IMAGE = np.zeros((8, 8, 3), np.uint8)

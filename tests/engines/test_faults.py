@@ -5,7 +5,7 @@ import torch
 
 from live_cam.engines.faults import free_memory, known_fault, reason
 from live_cam.errors import DeviceLostError, EngineError, OutOfMemoryError
-from tests.engines.drivers import LOST, NO_MEMORY
+from tests.support.drivers import LOST, NO_MEMORY
 
 
 @pytest.mark.parametrize("error", NO_MEMORY.values(), ids=NO_MEMORY)

@@ -19,8 +19,8 @@ from live_cam.engines.int8 import Int8Linear, cache_folder
 from live_cam.errors import EngineError, UsageError
 from live_cam.network.classifier import Classifier, load_classifier
 from live_cam.network.preprocess import Preprocessor
-from tests.engines.classifiers import as_classifier, images
-from tests.networks import tiny_network
+from tests.support.classifiers import as_classifier, images
+from tests.support.networks import tiny_network
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from live_cam.frame import Frame
 from live_cam.network import precision
 from live_cam.question import Question
 from live_cam.settings import NetworkSettings, Settings
-from tests.engines.drivers import LOST, NO_MEMORY
+from tests.support.drivers import LOST, NO_MEMORY
 
 GPU = torch.device("cuda", 0)
 LITE = "efficientnet_lite0"

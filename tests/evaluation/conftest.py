@@ -15,8 +15,8 @@ from live_cam.network.classifier import Classifier
 from live_cam.network.preprocess import Preprocessor
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import NetworkSettings
-from tests.engines.classifiers import SIZE, as_classifier
-from tests.networks import randomised
+from tests.support.classifiers import SIZE, as_classifier
+from tests.support.networks import randomised
 
 CLASSES = 7
 
@@ -38,7 +38,7 @@ def small_vgg() -> nn.Sequential:
 
 
 def colour_network() -> nn.Sequential:
-    """Names the colour it sees: a small sister of `tests.networks.colour_vgg19`."""
+    """Names the colour it sees: a small sister of `tests.support.networks.colour_vgg19`."""
     network = small_vgg()
     with torch.no_grad():
         for parameter in network.parameters():

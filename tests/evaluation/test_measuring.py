@@ -17,9 +17,9 @@ from live_cam.evaluation.curves import Curves
 from live_cam.evaluation.measuring import RANDOM, Measured, Measuring
 from live_cam.explain.batch import BatchExplainer
 from live_cam.settings import METHODS, NetworkSettings
-from tests.engines.classifiers import SIZE, network
 from tests.evaluation.conftest import CLASSES, blocks, load_instead
-from tests.networks import COLOUR_LABELS, COLOURS
+from tests.support.classifiers import SIZE, network
+from tests.support.networks import COLOUR_LABELS, COLOURS
 
 PEERS = {"gradcam": "GradCAM", "xgradcam": "XGradCAM", "layercam": "LayerCAM"}
 """What torch-cam has, too. Its Grad-CAM++ (0.5.0) divides a copy of what it should divide."""

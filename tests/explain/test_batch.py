@@ -26,8 +26,8 @@ from live_cam.frame import Frame
 from live_cam.overlay import peak, to_frame
 from live_cam.question import AGAINST, FOR, VERSUS, Question
 from live_cam.settings import METHODS, NetworkSettings, Settings
-from tests.engines.drivers import LOST, NO_MEMORY
-from tests.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
+from tests.support.drivers import LOST, NO_MEMORY
+from tests.support.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
 
 PLACES = {"red": (60, 60), "green": (200, 100), "blue": (100, 180)}
 """The middle of each colour's patch, (x, y)."""

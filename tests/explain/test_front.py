@@ -22,7 +22,7 @@ from live_cam.capture.image_file import read_image
 from live_cam.errors import UsageError
 from live_cam.explanation import Explanation
 from live_cam.overlay import peak
-from tests.networks import randomised
+from tests.support.networks import randomised
 
 EMBEDDED = "efficientnet_lite0"
 SIZE = 48

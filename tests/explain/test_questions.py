@@ -18,8 +18,8 @@ from live_cam.overlay import peak, to_frame
 from live_cam.question import AGAINST, VERSUS, Question
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import METHODS, Settings
-from tests.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
-from tests.sources import FakeSource
+from tests.support.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
+from tests.support.sources import FakeSource
 
 WIDTH, HEIGHT = 640, 480
 RED, GREEN, BLUE = COLOUR_CLASSES.values()

@@ -7,8 +7,8 @@ from torchvision import models
 
 from live_cam.engines import open_engine
 from live_cam.explain.randomisation import RandomisedNetwork
-from tests.engines.classifiers import as_classifier
-from tests.networks import randomised, tiny_network
+from tests.support.classifiers import as_classifier
+from tests.support.networks import randomised, tiny_network
 
 CPU = torch.device("cpu")
 

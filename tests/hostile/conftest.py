@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-from tests.hostile.mutation import EFFORT
+from tests.support.mutation import EFFORT
 
 settings.register_profile(
     "live_cam",

@@ -24,10 +24,10 @@ from live_cam.errors import UsageError, WeightsError
 from live_cam.network.state_dict import read_state_dict
 from live_cam.network.torch_file import heaviest_tuple
 from live_cam.network.weights import cached_file, load_pretrained
-from tests.hostile import bombs, tiny
-from tests.hostile.limited import Outcome, opened
-from tests.hostile.mutation import EFFORT, mutated
-from tests.networks import randomised
+from tests.support import bombs, tiny
+from tests.support.limited import Outcome, opened
+from tests.support.mutation import EFFORT, mutated
+from tests.support.networks import randomised
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does")
 

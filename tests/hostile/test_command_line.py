@@ -18,8 +18,8 @@ from live_cam.geometry import Region, fitted
 from live_cam.network.classifier import load_classifier
 from live_cam.network.precision import select_device
 from live_cam.settings import Settings
-from tests.hostile.sentences import Refused, attempt
-from tests.hostile.words import VALUES, inside
+from tests.support.sentences import Refused, attempt
+from tests.support.words import VALUES, inside
 
 OPTIONS = sorted({name for each in run.params for name in (*each.opts, *each.secondary_opts)})
 WORDS = st.one_of(

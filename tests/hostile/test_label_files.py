@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from live_cam.errors import UsageError
 from live_cam.labels import find_class, load_labels, matching_classes
 from live_cam.overlay.text import shorten, text_mask, text_width
-from tests.hostile.limited import opened
-from tests.hostile.sentences import Refused, attempt
+from tests.support.limited import opened
+from tests.support.sentences import Refused, attempt
 
 OVERRIDE, ISOLATE, POP = "\u202e", "\u2067", "\u202c"
 NAME = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=30)

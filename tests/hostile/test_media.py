@@ -19,11 +19,11 @@ from PIL import Image
 from live_cam.capture import open_source
 from live_cam.errors import UsageError
 from live_cam.runtime.opencv import cv2
-from tests.capture.media import BLUE, GREEN, RED, marked, write_video
-from tests.capture.server import Server
-from tests.hostile import bombs
-from tests.hostile.limited import Outcome, opened
-from tests.hostile.mutation import EFFORT, mutated
+from tests.support import bombs
+from tests.support.limited import Outcome, opened
+from tests.support.media import BLUE, GREEN, RED, marked, write_video
+from tests.support.mutation import EFFORT, mutated
+from tests.support.server import Server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does")
 

@@ -26,9 +26,9 @@ from live_cam.live.pipeline import LivePipeline
 from live_cam.live.schedule import Shown
 from live_cam.question import AGAINST, FOR, VERSUS, Question
 from live_cam.settings import FITS, VIEWS, Settings
-from tests.engines.classifiers import as_classifier, images
-from tests.hostile import tiny
-from tests.hostile.flaws import (
+from tests.support import tiny
+from tests.support.classifiers import as_classifier, images
+from tests.support.flaws import (
     BLACK,
     WHITE,
     Change,
@@ -40,8 +40,8 @@ from tests.hostile.flaws import (
     plain,
     unresponsive,
 )
-from tests.networks import randomised, tiny_network
-from tests.program import read_log, read_video, write_video
+from tests.support.networks import randomised, tiny_network
+from tests.support.program import read_log, read_video, write_video
 
 pytestmark = pytest.mark.filterwarnings(
     "error",

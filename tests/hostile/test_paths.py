@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from live_cam.runtime.opencv import cv2
-from tests.hostile import tiny
-from tests.networks import randomised
-from tests.program import called, read_log, read_video
-from tests.video.clips import write_clip
+from tests.support import tiny
+from tests.support.clips import write_clip
+from tests.support.networks import randomised
+from tests.support.program import called, read_log, read_video
 
 NAMES = {
     "spaces": " two  words ",

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from live_cam.cli import cli, exit_code
 from live_cam.cli.printing import legible
 from live_cam.runtime.opencv import cv2
-from tests.hostile import tiny
-from tests.networks import randomised
-from tests.program import TIME_LIMIT, command, environment
-from tests.video.clips import write_clip
+from tests.support import tiny
+from tests.support.clips import write_clip
+from tests.support.networks import randomised
+from tests.support.program import TIME_LIMIT, command, environment
 
 PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TERM": "dumb"}
 ESCAPE = re.compile(r"\\u[0-9a-f]{4}|\\x[0-9a-f]{2}")

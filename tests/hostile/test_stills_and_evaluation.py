@@ -23,8 +23,8 @@ from live_cam.evaluation.images import read_truth
 from live_cam.evaluation.measuring import RANDOM
 from live_cam.evaluation.pipeline import EvaluationPipeline
 from live_cam.settings import METHODS, STILL_METHODS, EvaluationSettings
-from tests.hostile import tiny
-from tests.hostile.flaws import (
+from tests.support import tiny
+from tests.support.flaws import (
     BLACK,
     WHITE,
     Change,
@@ -36,10 +36,10 @@ from tests.hostile.flaws import (
     plain,
     unresponsive,
 )
-from tests.hostile.sentences import Refused, attempt
-from tests.hostile.words import VALUES, inside
-from tests.stills.running import Observer, read, record
-from tests.stills.running import run as explain
+from tests.support.running_stills import Observer, read, record
+from tests.support.running_stills import run as explain
+from tests.support.sentences import Refused, attempt
+from tests.support.words import VALUES, inside
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from live_cam.cli.printing import printable
-from tests.capture.media import RED, marked
-from tests.hostile import bombs, tiny
-from tests.networks import randomised
-from tests.program import called
+from tests.support import bombs, tiny
+from tests.support.media import RED, marked
+from tests.support.networks import randomised
+from tests.support.program import called
 
 CLEAR = "\x1b[2J\x1b]0;title\x07"
 OVERRIDE = "\u202e"

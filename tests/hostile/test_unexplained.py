@@ -14,7 +14,7 @@ from live_cam.frame import Frame
 from live_cam.live.schedule import EveryFrame, NewestFirst
 from live_cam.settings import Settings
 from tests.live.test_schedule import REGULAR, FakeExplainer, play, start
-from tests.sources import FakeSource
+from tests.support.sources import FakeSource
 
 
 class Fragile(FakeExplainer):

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from live_cam.cli import cli
-from tests.hostile.usage import (
+from tests.support.program import environment
+from tests.support.usage import (
     NEEDED,
     Mistake,
     Said,
@@ -20,7 +21,6 @@ from tests.hostile.usage import (
     right_values,
     wrong_values,
 )
-from tests.program import environment
 
 CONFLICTS = [
     Mistake(["--every-frame"], ["--every-frame", "camera 0", "leave it out"]),
@@ -59,7 +59,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Said]:
     for name in ("file.mkv", "image.mkv", "picture.png"):
         (folder / name).write_text("precious")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.hostile.usage"],
+        [sys.executable, "-m", "tests.support.usage"],
         input=json.dumps([each.arguments for each in ALL]),
         cwd=folder,
         env=environment(PYTHONPATH=str(Path(__file__).parents[2])),

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from live_cam.live.playback import Playback
-from tests.sources import FakeSource
+from tests.support.sources import FakeSource
 
 IRREGULAR = [0.0, 0.05, 0.06, 0.2, 0.3]
 

@@ -14,8 +14,8 @@ from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Explanation
 from live_cam.frame import Frame
 from live_cam.live.schedule import EveryFrame, NewestFirst, Schedule, Shown
-from tests.sources import FakeSource
 from tests.support.explanations import explanation
+from tests.support.sources import FakeSource
 
 PATIENCE = 20.0
 

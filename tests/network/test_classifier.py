@@ -16,7 +16,7 @@ from live_cam.network.checkpoint import count_classes
 from live_cam.network.classifier import load_classifier, missing_download
 from live_cam.network.timm import TimmRecipe
 from live_cam.network.torchvision import TorchvisionRecipe
-from tests.networks import randomised
+from tests.support.networks import randomised
 
 # A small member of each family, with its builder's options.
 FAMILIES: dict[str, dict[str, Any]] = {

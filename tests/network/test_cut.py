@@ -7,8 +7,8 @@ from torch import nn
 from live_cam.cam.gradcam import GradCAM
 from live_cam.errors import EngineError, UsageError
 from live_cam.network.cut import cut
-from tests.engines.classifiers import images, network
-from tests.networks import randomised, tiny_network
+from tests.support.classifiers import images, network
+from tests.support.networks import randomised, tiny_network
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "densenet121", "vit_b_16", "swin_t"])

@@ -11,7 +11,7 @@ from live_cam.errors import UsageError, WeightsError
 from live_cam.network.classifier import Classifier, load_classifier, missing_download
 from live_cam.network.state_dict import read_state_dict
 from live_cam.network.weights import cached_file
-from tests.networks import randomised
+from tests.support.networks import randomised
 
 SMALL = "squeezenet1_1"
 

@@ -22,8 +22,8 @@ from live_cam.record.outputs import Recording
 from live_cam.record.video import VideoFile
 from live_cam.runtime.timed_text import TimedText
 from live_cam.settings import Settings
-from tests.program import read_log, read_video, read_what_plays
 from tests.record.test_prediction_log import explanation
+from tests.support.program import read_log, read_video, read_what_plays
 
 NOISE = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
 

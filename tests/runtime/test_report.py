@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from live_cam.runtime.report import Column, Report, Section
-from tests.reports import report_from_json
+from tests.support.reports import report_from_json
 
 SECTION = Section(
     "Engines",

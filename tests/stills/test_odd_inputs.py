@@ -12,7 +12,7 @@ from PIL import Image
 
 from live_cam.errors import UsageError
 from live_cam.runtime.opencv import cv2
-from tests.stills.running import names, read, record, run
+from tests.support.running_stills import names, read, record, run
 
 
 @pytest.fixture(scope="module")

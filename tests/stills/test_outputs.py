@@ -21,9 +21,9 @@ from live_cam.record.destinations import whole_file
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import NetworkSettings
 from live_cam.stills.feature_maps import FeatureMaps
-from tests.networks import COLOUR_LABELS, COLOURS, save_weights
-from tests.program import read_video
-from tests.stills.running import EMBEDDED, names, read, record, run
+from tests.support.networks import COLOUR_LABELS, COLOURS, save_weights
+from tests.support.program import read_video
+from tests.support.running_stills import EMBEDDED, names, read, record, run
 
 CUP = (310, 110)
 """The middle of the coffee in its cup, (x, y)."""

@@ -30,9 +30,9 @@ from live_cam.settings import DEFAULT_SMOOTHING, Settings
 from live_cam.temporal.smoothing import Calm
 from live_cam.temporal.stabiliser import Stabiliser
 from live_cam.temporal.tracking import Tracker
-from tests.networks import COLOUR_LABELS, COLOURS
-from tests.sources import FakeSource
 from tests.support.explanations import explanation, with_map
+from tests.support.networks import COLOUR_LABELS, COLOURS
+from tests.support.sources import FakeSource
 
 SIZE = WIDTH, HEIGHT = 640, 480
 GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)

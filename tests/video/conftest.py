@@ -7,9 +7,9 @@ import torch
 
 from live_cam.explain.loading import Loaded
 from live_cam.network.preprocess import Preprocessor
-from tests.engines.classifiers import SIZE, as_classifier
-from tests.networks import shade_network
-from tests.video.clips import SHADES
+from tests.support.classifiers import SIZE, as_classifier
+from tests.support.clips import SHADES
+from tests.support.networks import shade_network
 
 
 @pytest.fixture(autouse=True)

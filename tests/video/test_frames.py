@@ -17,8 +17,7 @@ from live_cam.overlay.status import Status
 from live_cam.question import Question
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import NetworkSettings
-from tests.capture.media import write_video as write_rotated
-from tests.video.clips import (
+from tests.support.clips import (
     SHADES,
     UNEVEN,
     frames,
@@ -28,7 +27,8 @@ from tests.video.clips import (
     times,
     write_clip,
 )
-from tests.video.running import run
+from tests.support.media import write_video as write_rotated
+from tests.support.running_videos import run
 
 SOURCES = [
     ("clip.mp4", "libx264", "aac"),

@@ -16,8 +16,8 @@ import pytest
 from live_cam.errors import CaptureError, RecordingError, UsageError
 from live_cam.runtime.opencv import cv2
 from tests.record.test_recorder import SmallDisk
-from tests.video.clips import frames, number_of, shade, sound, times, write_clip
-from tests.video.running import run
+from tests.support.clips import frames, number_of, shade, sound, times, write_clip
+from tests.support.running_videos import run
 
 
 def _clip(path: Path, count: int = 75, **options: Any) -> Path:

@@ -12,8 +12,8 @@ import pytest
 from av.video.reformatter import VideoReformatter
 
 from live_cam.errors import UsageError
-from tests.video.clips import UNEVEN, frames, number_of, shade, sound, times, write_clip
-from tests.video.running import run
+from tests.support.clips import UNEVEN, frames, number_of, shade, sound, times, write_clip
+from tests.support.running_videos import run
 
 LONG = 75
 """Frames: three seconds."""

@@ -14,8 +14,8 @@ from live_cam.explanation import Explanation
 from live_cam.overlay import Overlay
 from live_cam.overlay.status import Status
 from live_cam.settings import VIEWS
-from tests.video.clips import frames, shade, times, write_clip
-from tests.video.running import run
+from tests.support.clips import frames, shade, times, write_clip
+from tests.support.running_videos import run
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from live_cam.runtime.opencv import cv2
 from tests.live.test_window import ask_to_close, virtual_display
-from tests.program import TIME_LIMIT, command, environment
+from tests.support.program import TIME_LIMIT, command, environment
 
 needs_a_desktop = pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("Xvfb") is None or shutil.which("xdotool") is None,

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from live_cam.runtime.opencv import cv2
-from tests.capture.media import RED, marked
+from tests.support.media import RED, marked
 
 if TYPE_CHECKING:
     import numpy as np

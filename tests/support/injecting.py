@@ -62,7 +62,7 @@ def inject(what: str) -> None:
 
 if __name__ == "__main__":
     from live_cam.cli import main
-    from tests.hostile import tiny
+    from tests.support import tiny
 
     what = sys.argv.pop(1)
     with tiny.registered():

@@ -11,7 +11,7 @@ from torchvision import models
 
 from live_cam.network.classifier import Classifier
 from live_cam.network.target_layer import find_target_layer
-from tests.networks import randomised
+from tests.support.networks import randomised
 
 SIZE = (96, 96)
 

@@ -1,7 +1,7 @@
 """Opens files that a stranger may have made, in a process of its own with little memory and time.
 
 A file that crashes a C library, takes all the memory or never ends is then a test that fails, and
-not the end of the tests. Run as `python -m tests.hostile.limited KIND`, with paths on its input.
+not the end of the tests. Run as `python -m tests.support.limited KIND`, with paths on its input.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.hostile.sentences import Refused, attempt
-from tests.program import environment
+from tests.support.program import environment
+from tests.support.sentences import Refused, attempt
 
 SECONDS = 60
 """In which each file must be read or refused, on the slowest machine: by far more than it takes."""
@@ -49,7 +49,7 @@ def opened(kind: str, paths: Iterable[Path], *, megabytes: int) -> dict[str, Out
     """
     wanted = [str(path) for path in paths]
     process = subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", "-m", "tests.hostile.limited", kind, str(megabytes)],
+        [sys.executable, "-X", "faulthandler", "-m", "tests.support.limited", kind, str(megabytes)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -83,7 +83,7 @@ def main(kind: str, megabytes: int) -> None:
 
 def weights_reader() -> Callable[[Path], str]:
     from live_cam.network.classifier import load_classifier
-    from tests.hostile import tiny
+    from tests.support import tiny
 
     def read(path: Path) -> str:
         with tiny.registered():

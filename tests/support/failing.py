@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.engines.drivers import LOST, NO_MEMORY
+from tests.support.drivers import LOST, NO_MEMORY
 
 if TYPE_CHECKING:
     from live_cam.engines.engine import Engine

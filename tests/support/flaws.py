@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from live_cam.runtime.opencv import cv2
-from tests.hostile import tiny
-from tests.networks import randomised
+from tests.support import tiny
+from tests.support.networks import randomised
 
 SIZES = ((1, 1), (1, 500), (500, 1), (2, 3), (17, 16), (40, 60))
 """Height and width."""
