@@ -38,7 +38,7 @@ from soaking.camera import SyntheticCamera
 from soaking.faults import Faults, Keys
 from soaking.network import NAME, NetworkFaults, save_weights
 from soaking.outcome import Outcome, Returns
-from soaking.vitals import VitalsWatch, trends
+from soaking.vitals import VitalsWatch, more_threads, settled_threads, trends
 from soaking.witness import Witness
 
 from live_cam.errors import LiveCamError
@@ -121,6 +121,7 @@ def soak(
                 fingers.close()
             witness.close()
         took = time.monotonic() - began
+        threads = settled_threads()
         lines = _lines(folder / "log.jsonl")
     if lines != witness.explanations:
         witness.lost.append(f"the log has {lines} of {witness.explanations} explanations")
@@ -136,6 +137,7 @@ def soak(
         oldest=witness.age(_SHARE),
         returns={kind: Returns.of(waits) for kind, waits in sorted(faults.returns.items())},
         trends=trends(vitals.samples),
+        more_threads=more_threads(vitals.samples, threads),
         problems=[*witness.lost, *(f"{kind}: no way back" for kind in faults.overdue)],
     )
     if report:

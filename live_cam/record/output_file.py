@@ -141,6 +141,8 @@ class OutputFile:
                 self._syncing.close()
         finally:
             self._file.close()
+            # The error's traceback holds the encoder, and its threads, and this file: a cycle.
+            self._error = None
             if self._created and empty:
                 self.path.unlink(missing_ok=True)
 

@@ -50,8 +50,12 @@ class Worker:
     def check(self) -> None:
         """Raise the function's exception, if any; only the first call raises it."""
         error, self._error = self._error, None
-        if error is not None:
-            raise error
+        try:
+            if error is not None:
+                raise error
+        finally:
+            # Its traceback holds this frame, too: a cycle.
+            del error
 
     def wait(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for the function to return; return whether it has."""

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 _MOST_GROWTH: Final = {
     "resident_mb": 48.0,
-    "threads": 3.0,
     "handles": 6.0,
     "children": 1.0,
     "gpu_mb": 16.0,
 }
 """From the first third of a run to its last."""
+_MORE_THREADS: Final = 3
 _OLDEST: Final = 2.0
 """Seconds that an explanation may be old while nothing is broken."""
 _NAMES: Final = {
@@ -65,6 +65,8 @@ class Outcome:
     """The age that 999 of 1000 images' explanations did not exceed."""
     returns: dict[str, Returns]
     trends: dict[str, Trend]
+    more_threads: dict[str, int]
+    """How many of each name there are more than at first."""
     problems: list[str]
 
     def judged(self) -> list[str]:
@@ -74,6 +76,9 @@ class Outcome:
             trend = self.trends.get(name)
             if trend and trend.last - trend.first > most:
                 found.append(f"{_NAMES[name]} grew from {trend.first:.0f} to {trend.last:.0f}")
+        if sum(self.more_threads.values()) > _MORE_THREADS:
+            threads = ", ".join(f"{count} × {name}" for name, count in self.more_threads.items())
+            found.append(f"threads have come that stay: {threads}")
         if self.oldest > _OLDEST:
             found.append(f"explanations were up to {self.oldest:.2f} s old")
         if not self.explained:

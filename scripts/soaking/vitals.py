@@ -6,6 +6,8 @@ import os
 import statistics
 import threading
 import time
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +22,11 @@ _WARM_UP: Final = 0.25
 _MOST_PAIRED: Final = 400
 """Samples of which the slope is taken; it takes their pairs."""
 _MEGABYTE: Final = 1 << 20
+_SETTLED: Final = 1.0
+"""Seconds without a change after which the threads are those that stay."""
+_UNSETTLED: Final = 10.0
+"""Seconds after which they are not waited for any longer."""
+_POLL: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,13 @@ class Vitals:
     children: float
     gpu_mb: float
     """Of torch's allocator on the GPU, in MiB; 0 without one."""
+    names: tuple[str, ...]
+    """Of the threads."""
+
+    @property
+    def recording(self) -> bool:
+        """Whether a recorder, and with it an encoder, has threads that will end with it."""
+        return "recorder" in self.names
 
 
 class VitalsWatch:
@@ -67,6 +81,7 @@ class VitalsWatch:
 def look(hours: float) -> Vitals:
     """Return what this process takes now. Linux only."""
     process = Path("/proc/self")
+    names = thread_names()
     pages = int((process / "statm").read_text().split()[1])
     tasks = [task.name for task in (process / "task").iterdir()]
     children = sum(
@@ -77,11 +92,34 @@ def look(hours: float) -> Vitals:
     return Vitals(
         hours=hours,
         resident_mb=pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE,
-        threads=len(tasks),
+        threads=names.total(),
         handles=len(list((process / "fd").iterdir())),
         children=children,
         gpu_mb=torch.cuda.memory_allocated() / _MEGABYTE if torch.cuda.is_available() else 0,
+        names=tuple(names.elements()),
     )
+
+
+def thread_names() -> Counter[str]:
+    """Count this process's threads by name: Python's, or what the system calls the others."""
+    python = {thread.native_id: thread.name for thread in threading.enumerate()}
+    names: Counter[str] = Counter()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # it has just ended
+            names[python.get(int(task.name)) or (task / "comm").read_text().strip()] += 1
+    return names
+
+
+def settled_threads() -> Counter[str]:
+    """Wait until no thread comes or goes any more, and count those that are left by name."""
+    began = changed = time.monotonic()
+    names = thread_names()
+    while (now := time.monotonic()) - changed < _SETTLED and now - began < _UNSETTLED:
+        time.sleep(_POLL)
+        before, names = names, thread_names()
+        if names != before:
+            changed = time.monotonic()
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +145,7 @@ def trends(samples: Sequence[Vitals]) -> dict[str, Trend]:
     step = max(1, len(settled) // _MOST_PAIRED)
     found = {}
     for each in fields(Vitals):
-        if each.name == "hours":
+        if each.name in ("hours", "names"):
             continue
         values = [float(getattr(sample, each.name)) for sample in settled]
         found[each.name] = Trend(
@@ -117,6 +155,31 @@ def trends(samples: Sequence[Vitals]) -> dict[str, Trend]:
             per_hour=_slope([sample.hours for sample in settled][::step], values[::step]),
         )
     return found
+
+
+def more_threads(samples: Sequence[Vitals], after: Counter[str]) -> Counter[str]:
+    """Return the threads, by name, by which a run has grown.
+
+    An encoder's threads end with their recording, which may well last for a third of a short run:
+    samples are compared that were taken while nothing was recorded.
+
+    Args:
+        samples: Of the run.
+        after: The threads that are left after it, once their number has settled.
+    """
+    settled = samples[int(len(samples) * _WARM_UP) :]
+    third = max(1, len(settled) // 3)
+    begun = _fewest(_calm(settled[:third]) or settled[:third])
+    return (after - begun) | (_fewest(_calm(settled[-third:])) - begun)
+
+
+def _calm(samples: Sequence[Vitals]) -> list[Vitals]:
+    return [sample for sample in samples if not sample.recording]
+
+
+def _fewest(samples: Sequence[Vitals]) -> Counter[str]:
+    least = min(samples, key=lambda sample: sample.threads, default=None)
+    return Counter(least.names if least else ())
 
 
 def _slope(times: Sequence[float], values: Sequence[float]) -> float:

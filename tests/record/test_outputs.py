@@ -37,9 +37,10 @@ class Run:
         self.recording = Recording(Settings(**settings), self.said.append, self.confirmation)
         self.wanted = settings.get("record") is not None
         self.images = 0
+        self.noise = NOISE
 
     def step(self) -> None:
-        image: NDArray[np.uint8] = np.roll(NOISE, self.images, axis=1)
+        image: NDArray[np.uint8] = np.roll(self.noise, self.images, axis=1)
         self.recording.write(image, self.images / 30)
         self.images += 1
         self.wanted = self.recording.follow(self.wanted)
@@ -107,6 +108,26 @@ def test_a_recording_that_failed_is_let_go_of(
         gc.collect()
 
         assert [encoder() for encoder in opened] == [None], "its encoder's threads live on"
+
+
+def test_the_threads_of_an_encoder_end_with_the_recording_that_failed(small_disk: Path) -> None:
+    tasks = Path("/proc/self/task")
+    gc.collect()
+    gc.disable()  # it comes when it likes
+    try:
+        before = {task.name for task in tasks.iterdir()}
+        run = Run(record=small_disk / "out.mp4")
+        run.noise = np.tile(NOISE, (3, 2, 1))  # large enough for several threads
+        with run.recording:
+            run.until(lambda: not run.wanted)
+            limit = time.monotonic() + 30
+            while (left := {task.name for task in tasks.iterdir()} - before) and (
+                time.monotonic() < limit
+            ):
+                time.sleep(0.01)
+            assert not left
+    finally:
+        gc.enable()
 
 
 def test_without_a_window_a_full_disk_ends_the_run(small_disk: Path) -> None:

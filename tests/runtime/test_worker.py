@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -47,3 +49,25 @@ def test_join_interrupts_a_function_without_a_stop_event() -> None:
     assert worker.join(timeout=0.5)
     assert cleaned.is_set()
     worker.check()
+
+
+def test_a_failure_that_was_raised_keeps_nothing_alive() -> None:
+    """An encoder's threads live as long as the encoder, whose failure this may be."""
+
+    class Encoder:
+        def encode(self) -> None:
+            raise KeyError("lost")
+
+    encoder = Encoder()
+    alive = weakref.ref(encoder)
+    worker = Worker("failing", encoder.encode)
+    worker.start()
+    assert worker.join()
+    gc.disable()
+    try:
+        with pytest.raises(KeyError):
+            worker.check()
+        del worker, encoder
+        assert alive() is None
+    finally:
+        gc.enable()
