@@ -53,7 +53,7 @@ def _threads() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _without_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tests mean the CPU, whatever is here, as `tests.support.program` does for those of the program.
+    """Let tests mean the CPU, whatever is here, as `support.program` does for the program's.
 
     `test_cuda` alone means a GPU.
     """
