@@ -10,7 +10,7 @@ from live_cam.cam.methods import METHODS
 from live_cam.errors import NonFiniteError
 from live_cam.explanation import Heatmap, Prediction
 from live_cam.question import AGAINST, FOR, TOP_CLASS, VERSUS
-from live_cam.temporal.ranking import Ranking
+from live_cam.temporal.hysteresis import Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,7 +162,7 @@ def _strongest(
     weighted = weights[:, None, None] * activations
     _check_size(weighted, int(evidence.classes[0, 0]))
     contributions = weighted.sum(dim=(1, 2))
-    best = ranking.follow(contributions.numpy(), count)
+    best = ranking.update(contributions.numpy(), count)
     against = contributions[best] < 0
     shown = torch.where(against[:, None, None], weighted[best], weighted[best].relu())
     scale = shown.abs().max().clamp_min(_EPSILON)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from live_cam.geometry import Region
     from live_cam.question import Question
     from live_cam.runtime.timing import StageTimer
-    from live_cam.temporal.ranking import Ranking
+    from live_cam.temporal.hysteresis import Ranking
 
 
 class Asked(Protocol):

@@ -15,7 +15,7 @@ from live_cam.explain.findings import ask
 from live_cam.explain.randomisation import RandomisedNetwork
 from live_cam.runtime.closing import Closing
 from live_cam.runtime.timing import StageTimer
-from live_cam.temporal.ranking import Ranking, Standings
+from live_cam.temporal.hysteresis import Ranking, TopClasses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class Inquiry(Closing):
         self._preprocess = preprocess
         self.device = device
         self._check_every = check_every
-        self._standings = Standings() if steady else None
+        self._top_classes = TopClasses() if steady else None
         self._strongest = Ranking() if steady else None
         self._check: FaithfulnessCheck | None = None
         self._forgetful: RandomisedNetwork | None = None
@@ -104,8 +104,8 @@ class Inquiry(Closing):
 
     def stand_still(self, frame: Frame) -> None:
         """Take note that a frame shows what the one that was explained last showed."""
-        if self._standings:
-            self._standings.stand_still(frame.timestamp)
+        if self._top_classes:
+            self._top_classes.repeat(frame.timestamp)
 
     def unanswered(self, question: Question) -> bool:
         """Whether another look at the same frame would say more than the last one."""
@@ -113,7 +113,7 @@ class Inquiry(Closing):
             question != self._answered
             or (self._check is not None and self._check.images is not None)
             or (self._forgetful is not None and not self._forgetful.done)
-            or (self._standings is not None and question.ranked and self._standings.overdue)
+            or (self._top_classes is not None and question.ranked and self._top_classes.overdue)
         )
 
     def _prepare(self, question: Question) -> None:
@@ -140,11 +140,11 @@ class Inquiry(Closing):
 
     def _begin_anew(self) -> None:
         """Let go of what another network said."""
-        self._standings = self._standings and Standings()
+        self._top_classes = self._top_classes and TopClasses()
 
     def _found(self, x: Tensor, frame: Frame, question: Question, timer: StageTimer) -> Findings:
         """Ask of a frame, and of the images that travel with it."""
-        ranks = self._standings.ranks if self._standings else ()
+        ranks = self._top_classes.indices if self._top_classes else ()
         pending = self._check.images if self._check else None
         batch = x if pending is None else torch.cat([x, pending])
         try:
@@ -155,9 +155,9 @@ class Inquiry(Closing):
             raise
         if self._check and pending is not None:
             self._check.conclude(found.logits[1:], self._classifier.labels)
-        if self._standings:
-            self._standings.follow(found.scores().numpy(), frame.timestamp)
-            now = self._standings.ranks
+        if self._top_classes:
+            self._top_classes.update(found.scores().numpy(), frame.timestamp)
+            now = self._top_classes.indices
             if ranks and asked_classes(question, now) != asked_classes(question, ranks):
                 return self._ask(x, frame, question, now, timer)
         return found

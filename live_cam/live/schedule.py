@@ -14,7 +14,7 @@ from live_cam.errors import NonFiniteError, UnexplainedError
 from live_cam.live.playback import Playback
 from live_cam.runtime.latest import Latest
 from live_cam.runtime.worker import Worker
-from live_cam.temporal.change import Stillness
+from live_cam.temporal.change import ChangeDetector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +158,7 @@ class NewestFirst(_Loading):
     def _start(self) -> tuple[Worker, ...]:
         self._playback = Playback(self._source, self._stop)
         self._frames: Latest[Frame] = Latest()
-        self._stillness = Stillness()
+        self._change = ChangeDetector()
         self._explanation: Explanation | None = None
         self._answered = False
         self._last: Frame | None = None
@@ -187,7 +187,7 @@ class NewestFirst(_Loading):
             self.still = (
                 self._explainer.settled
                 and not self._explainer.unanswered
-                and self._stillness.unchanged(frame)
+                and self._change.unchanged(frame)
             )
             if self.still:
                 self.saved += 1
@@ -195,7 +195,7 @@ class NewestFirst(_Loading):
                 continue
             self._explanation = self._explain_frame(frame)
             self._answered = True
-            self._stillness.explained(frame)
+            self._change.set_reference(frame)
 
     def next(self, timeout: float) -> Shown | None:
         self._check()

@@ -1,1 +1,1 @@
-"""Maps that follow the image and do not flicker: optical flow, smoothing, hysteresis, scale."""
+"""Heatmaps that follow the image and do not flicker: optical flow, smoothing, hysteresis, scale."""

@@ -1,4 +1,4 @@
-"""Whether a frame shows anything new: what did not change need not be explained again."""
+"""Change detection: a frame that shows nothing new need not be explained again."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from live_cam.frame import Frame
 
 _BLOCK: Final = 8
-"""Side of a block in pixels of the thumbnail; 64 pixels of a frame 1280 wide."""
+"""Side of a block in thumbnail pixels: 64 pixels of a frame 1280 wide."""
 _BLOCK_CHANGE: Final = 1.75
-"""Grey levels. Measured on photos with noise of 5 levels a pixel, sent through JPEG as cameras do:
-at most 1.75 at 640×480, where a block averages 1000 pixels, and 0.75 at 1280×720."""
+"""Grey levels by which a block's mean may change. Measured on photos with noise of 5 levels a
+pixel, compressed as JPEG like a camera's: at most 1.75 at 640×480, where a block averages 1000
+pixels, and 0.75 at 1280×720."""
 _PIXEL_CHANGE: Final = 18
-"""Grey levels, of one pixel of the thumbnail: what moves inside a block may leave its mean.
-Measured likewise: at most 17 at 640×480, and 7 at 1280×720."""
+"""Grey levels by which a thumbnail pixel may change: motion inside a block can leave its mean as it
+was. Measured the same way: at most 17 at 640×480 and 7 at 1280×720."""
 
 
-class Stillness:
-    """Compares frames with the one that was explained last, so that slow changes add up."""
+class ChangeDetector:
+    """Compares frames with the last explained one, so that slow changes add up."""
 
     def __init__(self) -> None:
-        """Start without a frame to compare with."""
         self._reference: NDArray[np.uint8] | None = None
 
-    def explained(self, frame: Frame) -> None:
-        """Compare with this frame from now on."""
+    def set_reference(self, frame: Frame) -> None:
+        """Compare later frames with this one."""
         self._reference = frame.thumbnail
 
     def unchanged(self, frame: Frame) -> bool:
-        """Whether a frame shows the same as the one that was explained last, but for noise."""
+        """Whether a frame differs from the reference by no more than noise."""
         reference = self._reference
         return reference is not None and same_image(reference, frame.thumbnail)
 
@@ -45,7 +45,7 @@ def same_image(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
 
     Args:
         first: h×w×3 uint8.
-        second: Another one; of another size it is another image.
+        second: The other one. A different size counts as a different image.
     """
     if first.shape != second.shape:
         return False
@@ -57,6 +57,6 @@ def same_image(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
 def _block_means(thumbnail: NDArray[np.uint8]) -> NDArray[np.float32]:
     height, width = thumbnail.shape[:2]
     size = max(1, width // _BLOCK), max(1, height // _BLOCK)
-    # In float, since a mean rounded to a whole level would hide or double a change.
+    # As floats: a mean rounded to whole levels would hide a change or double it.
     means = cv2.resize(thumbnail.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return np.asarray(means, np.float32)

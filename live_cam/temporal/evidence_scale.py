@@ -1,4 +1,4 @@
-"""What full colour stands for: a steady scale, on which weak evidence looks weak."""
+"""The evidence that full colour stands for: a steady scale on which weak evidence looks weak."""
 
 from __future__ import annotations
 
@@ -6,50 +6,49 @@ import math
 from typing import Final
 
 _SECONDS: Final = 10.0
-"""How long strong evidence stays the measure of what comes after it, where the network is certain
-of that. Where it is not, longer: by what it hardly sees nothing can be measured."""
-_LEAST_SCORE: Final = 0.1
-"""Of a class that is less probable the map is drawn as if it were this probable."""
+"""Time constant of the scale where the network is certain. It grows as certainty falls, because
+maps of a class that the network hardly sees say little about the scale."""
+_LEAST_PROBABILITY: Final = 0.1
+"""Maps of less probable classes are drawn as if the class were this probable."""
 _EPSILON: Final = 1e-30
 
 
 class EvidenceScale:
-    """Follows how strong the evidence is in each kind of map.
+    """Tracks the strength of the evidence for each kind of map.
 
-    Scaled each by itself, a map of noise would reach the same colours as one of certainty. So full
-    colour is the strongest evidence of late, and as long as there was none to compare with, a
-    class's map reaches as far as the square root of its probability: measured with
-    efficientnet_lite0 on 13 photos, three grey walls and noise, whose probabilities lie between
-    0.02 and 0.92, the maximum of the top class's map is 0.5 to 1.2 times that root.
+    If each map were scaled to its own maximum, pure noise would look as strong as certainty.
+    Instead, full colour stands for the strongest recent evidence. Until there is some, a map peaks
+    at the square root of its class's probability: for efficientnet_lite0 on 13 photos, three grey
+    walls and noise, with probabilities from 0.02 to 0.92, the raw maximum of the top class's map
+    was 0.5 to 1.2 times that root.
     """
 
     def __init__(self) -> None:
-        """Start without anything to compare with."""
         self._full: dict[str, float] = {}
 
     def full(self, kind: str) -> float:
-        """Return what full colour stands for, in the method's own scale; above 0.
+        """Return the raw value drawn in full colour, on the method's own scale; above 0.
 
         Args:
-            kind: What it is a map of, as in `Heatmap`.
+            kind: `Heatmap.kind`.
         """
         return max(self._full.get(kind, 0.0), _EPSILON)
 
-    def measure(self, kind: str, strength: float, score: float, elapsed: float) -> None:
-        """Take note of maps that are shown.
+    def update(self, kind: str, strength: float, probability: float, elapsed: float) -> None:
+        """Record the maps on screen.
 
         Args:
-            kind: What they are maps of.
-            strength: The largest magnitude in them, at least 0, in the method's own scale.
-            score: The probability of the class that they explain, in [0, 1].
-            elapsed: Seconds since the last time.
+            kind: Their `Heatmap.kind`.
+            strength: Their largest magnitude, at least 0, on the method's own scale.
+            probability: The explained class's probability, in [0, 1].
+            elapsed: Seconds since the last call.
         """
-        expected = strength / math.sqrt(max(score, _LEAST_SCORE))
+        expected = strength / math.sqrt(max(probability, _LEAST_PROBABILITY))
         before = self._full.get(kind, expected)
-        followed = expected + math.exp(-elapsed * score / _SECONDS) * (before - expected)
-        # Never beyond full colour: a flat top would hide where the peak is.
+        followed = expected + math.exp(-elapsed * probability / _SECONDS) * (before - expected)
+        # Never clip: a flat top would hide where the peak is.
         self._full[kind] = max(strength, followed)
 
-    def forget(self) -> None:
-        """Start again, as another network's maps cannot be compared with this one's."""
+    def reset(self) -> None:
+        """Start over: maps of different networks cannot be compared."""
         self._full.clear()

@@ -1,7 +1,7 @@
-"""Images that do not flicker: what does not really change stays as it is.
+"""Temporal smoothing of heatmaps and probabilities.
 
-Camera noise and the codec change every frame a little, and the map and the probabilities with it.
-Small changes are smoothed over time; a real change shows at once.
+Camera noise and the codec change every frame a little, and with it the heatmap and the
+probabilities. Small changes are smoothed over time; a real change shows immediately.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from live_cam.geometry import WHOLE
 from live_cam.resizing import enlarged
 from live_cam.temporal.evidence_scale import EvidenceScale
-from live_cam.temporal.tracking import moved
+from live_cam.temporal.tracking import warped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,142 +27,142 @@ if TYPE_CHECKING:
     _Map: TypeAlias = NDArray[np.float32]
 
 _SMALL: Final = 0.2
-"""Relative change: up to it, what changes is taken for noise. Measured on photos with noise of 10
-grey levels a pixel through efficientnet_lite0: at most 0.12."""
+"""Relative change up to which a change is noise. Measured with efficientnet_lite0 on photos with
+noise of 10 grey levels a pixel: at most 0.12."""
 _LARGE: Final = 0.5
-"""Relative change: from it on, the image has changed."""
+"""Relative change from which the image has really changed."""
 _FAINT: Final = 0.05
-"""Of full colour, in the mean over a map: changes of fainter ones are compared with this."""
-_FAINTEST_SCORE: Final = 5e-4
-"""Probabilities below it are forgotten."""
+"""Mean of a map, as a share of full colour. Changes in fainter maps are relative to this."""
+_LEAST_PROBABILITY: Final = 5e-4
+"""Classes below this probability are dropped."""
 _AT_REST: Final = 1 / 512
-"""Of full colour, and of a probability: what is nearer than this to its goal has reached it."""
+"""Distance, in shares of full colour and in probability, at which a goal counts as reached."""
 
 
-class Calm:
-    """Smooths explanations over time: exponentially, with a weight that grows with the change.
+class Smoother:
+    """Smooths explanations exponentially, with a weight that grows with the change.
 
-    What is smoothed is the evidence in the method's own scale, not the maps from 0 to 1, whose
-    common factor jumps with the noise of their one maximum. Colours are given by `EvidenceScale`.
+    It smooths the evidence on the method's own scale rather than the normalised maps, whose common
+    factor jumps with the noise in their maximum. `EvidenceScale` then sets the colours.
     """
 
     def __init__(self, seconds: float, tracker: Tracker | None = None) -> None:
         """Start without an explanation.
 
         Args:
-            seconds: The time constant of the smoothing, above 0.
-            tracker: Knows how the image moved from one explained frame to the next; None: it
-                is taken to stand still.
+            seconds: The time constant, above 0.
+            tracker: Provides the motion from one explained frame to the next. Without a tracker
+                the image counts as still.
         """
         self._seconds = seconds
         self._tracker = tracker
         self._scale = EvidenceScale()
         self._newest: Explanation | None = None
-        self._steady: Explanation | None = None
+        self._smoothed: Explanation | None = None
         self._maps: dict[tuple[str, int], _Map] = {}
         self._goals: dict[tuple[str, int], _Map] = {}
-        self._scores: dict[int, Prediction] = {}
-        self._goal_scores: dict[int, Prediction] = {}
+        self._classes: dict[int, Prediction] = {}
+        self._class_goals: dict[int, Prediction] = {}
         self._weights: dict[int, float] = {}
-        self._rested = 0.0
+        self._settled_seconds = 0.0
 
-    def steady(self, frame: Frame, explanation: Explanation | None) -> Explanation | None:
-        """Return an explanation with its maps and probabilities smoothed.
+    def smooth(self, frame: Frame, explanation: Explanation | None) -> Explanation | None:
+        """Return an explanation with smoothed maps and probabilities.
 
         Args:
-            frame: The one that is shown. As `Tracker.see` wants it.
-            explanation: The newest one.
+            frame: The frame on screen, as for `Tracker.observe`.
+            explanation: The newest one, or None if there is none yet.
 
         Returns:
-            A copy whose maps have the size of the frame's thumbnail and cover the whole frame;
-            the same one until the next explanation, or until `settle` changes it.
+            A copy whose maps cover the whole frame at the size of its thumbnail. The same object
+            until the next explanation or until `settle` changes it.
         """
         if self._tracker:
-            self._tracker.see(frame)
+            self._tracker.observe(frame)
         if explanation is None:
             return None
-        if explanation is not self._newest or self._steady is None:
+        if explanation is not self._newest or self._smoothed is None:
             height, width = frame.thumbnail.shape[:2]
-            self._follow(explanation, self._change(explanation), (width, height))
+            self._update(explanation, self._change(explanation), (width, height))
             self._newest = explanation
-            self._steady = self._drawn(explanation)
-        return self._steady
+            self._smoothed = self._with_smoothed(explanation)
+        return self._smoothed
 
     def settle(self, seconds: float) -> Explanation | None:
-        """Come nearer to the newest explanation, since it goes on holding: nothing changes.
+        """Move on towards the newest explanation, which still holds because nothing changes.
 
         Args:
-            seconds: For how long nothing has changed, since the last call. Infinite: there will
-                be no change, and what is drawn is what was found.
+            seconds: Time without a change since the last call. Infinity jumps to the newest
+                explanation.
 
         Returns:
-            As `steady`.
+            As `smooth`.
         """
         if self._newest is None:
             return None
-        self._rested += seconds
+        self._settled_seconds += seconds
         if self._reached():
-            return self._steady
-        weight = self._share(seconds)
+            return self._smoothed
+        weight = self._weight_after(seconds)
         for key, goal in self._goals.items():
             self._maps[key] = self._maps[key] + weight * (goal - self._maps[key])
-        self._scores = self._mixed(weight)
-        self._follow_weights(self._newest, weight)
+        self._classes = self._mixed_classes(weight)
+        self._update_weights(self._newest, weight)
         if self._reached():
-            self._maps, self._scores = dict(self._goals), dict(self._goal_scores)
-        self._measure(self._newest, 0.0)
-        self._steady = self._drawn(self._newest)
-        return self._steady
+            self._maps, self._classes = dict(self._goals), dict(self._class_goals)
+        self._update_scale(self._newest, 0.0)
+        self._smoothed = self._with_smoothed(self._newest)
+        return self._smoothed
 
-    def _share(self, seconds: float) -> float:
-        """Return how much of the way to its goal goes what is smoothed in some seconds."""
+    def _weight_after(self, seconds: float) -> float:
+        """Return the share of the way to a goal that smoothing covers in some seconds."""
         return 1.0 - math.exp(-max(0.0, seconds) / self._seconds)
 
     def _change(self, explanation: Explanation) -> _Change:
-        """Say what lies between the last explanation and this one, and forget what it ended."""
+        """Return the change since the last explanation, and drop whatever is out of date."""
         before = self._newest
         elapsed = explanation.timestamp - before.timestamp if before else 0.0
         back = before is None or elapsed < 0 or explanation.frame_index < before.frame_index
         other_network = before is not None and before.randomised != explanation.randomised
         if other_network:
-            self._scale.forget()
+            self._scale.reset()
         field = None
-        if before is None or back or other_network or not self._remembers(before):
+        if before is None or back or other_network or not self._tracked_since(before):
             self._maps.clear()
-            self._scores.clear()
+            self._classes.clear()
             self._weights.clear()
         elif self._tracker:
             field = self._tracker.motion(before.frame_index, explanation.frame_index)
-        rested, self._rested = self._rested, 0.0
-        return _Change(max(0.0, elapsed), self._share(elapsed - rested), field)
+        settled, self._settled_seconds = self._settled_seconds, 0.0
+        return _Change(max(0.0, elapsed), self._weight_after(elapsed - settled), field)
 
-    def _remembers(self, before: Explanation) -> bool:
-        return self._tracker is None or self._tracker.remembers(before.frame_index)
+    def _tracked_since(self, before: Explanation) -> bool:
+        return self._tracker is None or self._tracker.covers(before.frame_index)
 
-    def _follow(self, explanation: Explanation, change: _Change, size: tuple[int, int]) -> None:
-        """Bring maps, probabilities and weights nearer to what the explanation says."""
+    def _update(self, explanation: Explanation, change: _Change, size: tuple[int, int]) -> None:
+        """Move maps, probabilities and weights towards those of the explanation."""
         maps, self._maps, self._goals = self._maps, {}, {}
         for each in explanation.maps:
             values = each.strength * enlarged(each.values, *size, explanation.region)
             goal = values if each.signed else values.clip(0.0)
             key = _key(each)
             self._goals[key] = goal
-            self._maps[key] = self._smoothed(maps.get(key), goal, change, each.kind)
-        self._follow_scores(explanation, change.weight)
-        self._follow_weights(explanation, change.weight)
-        self._measure(explanation, change.elapsed)
+            self._maps[key] = self._mixed_map(maps.get(key), goal, change, each.kind)
+        self._update_classes(explanation, change.weight)
+        self._update_weights(explanation, change.weight)
+        self._update_scale(explanation, change.elapsed)
 
-    def _smoothed(self, old: _Map | None, goal: _Map, change: _Change, kind: str) -> _Map:
+    def _mixed_map(self, old: _Map | None, goal: _Map, change: _Change, kind: str) -> _Map:
         if old is None or old.shape != goal.shape:
             return goal
         if change.field is not None:
-            old = moved(old, change.field)
+            old = warped(old, change.field)
         faint = _FAINT * self._scale.full(kind) * goal.size
         largest = max(float(np.maximum(np.abs(old), np.abs(goal)).sum()), faint)
         weight = _weight(change.weight, float(np.abs(goal - old).sum()) / largest)
         return np.asarray(old + weight * (goal - old), np.float32)
 
-    def _follow_weights(self, explanation: Explanation, least: float) -> None:
+    def _update_weights(self, explanation: Explanation, least: float) -> None:
         before, self._weights = self._weights, {}
         for each in explanation.maps:
             if each.weight is not None:
@@ -171,59 +171,54 @@ class Calm:
                 weight = _weight(least, abs(each.weight - old) / largest)
                 self._weights[each.subject] = old + weight * (each.weight - old)
 
-    def _follow_scores(self, explanation: Explanation, least: float) -> None:
+    def _update_classes(self, explanation: Explanation, least: float) -> None:
         known = (*(each.target for each in reversed(explanation.maps)), *explanation.top)
-        self._goal_scores = {each.class_index: each for each in known}
-        if not self._scores:
-            self._scores = dict(self._goal_scores)
+        self._class_goals = {each.class_index: each for each in known}
+        if not self._classes:
+            self._classes = dict(self._class_goals)
         # The total variation distance of the two distributions.
-        self._scores = self._mixed(_weight(least, self._score_distance() / 2))
+        self._classes = self._mixed_classes(_weight(least, self._class_distance() / 2))
 
-    def _mixed(self, weight: float) -> dict[int, Prediction]:
-        """Return the probabilities, nearer to their goals."""
-        old, new = self._scores, self._goal_scores
-        mixed = {
-            index: replace(
-                each,
-                probability=_score(old, index) + weight * (_score(new, index) - _score(old, index)),
-            )
-            for index, each in (old | new).items()
-        }
-        return {
-            index: each
-            for index, each in mixed.items()
-            if each.probability >= _FAINTEST_SCORE or index in new
-        }
+    def _mixed_classes(self, weight: float) -> dict[int, Prediction]:
+        """Return the classes with their probabilities moved towards their goals."""
+        old, new = self._classes, self._class_goals
+        mixed = {}
+        for index, prediction in (old | new).items():
+            before, goal = _probability(old, index), _probability(new, index)
+            probability = before + weight * (goal - before)
+            if probability >= _LEAST_PROBABILITY or index in new:
+                mixed[index] = replace(prediction, probability=probability)
+        return mixed
 
-    def _score_distance(self) -> float:
-        old, new = self._scores, self._goal_scores
-        return sum(abs(_score(new, index) - _score(old, index)) for index in old | new)
+    def _class_distance(self) -> float:
+        old, new = self._classes, self._class_goals
+        return sum(abs(_probability(new, index) - _probability(old, index)) for index in old | new)
 
     def _reached(self) -> bool:
-        """Whether all that is smoothed is where the newest explanation wants it."""
-        return self._score_distance() < _AT_REST and all(
+        """Whether everything smoothed has reached the newest explanation."""
+        return self._class_distance() < _AT_REST and all(
             float(np.abs(goal - self._maps[key]).max()) <= _AT_REST * self._scale.full(key[0])
             for key, goal in self._goals.items()
         )
 
-    def _measure(self, explanation: Explanation, elapsed: float) -> None:
+    def _update_scale(self, explanation: Explanation, elapsed: float) -> None:
         strengths: dict[str, float] = {}
         for (kind, _), values in self._maps.items():
             strengths[kind] = max(float(np.abs(values).max()), strengths.get(kind, 0.0))
-        score = _score(self._scores, explanation.class_index)
+        probability = _probability(self._classes, explanation.class_index)
         for kind, strength in strengths.items():
-            self._scale.measure(kind, strength, score, elapsed)
+            self._scale.update(kind, strength, probability, elapsed)
 
-    def _drawn(self, explanation: Explanation) -> Explanation:
-        """Return the explanation with what is smoothed in the place of what was found."""
-        best = sorted(self._scores.values(), key=lambda each: -each.probability)
+    def _with_smoothed(self, explanation: Explanation) -> Explanation:
+        """Return the explanation with smoothed maps, probabilities and weights."""
+        best = sorted(self._classes.values(), key=lambda each: -each.probability)
         return replace(
             explanation,
             maps=tuple(
                 replace(
                     each,
-                    values=self._coloured(each),
-                    target=self._scores[each.target.class_index],
+                    values=self._scaled(each),
+                    target=self._classes[each.target.class_index],
                     weight=None if each.weight is None else self._weights[each.subject],
                 )
                 for each in explanation.maps
@@ -232,28 +227,28 @@ class Calm:
             region=WHOLE,
         )
 
-    def _coloured(self, shown: Heatmap) -> _Map:
-        values = self._maps[_key(shown)] / self._scale.full(shown.kind)
+    def _scaled(self, heatmap: Heatmap) -> _Map:
+        values = self._maps[_key(heatmap)] / self._scale.full(heatmap.kind)
         return np.asarray(values.clip(-1.0, 1.0), np.float32)
 
 
 class _Change(NamedTuple):
-    """What lies between two explanations."""
+    """The change between two explanations."""
 
     elapsed: float
     """Seconds, at least 0."""
     weight: float
-    """That what is new has where it is little, in [0, 1]."""
+    """The weight of the new values if they differ little, in [0, 1]."""
     field: NDArray[np.float32] | None
-    """h×w×2: where each pixel was before; None: nothing moved."""
+    """h×w×2: where each pixel was before, or None if nothing moved."""
 
 
-def _key(shown: Heatmap) -> tuple[str, int]:
-    return shown.kind, shown.subject
+def _key(heatmap: Heatmap) -> tuple[str, int]:
+    return heatmap.kind, heatmap.subject
 
 
 def _weight(least: float, difference: float) -> float:
-    """Return the weight of what is new: `least`, up to 1 where it differs by much.
+    """Return the weight of a new value, from `least` for a small difference to 1 for a large one.
 
     Args:
         least: In [0, 1].
@@ -263,5 +258,5 @@ def _weight(least: float, difference: float) -> float:
     return least + (1.0 - least) * share * share * (3.0 - 2.0 * share)
 
 
-def _score(predictions: dict[int, Prediction], index: int) -> float:
+def _probability(predictions: dict[int, Prediction], index: int) -> float:
     return predictions[index].probability if index in predictions else 0.0

@@ -1,4 +1,4 @@
-"""The heatmap follows the image's motion while the network thinks."""
+"""Heatmaps that follow the image's motion while the network computes the next one."""
 
 from __future__ import annotations
 
@@ -20,41 +20,40 @@ if TYPE_CHECKING:
     from live_cam.explanation import Explanation
     from live_cam.frame import Frame
 
-_REMEMBERED: Final = 90
-"""Steps of motion: three seconds, and 10 MB."""
+_MOST_STEPS: Final = 90
+"""Steps of motion: three seconds, or 10 MB."""
 _LEAST_MOTION: Final = 0.3
-"""Pixels of the thumbnail. Less is added to the next step instead of being lost."""
+"""Thumbnail pixels. Smaller motion is added to the next step instead of being lost."""
 _SMALLEST_SIDE: Final = 16
-"""Pixels: optical flow needs a few of its patches."""
+"""Thumbnail pixels: optical flow needs room for a few patches."""
 _CUT_RESIDUAL: Final = 14.0
-"""Grey levels by which an image differs, in the mean, from the one before moved along the flow."""
+"""Mean difference in grey levels between an image and the previous one warped along the flow."""
 _CUT_SHARE: Final = 0.5
-"""Of the difference without the flow: motion leaves less."""
+"""Residual as a share of the difference without the flow. Motion leaves less."""
 
 
 class _Step(NamedTuple):
     frame_index: int
     flow: NDArray[np.float32]
-    """h×w×2: where, relative to itself, each pixel of this frame was in the step before."""
+    """h×w×2: the offset from each pixel to where it was in the previous step."""
 
 
 class Tracker:
-    """Carries the newest heatmap along with the image's motion since the frame it explains.
+    """Moves the newest heatmap with the image since the frame it explains.
 
-    Dense optical flow between the thumbnails of the frames that are shown (Kroeger et al., "Fast
-    Optical Flow using Dense Inverse Search", ECCV 2016) is composed to a field that says of each
-    pixel where it was in the frame that was explained.
+    Dense optical flow between the thumbnails of the shown frames (Kroeger et al., "Fast Optical
+    Flow using Dense Inverse Search", ECCV 2016) is composed into a field that maps each pixel to
+    its place in the explained frame.
     """
 
     def __init__(self) -> None:
-        """Start without an image."""
-        # The preset's coarser flow misses objects of the size of a hand; at full resolution with
-        # few, sparse patches it finds them in a quarter of the time of the next better preset.
+        # At its own scale this preset misses objects as small as a hand. At full resolution with
+        # few, sparse patches it finds them in a quarter of the next better preset's time.
         self._optical_flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._optical_flow.setFinestScale(0)
         self._optical_flow.setPatchStride(6)
         self._optical_flow.setGradientDescentIterations(6)
-        self._steps: deque[_Step] = deque(maxlen=_REMEMBERED)
+        self._steps: deque[_Step] = deque(maxlen=_MOST_STEPS)
         self._last: Frame | None = None
         self._key: NDArray[np.uint8] | None = None
         self._key_grey: NDArray[np.uint8] | None = None
@@ -65,18 +64,18 @@ class Tracker:
         self._began = -1
 
     def follow(self, frame: Frame, explanation: Explanation | None) -> Explanation | None:
-        """Return the explanation with its heatmap where its object is now.
+        """Return the explanation with its heatmaps where their objects are now.
 
         Args:
-            frame: The one that is shown. Every shown frame must be given once, in order; one
-                that is given again changes nothing.
-            explanation: The newest one, made of an earlier frame; None: nothing to carry.
+            frame: The frame on screen. Call this once for every shown frame, in order; repeating
+                a frame has no effect.
+            explanation: The newest one, of an earlier frame, or None if there is none yet.
 
         Returns:
-            The same object where nothing moved since; else a copy whose heatmap covers the
-            whole frame, has the thumbnail's size, and is 0 where the image came newly into view.
+            The same object if nothing has moved since. Otherwise a copy whose heatmaps cover the
+            whole frame at the thumbnail's size and are 0 where new content came into view.
         """
-        self.see(frame)
+        self.observe(frame)
         if explanation is None:
             return None
         if explanation is not self._source:
@@ -98,30 +97,29 @@ class Tracker:
         """Return how the image moved from one frame to another.
 
         Args:
-            since: `Frame.index` of the earlier one.
-            until: Of the later one.
+            since: `Frame.index` of the earlier frame. Only meaningful if `covers(since)`.
+            until: `Frame.index` of the later frame.
 
         Returns:
-            h×w×2 float32: where, relative to itself, each pixel of the later one's thumbnail was
-            in the earlier one's; None: nothing moved. Where it does not remember the earlier one
-            this says nothing.
+            h×w×2 float32: the offset from each pixel of the later thumbnail to its place in the
+            earlier one, or None if nothing moved.
         """
         steps = [step for step in self._steps if since < step.frame_index <= until]
         return _composed(None, steps) if steps else None
 
-    def remembers(self, since: int) -> bool:
-        """Whether all motion since a frame is known: no cut came after it, nor too much motion.
+    def covers(self, since: int) -> bool:
+        """Whether all motion since a frame is known: it is recent and no cut came after it.
 
         Args:
-            since: Its `Frame.index`.
+            since: `Frame.index` of that frame.
         """
         return since >= self._began
 
-    def see(self, frame: Frame) -> None:
-        """Note the motion from the last frame to this one.
+    def observe(self, frame: Frame) -> None:
+        """Record the motion from the last frame to this one; `follow` does so as well.
 
         Args:
-            frame: As in `follow`, which does this, too.
+            frame: As in `follow`.
         """
         last, self._last = self._last, frame
         if frame is last:
@@ -149,43 +147,43 @@ class Tracker:
         if min(grey.shape) < _SMALLEST_SIDE:
             self._start_over(index, thumbnail)
             return
-        flow = np.asarray(self._optical_flow.calc(grey, self._key_grey, None), np.float32)  # type: ignore[call-overload]  # its stubs want a flow to begin with
+        flow = np.asarray(self._optical_flow.calc(grey, self._key_grey, None), np.float32)  # type: ignore[call-overload]  # the stubs require an initial flow
         if _is_cut(grey, self._key_grey, flow):
             self._start_over(index, thumbnail)
             return
         if float(np.abs(flow).max()) < _LEAST_MOTION:
             return
-        if len(self._steps) == _REMEMBERED:
+        if len(self._steps) == _MOST_STEPS:
             self._began = self._steps[0].frame_index
         self._steps.append(_Step(index, flow))
         self._make_key(thumbnail, grey)
 
 
 def _composed(field: NDArray[np.float32] | None, steps: list[_Step]) -> NDArray[np.float32]:
-    """Return where each pixel was before all the steps.
+    """Return the offset from each pixel to its place before all the steps.
 
     Args:
-        field: h×w×2, where it was before the earlier steps; None: there were none.
-        steps: At least one, in their order.
+        field: h×w×2, the offsets of earlier steps, or None if there were none.
+        steps: At least one, in order.
     """
     for step in steps:
         if field is None:
             field = step.flow
         else:
-            field = step.flow + moved(field, step.flow, cv2.BORDER_REPLICATE)
+            field = step.flow + warped(field, step.flow, cv2.BORDER_REPLICATE)
     assert field is not None
     return field
 
 
-def moved(
+def warped(
     values: NDArray[np.generic], field: NDArray[np.float32], border: int = cv2.BORDER_CONSTANT
 ) -> NDArray[np.float32]:
-    """Return values read where a field points to.
+    """Return values sampled where a field points.
 
     Args:
         values: h×w or h×w×2.
         field: h×w×2 float32, as `Tracker.motion` returns it.
-        border: What is read beyond the edge, in OpenCV's terms: 0, unless it is said.
+        border: OpenCV's border mode beyond the edge; zeros by default.
     """
     places = _grid(*field.shape[:2]) + field
     read = cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=border)  # type: ignore[call-overload]  # two maps in one
@@ -202,16 +200,16 @@ def _carried_map(
     heatmap: NDArray[np.float32], field: NDArray[np.float32], region: Region
 ) -> NDArray[np.float32]:
     height, width = field.shape[:2]
-    # As `to_frame` enlarges, but that what overshoots 1 is scaled back instead of clipped: the
-    # map keeps its one peak.
+    # Enlarged as in `to_frame`, except that values above 1 are scaled back rather than clipped, so
+    # that the map keeps a single peak.
     laid = enlarged(heatmap, width, height, region).clip(0.0 if heatmap.min() >= 0 else -np.inf)
     laid /= max(1.0, float(np.abs(laid).max()))
-    return moved(laid, field)
+    return warped(laid, field)
 
 
 def _is_cut(grey: NDArray[np.uint8], before: NDArray[np.uint8], flow: NDArray[np.float32]) -> bool:
     """Whether no motion explains the new image."""
-    residual = np.abs(grey - moved(before, flow, cv2.BORDER_REPLICATE)).mean()
+    residual = np.abs(grey - warped(before, flow, cv2.BORDER_REPLICATE)).mean()
     return bool(
         residual > _CUT_RESIDUAL and residual > _CUT_SHARE * cv2.absdiff(grey, before).mean()
     )

@@ -17,7 +17,7 @@ from live_cam.overlay.status import Status
 from live_cam.overlay.views import evidence_box
 from live_cam.resizing import enlarged, enlargement
 from live_cam.settings import FITS
-from live_cam.temporal.smoothing import Calm
+from live_cam.temporal.smoothing import Smoother
 from live_cam.temporal.tracking import Tracker
 from tests.support.explanations import explanation, with_map
 
@@ -183,7 +183,7 @@ def test_smoothed_the_heat_of_a_dot_is_on_the_dot(
     found = explain(fit, frame)
     if found.heatmap.max() == 0:
         return
-    said = Calm(1.0).steady(frame, found)
+    said = Smoother(1.0).smooth(frame, found)
     assert said is not None
     assert (said.region, said.seen) == (WHOLE, found.seen)
     coarse = max(width, height) / 80  # two pixels of the thumbnail
@@ -202,7 +202,7 @@ def test_the_box_ends_where_the_network_saw_nothing(fit: str, width: int, height
     """Also once the map has been laid over the whole frame, smoothed or carried along."""
     frame = Frame(np.zeros((height, width, 3), np.uint8), 0, 0.0)
     everywhere = with_map(explain(fit, frame), values=np.ones((14, 14), np.float32))
-    for said in (everywhere, Calm(1.0).steady(frame, everywhere)):
+    for said in (everywhere, Smoother(1.0).smooth(frame, everywhere)):
         assert said is not None
         box = evidence_box(said.heatmap, width, height, said.region, said.seen)
         assert box is not None

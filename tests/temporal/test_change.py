@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from live_cam.frame import Frame
 from live_cam.runtime.opencv import cv2
-from live_cam.temporal.change import Stillness
+from live_cam.temporal.change import ChangeDetector
 
 SIZES = [(640, 480), (1280, 720), (1920, 1080)]
 
@@ -23,40 +23,40 @@ def as_jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
 
 
-def says_unchanged(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
-    stillness = Stillness()
-    stillness.explained(Frame(first, 0, 0.0))
-    return stillness.unchanged(Frame(second, 1, 0.03))
+def unchanged(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
+    change = ChangeDetector()
+    change.set_reference(Frame(first, 0, 0.0))
+    return change.unchanged(Frame(second, 1, 0.03))
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("sigma", [2.0, 5.0])
-def test_noise_is_no_change(
+def test_noise_is_not_a_change(
     photos: dict[str, NDArray[np.uint8]], size: tuple[int, int], sigma: float
 ) -> None:
     image = scene(photos, size)
     first = noisy(image, 0, sigma)
-    assert all(says_unchanged(first, noisy(image, seed, sigma)) for seed in range(1, 8))
+    assert all(unchanged(first, noisy(image, seed, sigma)) for seed in range(1, 8))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_noise_through_jpeg_is_no_change(
+def test_noise_through_jpeg_is_not_a_change(
     photos: dict[str, NDArray[np.uint8]], size: tuple[int, int]
 ) -> None:
     image = scene(photos, size)
     first = as_jpeg(noisy(image, 0, 3.0))
-    assert all(says_unchanged(first, as_jpeg(noisy(image, seed, 3.0))) for seed in range(1, 8))
+    assert all(unchanged(first, as_jpeg(noisy(image, seed, 3.0))) for seed in range(1, 8))
 
 
 def _dot(image: NDArray[np.uint8]) -> None:
-    """A hundredth of the image, a little brighter."""
+    """Brighten a hundredth of the image a little."""
     height, width = image.shape[:2]
     part = image[height // 3 : height // 3 + height // 10, width // 3 : width // 3 + width // 10]
     part[:] = np.clip(part.astype(int) + 40, 0, 255)
 
 
 def _tint(image: NDArray[np.uint8]) -> None:
-    """Another colour of the same brightness: grey would not see it."""
+    """Change a colour but not its brightness, which grey levels would miss."""
     before = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     part = image[: image.shape[0] // 4, : image.shape[1] // 4].astype(int)
     part[..., 0] += 26
@@ -79,7 +79,7 @@ CHANGES: list[Callable[[NDArray[np.uint8]], None]] = [_dot, _tint, _moved, _brig
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_one_sees_is_noticed_through_noise(
+def test_visible_changes_are_detected_through_noise(
     photos: dict[str, NDArray[np.uint8]],
     size: tuple[int, int],
     change: Callable[[NDArray[np.uint8]], None],
@@ -87,30 +87,32 @@ def test_what_one_sees_is_noticed_through_noise(
     before = scene(photos, size)
     after = before.copy()
     change(after)
-    assert not says_unchanged(noisy(before, 1, 3.0), noisy(after, 2, 3.0))
+    assert not unchanged(noisy(before, 1, 3.0), noisy(after, 2, 3.0))
 
 
 def test_a_slow_fade_adds_up(photos: dict[str, NDArray[np.uint8]]) -> None:
     image = scene(photos, (1280, 720)).astype(int)
-    stillness = Stillness()
-    stillness.explained(Frame(image.astype(np.uint8), 0, 0.0))
-    noticed = [
+    change = ChangeDetector()
+    change.set_reference(Frame(image.astype(np.uint8), 0, 0.0))
+    detected = [
         index
         for index in range(1, 6)
-        if not stillness.unchanged(Frame((image + index).clip(0, 255).astype(np.uint8), index, 0))
+        if not change.unchanged(Frame((image + index).clip(0, 255).astype(np.uint8), index, 0))
     ]
-    assert noticed == [2, 3, 4, 5]
+    assert detected == [2, 3, 4, 5]
 
 
-def test_the_first_frame_and_another_size_are_new(photos: dict[str, NDArray[np.uint8]]) -> None:
-    assert not Stillness().unchanged(Frame(scene(photos, (640, 480)), 0, 0.0))
-    assert not says_unchanged(scene(photos, (640, 480)), scene(photos, (1280, 720)))
+def test_the_first_frame_and_a_frame_of_another_size_are_new(
+    photos: dict[str, NDArray[np.uint8]],
+) -> None:
+    assert not ChangeDetector().unchanged(Frame(scene(photos, (640, 480)), 0, 0.0))
+    assert not unchanged(scene(photos, (640, 480)), scene(photos, (1280, 720)))
 
 
 def test_a_frame_of_one_pixel() -> None:
     black, white = (np.full((1, 1, 3), level, np.uint8) for level in (0, 255))
-    assert says_unchanged(black, black)
-    assert not says_unchanged(black, white)
+    assert unchanged(black, black)
+    assert not unchanged(black, white)
 
 
 class TestThumbnail:
@@ -127,15 +129,15 @@ class TestThumbnail:
             ((1, 1), (1, 1)),
         ],
     )
-    def test_its_size(self, size: tuple[int, int], expected: tuple[int, int]) -> None:
+    def test_size(self, size: tuple[int, int], expected: tuple[int, int]) -> None:
         frame = Frame(np.zeros((size[1], size[0], 3), np.uint8), 0, 0.0)
         assert frame.thumbnail.shape == (expected[1], expected[0], 3)
 
-    def test_it_is_made_once(self) -> None:
+    def test_is_computed_once(self) -> None:
         frame = Frame(np.zeros((720, 1280, 3), np.uint8), 0, 0.0)
         assert frame.thumbnail is frame.thumbnail
 
-    def test_it_averages_over_areas(self) -> None:
+    def test_averages_over_areas(self) -> None:
         image = np.zeros((720, 1280, 3), np.uint8)
         image[::2, ::2] = 200
         assert np.array_equal(np.unique(Frame(image, 0, 0.0).thumbnail), [50])

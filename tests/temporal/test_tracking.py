@@ -22,7 +22,7 @@ def test_the_heat_stays_on_a_moving_object(motion: Motion) -> None:
     assert found.tracked <= found.still / 3
 
 
-def test_an_explanation_of_a_frame_that_was_not_shown(photos: dict[str, NDArray[np.uint8]]) -> None:
+def test_an_explanation_of_a_skipped_frame_is_tracked(photos: dict[str, NDArray[np.uint8]]) -> None:
     pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], STEADY)
     tracker = Tracker()
     for index in range(0, 20, 2):
@@ -32,7 +32,9 @@ def test_an_explanation_of_a_frame_that_was_not_shown(photos: dict[str, NDArray[
     assert distance < 0.3 * 300 * 13 / RATE
 
 
-def test_a_still_scene_leaves_the_explanation_itself(photos: dict[str, NDArray[np.uint8]]) -> None:
+def test_a_still_scene_keeps_the_explanation_itself(
+    photos: dict[str, NDArray[np.uint8]],
+) -> None:
     image = np.asarray(cv2.resize(photos["coffee"], SIZE), np.uint8)
     tracker = Tracker()
     explanation = Pan(image, image, Motion(name="pan", object_speed=(0.0, 0.0))).explanation(0)
@@ -42,7 +44,7 @@ def test_a_still_scene_leaves_the_explanation_itself(photos: dict[str, NDArray[n
 
 
 def test_slow_motion_adds_up(photos: dict[str, NDArray[np.uint8]]) -> None:
-    """A quarter of a thumbnail's pixel a frame, which alone would count as none."""
+    """A quarter of a thumbnail pixel per frame, too little to count on its own."""
     pan = Pan(
         photos["coffee"][::2, ::2],
         photos["rocket"],
@@ -57,7 +59,7 @@ def test_slow_motion_adds_up(photos: dict[str, NDArray[np.uint8]]) -> None:
     assert distance < 0.25 * 60 * 59 / RATE
 
 
-def test_a_cut_leaves_the_map_where_it_is(photos: dict[str, NDArray[np.uint8]]) -> None:
+def test_a_cut_leaves_the_map_in_place(photos: dict[str, NDArray[np.uint8]]) -> None:
     first = np.asarray(cv2.resize(photos["coffee"], SIZE), np.uint8)
     second = np.asarray(cv2.resize(photos["rocket"], SIZE), np.uint8)
     tracker = Tracker()
@@ -67,7 +69,7 @@ def test_a_cut_leaves_the_map_where_it_is(photos: dict[str, NDArray[np.uint8]]) 
         assert tracker.follow(Frame(second, index, index / RATE), explanation) is explanation
 
 
-def test_the_carried_map_is_a_heatmap_and_the_original_is_left_as_it_is(
+def test_the_moved_map_is_a_heatmap_and_the_original_is_unchanged(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
     pan = Pan(
@@ -92,10 +94,10 @@ def test_the_carried_map_is_a_heatmap_and_the_original_is_left_as_it_is(
     assert 0 <= carried.heatmap.min() <= carried.heatmap.max() <= 1
     assert np.array_equal(explanation.heatmap, before)
     assert (carried.label, carried.frame_index) == ("object", 0)
-    assert carried.heatmap[:, :20].max() == 0, "what came newly into view was not explained"
+    assert carried.heatmap[:, :20].max() == 0, "content new in view was not explained"
 
 
-def test_a_frame_that_is_drawn_again_changes_nothing(
+def test_a_repeated_frame_has_no_effect(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
     pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], STEADY)
@@ -108,17 +110,19 @@ def test_a_frame_that_is_drawn_again_changes_nothing(
     assert tracker.follow(frame, explanation) is carried
 
 
-def test_nothing_to_carry_yet(photos: dict[str, NDArray[np.uint8]]) -> None:
+def test_without_an_explanation_nothing_is_tracked(
+    photos: dict[str, NDArray[np.uint8]],
+) -> None:
     pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], STEADY)
     tracker = Tracker()
     assert tracker.follow(pan.frame(0), None) is None
     assert tracker.follow(pan.frame(1), None) is None
 
 
-def test_the_map_is_aligned_as_the_overlay_aligns_it(
+def test_the_map_is_aligned_like_the_overlay(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
-    """Carried by 80 pixels, it is what the overlay draws, moved by 80 pixels."""
+    """Moved by 80 pixels, it equals the overlay's heatmap shifted by 80 pixels."""
     image = np.asarray(cv2.resize(photos["coffee"], SIZE), np.uint8)
     moved = np.roll(image, 80, axis=1)
     explanation = Pan(image, image, Motion(name="pan", object_speed=(0.0, 0.0))).explanation(0)
@@ -146,7 +150,7 @@ def test_small_images(size: tuple[int, int]) -> None:
         assert np.isfinite(carried.heatmap).all()
 
 
-def test_a_camera_that_comes_back_with_another_size_or_starts_over(
+def test_a_new_frame_size_or_an_earlier_index_restarts(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
     pan = Pan(photos["coffee"][::2, ::2], photos["rocket"], STEADY)
