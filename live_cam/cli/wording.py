@@ -20,6 +20,8 @@ def as_options(text: str) -> str:
 
     def option(found: re.Match[str]) -> str:
         name, value = found.groups()
+        if (switch := _flags().get(f"{name}={value}")) is not None:
+            return switch
         flag = _flags().get(name)
         if flag is None:
             return found.group()
@@ -30,15 +32,22 @@ def as_options(text: str) -> str:
 
 @cache
 def _flags() -> dict[str, str]:
-    """Return how each argument of the settings is written, over all commands."""
+    """Return how each argument of the settings is written, over all commands.
+
+    A switch with an opposite has an entry for each value: `audio=False` is `--no-audio`.
+    """
     from live_cam.cli import cli
 
-    return {
-        parameter.name: _written(parameter)
-        for command in cli.commands.values()
-        for parameter in command.params
-        if parameter.name
-    }
+    flags = {}
+    for command in cli.commands.values():
+        for parameter in command.params:
+            if not parameter.name:
+                continue
+            flags[parameter.name] = _written(parameter)
+            if parameter.secondary_opts:
+                flags[f"{parameter.name}=True"] = _written(parameter)
+                flags[f"{parameter.name}=False"] = max(parameter.secondary_opts, key=len)
+    return flags
 
 
 def _written(parameter: click.Parameter) -> str:

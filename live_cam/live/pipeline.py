@@ -20,7 +20,7 @@ from live_cam.live.pointing import PointingGame
 from live_cam.live.schedule import EveryFrame, NewestFirst, Schedule, Shown
 from live_cam.live.window import Window
 from live_cam.overlay import Overlay, peak
-from live_cam.record.outputs import Recording
+from live_cam.record.outputs import RunOutputs
 from live_cam.runtime.opencv import cv2
 from live_cam.runtime.timed_text import KEY_SECONDS, TimedText
 from live_cam.runtime.timing import FPSMeter
@@ -103,7 +103,7 @@ class LivePipeline:
         self._frozen = False
         self._drawn_at = 0.0
         self._confirmation = TimedText()
-        self._recording = Recording(settings, notify, self._confirmation)
+        self._recording = RunOutputs(settings, notify, self._confirmation)
 
     def stop(self) -> None:
         """End `run` soon and in good order. May be called from any thread or signal handler."""
@@ -286,7 +286,7 @@ class LivePipeline:
         if self.controls.frozen != self._frozen and self._shown:
             self._frozen = self.controls.frozen
             schedule.freeze(self._shown.frame) if self._frozen else schedule.thaw()
-        self.controls.recording = self._recording.follow(self.controls.recording)
+        self.controls.recording = self._recording.set_recording(self.controls.recording)
 
     def _begin(self, labels: tuple[str, ...]) -> Question:
         """Find the classes that the command line names; called in the explainer's thread."""

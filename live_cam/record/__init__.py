@@ -1,1 +1,1 @@
-"""What is kept of a run: video, log, snapshots; files that survive a crash."""
+"""Recordings: video, log, snapshots, all in files that survive a crash."""

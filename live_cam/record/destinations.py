@@ -1,4 +1,4 @@
-"""Files that the program writes: never over another one unasked, and never left empty."""
+"""Destinations of output files: nothing is overwritten unasked, nothing left half written."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def check_output(path: Path, *, overwrite: bool = False) -> None:
-    """Check that a file may be written there.
+    """Check that a file can be created at a path.
 
     Args:
         path: The file.
-        overwrite: Whether an existing file may be written over.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        NameTakenError: It exists and `overwrite` is not set.
-        UsageError: Its folder is missing, or it is a folder itself.
+        NameTakenError: The file exists and `overwrite` is not set.
+        UsageError: Its folder is missing, or the path is a folder.
     """
     try:
         if not path.parent.is_dir():
@@ -43,50 +43,50 @@ def check_output(path: Path, *, overwrite: bool = False) -> None:
         if path.exists() and not overwrite:
             raise NameTakenError(
                 f"cannot write {path}: it already exists; "
-                "give --overwrite to write over it, or choose another name."
+                "give `overwrite` to replace it, or choose another name."
             )
     except OSError as error:
-        raise refusal(path, error) from error
+        raise creation_error(path, error) from error
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those that it lies in, unless it is there.
+    """Create a folder and its parents if they do not exist.
 
     Raises:
-        UsageError: It cannot be made.
+        UsageError: It cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise refusal(folder, error) from error
+        raise creation_error(folder, error) from error
 
 
 def free_path(path: Path) -> Path:
-    """The path itself, or the first of `name-2.ending`, `name-3.ending`, … that does not exist."""
-    return next(each for each in _numbered(path) if not os.path.lexists(each))
+    """Return the path, or the first of `name-2.ending`, `name-3.ending`, … that does not exist."""
+    return next(candidate for candidate in _numbered(path) if not os.path.lexists(candidate))
 
 
 def create_free(path: Path, create: Callable[[Path], Created]) -> Created:
-    """Create a file under the first free name, whoever else looks for one at the same moment.
+    """Create a file under the first free name, safe against concurrent processes.
 
     Args:
-        path: The name; `name-2.ending`, `name-3.ending`, … where it is taken.
-        create: Creates the file that it is given, or raises `NameTakenError`.
+        path: The preferred name. `name-2.ending`, `name-3.ending`, … follow if it is taken.
+        create: Creates a file at the path it receives, or raises `NameTakenError`.
 
     Returns:
-        What `create` gave back.
+        The result of `create`.
     """
-    for each in _numbered(path):
+    for candidate in _numbered(path):
         with contextlib.suppress(NameTakenError):
-            return create(each)
-    raise AssertionError("numbers do not end")
+            return create(candidate)
+    raise AssertionError("unreachable: the numbers never end")
 
 
 def timed_name(ending: str) -> Path:
-    """A name for a file by the time: `live-cam-20261123-101500.png`.
+    """Return a file name with the current time: `live-cam-20261123-101500.png`.
 
     Args:
-        ending: With its dot.
+        ending: The file ending with its dot.
     """
     return Path(f"live-cam-{datetime.now().astimezone():%Y%m%d-%H%M%S}{ending}")
 
@@ -98,14 +98,14 @@ def _numbered(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Have a file written wholly or not at all.
+    """Write a file completely or not at all.
 
     Args:
-        path: The file; what is there is replaced.
+        path: The file. An existing one is replaced.
 
     Yields:
-        A hidden file beside it, of the same ending, to write to. It takes the file's place when the
-        block ends well, and is removed when it does not.
+        A hidden draft beside it with the same ending, to write to. It replaces the file when the
+        block succeeds and is removed when the block fails.
 
     Raises:
         RecordingError: The file cannot be written.
@@ -121,47 +121,47 @@ def whole_file(path: Path) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
 
 
-def refusal(path: Path, error: OSError) -> UsageError:
-    """What to tell the user when a file could not be created.
+def creation_error(path: Path, error: OSError) -> UsageError:
+    """Return the error to raise when a file or folder could not be created.
 
     Args:
-        path: The file.
-        error: What the system said.
+        path: The file or folder.
+        error: The system's error.
 
     Returns:
-        The error to raise from it; a `NameTakenError` where somebody else has the name.
+        One sentence with a remedy; a `NameTakenError` if the name is taken.
     """
     remedy = "choose another place or name"
     if isinstance(error, PermissionError):
-        remedy = "choose a folder that you may write to"
+        remedy = "choose a folder with write permission"
     kind = NameTakenError if isinstance(error, FileExistsError) else UsageError
     return kind(f"cannot write {path}: {error.strerror or error}; {remedy}.")
 
 
 def recording_error(path: Path, error: Exception, kept: str | None = None) -> RecordingError:
-    """What to tell the user when a file that was open for writing failed.
+    """Return the error to raise when writing to an open file failed.
 
     Args:
         path: The file.
-        error: What went wrong.
-        kept: What is left of it: `first 12.3 s play`; None: nothing is said about it.
+        error: The failure.
+        kept: What remains of the file, such as `the first 12.3 s play`, or None to leave it out.
 
     Returns:
-        The error to raise from it; one sentence with a remedy.
+        One sentence with a remedy.
     """
     brief, remedy = _reason(error)
-    begin = f"cannot go on writing {path}, whose {kept}" if kept else f"cannot write {path}"
-    return RecordingError(f"{begin}: {brief}; {remedy}.", brief=brief)
+    failed = f"cannot continue writing {path} ({kept})" if kept else f"cannot write {path}"
+    return RecordingError(f"{failed}: {brief}; {remedy}.", brief=brief)
 
 
 def _reason(error: Exception) -> tuple[str, str]:
-    """Return why writing failed, and what would help."""
+    """Return why writing failed and a remedy."""
     number = getattr(error, "errno", None)
-    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    message = getattr(error, "strerror", None) or str(error) or type(error).__name__
     if number in _DISK_FULL:
         return "the disk is full", "free some space or choose another disk"
     if number == errno.ENOENT:
-        return "it was removed, or its folder was, while it was written", "choose another place"
+        return "the file or its folder was removed during writing", "choose another place"
     if isinstance(error, OSError):
-        return said, "check the disk, or choose another one"
-    return f"the encoder failed ({said})", "what was written plays, so start a new recording"
+        return message, "check the disk or choose another one"
+    return f"the encoder failed ({message})", "start a new recording"

@@ -1,4 +1,4 @@
-"""Which H.264 encoder works here: the first of a list that really encodes an image."""
+"""H.264 encoders, in order of preference, and a test of which ones work on this machine."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 ENCODER_ERRORS: Final = (av.FFmpegError, ValueError)
-"""What PyAV raises where an encoder is unknown, does not open, or refuses an image."""
+"""What PyAV raises if an encoder is unknown, does not open, or rejects an image."""
 
 NOMINAL_FPS: Final = 30
-"""What encoders are told to expect. Timestamps, not this, say when an image is shown."""
+"""The frame rate declared to encoders. Timestamps alone decide when an image is shown."""
 
-_BT709 = 1  # ITU-T H.273 gives BT.709 this number as primaries, as transfer and as matrix
+_BT709 = 1  # the code of BT.709 primaries, transfer and matrix in ITU-T H.273
 _BITS_PER_PIXEL = 0.15
-_IMAGES_BETWEEN_KEYFRAMES = 100_000  # never by count: the caller asks for them by time
+_IMAGES_BETWEEN_KEYFRAMES = 100_000  # practically never: the caller requests them by time
 _PROBE_SIZE = (1280, 720)
-# An image is cut into a slice a thread, and each slice costs some compression.
+# Each thread encodes one slice of the image, and each slice costs some compression.
 _MOST_THREADS = 4
 
 
 class Encoder(NamedTuple):
-    """An H.264 encoder of FFmpeg, and what makes it good and free of delay."""
+    """An H.264 encoder of FFmpeg with its options for quality and low latency."""
 
     name: str
     options: Mapping[str, str]
     constant_quality: bool = False
-    """Whether the options ask for a quality; otherwise a bit rate must be given."""
+    """Whether the options set a quality. Otherwise a bit rate is required."""
     needs_rate: bool = True
-    """Whether it must be given a frame rate, which Matroska then claims for the video."""
+    """Whether it requires a frame rate, which Matroska then declares for the video."""
 
 
 CANDIDATES: tuple[Encoder, ...] = (
@@ -71,7 +71,7 @@ CANDIDATES: tuple[Encoder, ...] = (
     Encoder("h264_mf", {"scenario": "camera_record"}),
     Encoder("libopenh264", {}),
 )
-"""Hardware first: it leaves the processor to the network."""
+"""Hardware first, to leave the CPU to the network."""
 
 
 def add_stream(
@@ -82,21 +82,21 @@ def add_stream(
     time_base: Fraction,
     pixel_aspect: Fraction | None = None,
 ) -> VideoStream:
-    """Add a video stream to a container, and open its encoder.
+    """Add a video stream to a container and open its encoder.
 
     Args:
-        container: A container that has no stream yet.
+        container: A container without streams.
         encoder: One of `CANDIDATES`.
         width: Width of the images in pixels, even.
         height: Height of the images in pixels, even.
         time_base: Seconds per tick of the images' timestamps.
-        pixel_aspect: A pixel's width by its height; None: nothing is said about it.
+        pixel_aspect: A pixel's width divided by its height, or None to leave it unspecified.
 
     Returns:
-        The stream. It takes yuv420p frames: BT.709, limited range.
+        The stream. It accepts yuv420p frames in BT.709, limited range.
 
     Raises:
-        ENCODER_ERRORS: The encoder is not there, or does not open at this size.
+        ENCODER_ERRORS: The encoder does not exist or does not open at this size.
     """
     bit_rate = 0 if encoder.constant_quality else width * height * NOMINAL_FPS * _BITS_PER_PIXEL
     stream = container.add_stream(
@@ -124,10 +124,10 @@ def add_stream(
 
 
 def available_encoders() -> tuple[str, ...]:
-    """Try every encoder for real.
+    """Test every encoder with a 1280×720 image.
 
     Returns:
-        FFmpeg's names of those that encode a 1280×720 image here, the preferred one first.
+        FFmpeg's names of the encoders that work, in order of preference.
     """
     return tuple(encoder.name for encoder in CANDIDATES if _works(encoder))
 

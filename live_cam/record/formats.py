@@ -1,4 +1,4 @@
-"""The containers that a video may be in, each as it plays best after a crash."""
+"""Video containers, each with the options that keep it playable after a crash."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 
 class VideoFormat(NamedTuple):
-    """A container, and how it is kept playable at any moment."""
+    """A container and how to keep it playable at any moment."""
 
     name: str
-    """FFmpeg's name of the muxer."""
+    """FFmpeg's name for the muxer."""
     rate: int
     """Ticks per second of its timestamps."""
     options: Mapping[str, str]
     """Options of the muxer."""
     longest_gap: int | None = None
-    """The most ticks between two images, if there is such a limit."""
+    """The most ticks between two images, or None if there is no limit."""
     timed: bool = True
-    """Whether it knows each image's time."""
+    """Whether it stores a timestamp for each image."""
 
 
-# Fragments of half a second while recording; on closing, one ordinary index over all of them,
-# since some players and editors do not like fragments. The header is written with the first
-# fragment: an earlier one could not say when each stream begins.
+# Fragments of half a second while recording and one ordinary index on closing, because some players
+# and editors do not support fragments. The header is delayed until the first fragment: before, the
+# start of each stream is unknown.
 _FRAGMENTS: Final = {
     "movflags": "+hybrid_fragmented+frag_keyframe+delay_moov+default_base_moof",
     "frag_duration": "500000",
@@ -41,32 +41,31 @@ FORMATS: Final[Mapping[str, VideoFormat]] = {
     ".mp4": VideoFormat("mp4", 90_000, _FRAGMENTS),
     ".mov": VideoFormat("mov", 90_000, _FRAGMENTS),
     ".mkv": VideoFormat("matroska", 1_000, {"cluster_time_limit": "500"}),
-    # AVI knows no timestamps, only a frame rate: between two images there are empty ones, of
-    # which the muxer writes 60000 at the most at a time.
+    # AVI has no timestamps, only a frame rate. The muxer fills gaps with empty packets, at most
+    # 60000 at a time.
     ".avi": VideoFormat("avi", 120, {}, longest_gap=60_000, timed=False),
 }
-"""By the ending of the file's name."""
+"""Formats by file ending."""
 
 
 def format_of(path: Path, template: Template | None) -> VideoFormat:
-    """Return the format that a file's name asks for, if it can hold what the template has.
+    """Return the format for a file's ending, if it can hold the template's times and sound.
 
     Raises:
-        UsageError: The name has another ending, or one of a format that cannot hold the
-            template's times or sound.
+        UsageError: The ending is unknown, or its format cannot hold the template's times or sound.
     """
     ending = path.suffix.lower()
-    formats = {end: each for end, each in FORMATS.items() if each.timed or template is None}
+    formats = {end: found for end, found in FORMATS.items() if found.timed or template is None}
     if ending not in formats:
         raise UsageError(
             f"cannot record to {path}: the name of a video must end in {', '.join(formats)}."
         )
     for stream in template.sound if template else ():
-        fitting = [end for end, each in formats.items() if holds(each.name, stream)]
+        fitting = [end for end, found in formats.items() if holds(found.name, stream)]
         if ending not in fitting:
             others = f"write to {' or '.join(fitting)}, or " if fitting else ""
             raise UsageError(
                 f"the sound ({codec_of(stream)}) cannot be copied to {path}; {others}leave it out "
-                "with --no-audio."
+                "with `audio=False`."
             )
     return formats[ending]

@@ -1,4 +1,4 @@
-"""A file that grows: nobody else's, whole up to its last commit, and on the disk each second."""
+"""A growing output file that survives crashes, full disks and power failures."""
 
 from __future__ import annotations
 
@@ -9,45 +9,44 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final
 
-from live_cam.record.destinations import check_output, refusal
+from live_cam.record.destinations import check_output, creation_error
 from live_cam.runtime.worker import Worker
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _SYNC_SECONDS: Final = 1.0
-# What a device, a pipe or a network's file system says that knows no such thing.
+# Errors of devices, pipes and network file systems that do not support syncing.
 _NOT_SYNCED: Final = {errno.EINVAL, errno.ENOTSUP, errno.EROFS}
 
 
 class OutputFile:
-    """A file of bytes, unbuffered, that exists from the start and keeps what it replaces.
+    """An unbuffered binary file.
 
-    It is created exclusively, so that nobody else's file is ever touched. An old file that may be
-    written over keeps its contents until the first write, and a new one that is still empty on
-    closing is removed again. When a write fails, the file is cut back to the last `commit`,
-    and every later write fails too.
+    It is created exclusively, so no other program's file is ever touched. A file to be replaced
+    keeps its contents until the first write, and a new file that is still empty is removed on
+    closing. If a write fails, the file is truncated to the last `commit`, and every later write
+    fails too.
 
-    A killed process loses nothing that was written. So that a power failure does not either, the
-    disk is told about every second to keep what it was given, by a thread of its own: whoever
-    writes does not wait for that.
+    If the process is killed, nothing written is lost. For power failures, a separate thread syncs
+    the file to the disk about once a second, without blocking `write`.
 
-    PyAV takes it for a file object (`write`, `seek`, `tell`).
+    PyAV accepts it as a file object (`write`, `seek`, `tell`).
 
     Attributes:
         path: The file.
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
-        """Create the file, or open the old one without changing it.
+        """Create the file, or open an existing one without changing it.
 
         Args:
             path: The file.
-            overwrite: Whether an existing file may be written over.
+            overwrite: Whether an existing file may be replaced.
 
         Raises:
             NameTakenError: The file exists and `overwrite` is not set.
-            UsageError: The file must not or cannot be created.
+            UsageError: The file cannot be created.
         """
         check_output(path, overwrite=overwrite)
         exclusive = 0 if overwrite else os.O_EXCL
@@ -63,17 +62,17 @@ class OutputFile:
                 opener=lambda name, flags: os.open(name, flags | os.O_CREAT | exclusive, 0o666),
             )
         except OSError as error:
-            raise refusal(path, error) from error
+            raise creation_error(path, error) from error
         self._syncing: _Syncing | None = None
 
     def write(self, data: bytes) -> int:
-        """Write all of the bytes at the current position.
+        """Write all bytes at the current position.
 
         Args:
-            data: What to write.
+            data: The bytes.
 
         Returns:
-            How many bytes were written: all.
+            The number of bytes, as a file object's `write` does.
 
         Raises:
             OSError: The disk is full, the file is gone, or an earlier write failed.
@@ -84,7 +83,7 @@ class OutputFile:
             syncing = self._begin()
             syncing.check()
             if self.tell() < self._committed:
-                # A header that tells of what comes after must not be on the disk before it.
+                # A header must not reach the disk before the data that it describes.
                 syncing.sync()
             rest = memoryview(data)
             while rest:
@@ -98,13 +97,13 @@ class OutputFile:
         return len(data)
 
     def commit(self) -> None:
-        """Note that the file is whole up to the current position."""
+        """Mark the file as complete up to the current position."""
         self._committed = self.tell()
 
     def _begin(self) -> _Syncing:
         status = os.fstat(self._file.fileno())
-        # Deleting an open file fails on Windows and goes unnoticed elsewhere: the bytes would
-        # be written to nowhere until the end.
+        # Deleting an open file fails on Windows, but elsewhere nothing reports it: all further
+        # bytes would be lost.
         if status.st_nlink == 0 and not self.path.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
         if not self._begun and status.st_size:
@@ -115,7 +114,7 @@ class OutputFile:
         return self._syncing
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move the position, as a file object does, and return it in bytes from the start."""
+        """Move the position like a file object, and return it in bytes from the start."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
@@ -131,7 +130,7 @@ class OutputFile:
         """Close the file, and remove it if it is new and empty. Idempotent.
 
         Raises:
-            OSError: The disk has not kept what was written; the file is closed all the same.
+            OSError: The disk did not keep everything. The file is closed nevertheless.
         """
         if self._file.closed:
             return
@@ -148,60 +147,60 @@ class OutputFile:
 
 
 class _Syncing:
-    """Has the disk keep what is written to a file, about every second, in a thread of its own.
+    """Syncs a file to the disk about once a second, in a separate thread.
 
     Attributes:
-        due: Whether something was written since.
+        due: Whether anything was written since the last sync.
     """
 
     def __init__(self, descriptor: int, folder: Path) -> None:
         self.due = False
-        # Of its own, so that nobody closes it while the disk is busy with it.
+        # A duplicate, so that it cannot be closed while a sync is running.
         self._descriptor = os.dup(descriptor)
         self._folder = folder
-        self._named = False
+        self._names_synced = False
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._worker = Worker("sync", self._work)
         self._worker.start()
 
     def check(self) -> None:
-        """Raise what the disk said, once.
+        """Raise the thread's error, once.
 
         Raises:
-            OSError: It could not keep what it was given.
+            OSError: A sync failed.
         """
         self._worker.check()
 
     def sync(self) -> None:
-        """Wait until the disk keeps all that was written.
+        """Wait until everything written is on the disk.
 
         Raises:
-            OSError: It cannot.
+            OSError: The sync failed.
         """
         with self._lock:
             if not self.due:
                 return
             self.due = False
             try:
-                # Not all of a file's times, where the system knows the difference.
+                # Without the file's times, if the system makes the difference.
                 getattr(os, "fdatasync", os.fsync)(self._descriptor)
             except OSError as error:
                 if error.errno not in _NOT_SYNCED:
                     raise
-            if not self._named:
-                self._named = True
-                _keep_names(self._folder)
+            if not self._names_synced:
+                self._names_synced = True
+                _sync_names(self._folder)
 
     def _work(self) -> None:
         while not self._stop.wait(_SYNC_SECONDS):
             self.sync()
 
     def close(self) -> None:
-        """Sync once more, and end the thread.
+        """Sync once more and end the thread.
 
         Raises:
-            OSError: The disk cannot keep what was written.
+            OSError: The sync failed.
         """
         self._stop.set()
         try:
@@ -212,8 +211,8 @@ class _Syncing:
                 os.close(self._descriptor)
 
 
-def _keep_names(folder: Path) -> None:
-    """Have the disk keep the names in a folder too, where the system has such a thing."""
+def _sync_names(folder: Path) -> None:
+    """Sync the names in a folder as well, if the system supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

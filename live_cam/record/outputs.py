@@ -1,4 +1,4 @@
-"""What a run writes to disks, and what becomes of the run where one of them fails."""
+"""The outputs of a run (video, log and snapshots) and how it handles failing disks."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _CLOSING_PATIENCE: Final = 3.0
 _SNAPSHOTS_AT_ONCE: Final = 4
 
 
-class Recording:
-    """The recordings, the log of explanations and the snapshots of a run.
+class RunOutputs:
+    """Everything that a run writes: recordings, the log of explanations and snapshots.
 
-    What a person watches goes on without what cannot be written: they are told, on the image
-    and by one sentence. Without a window what is written is the purpose: its failure ends the run.
-    No disk is waited for but on closing, and there for seconds only.
+    With a window, the run continues without an output that fails: the user sees it on the image and
+    receives one sentence. Without a window the outputs are the purpose, so a failure ends the run.
+    Nothing waits for a disk except closing, and that only for seconds.
 
-    It is a context manager: entering it creates the files that the command line names.
+    As a context manager, it creates the files named in the settings on entering.
     """
 
     def __init__(
         self, settings: Settings, notify: Callable[[str], None], confirmation: TimedText
     ) -> None:
-        """Take the settings; nothing is written yet.
+        """Prepare the outputs. No file is created before entering.
 
         Args:
-            settings: What is written, and where to.
-            notify: Called with what the user must know, one sentence a call, from any thread.
-            confirmation: Where what was done is said on the image.
+            settings: Which files to write.
+            notify: Called with one sentence for the user, from any thread.
+            confirmation: Shows on the image what was done.
         """
         self._settings = settings
         self._notify = notify
@@ -59,25 +59,25 @@ class Recording:
         self._finishing: Recorder | None = None
         self._log: PredictionLog | None = None
         self._snapshots: list[Worker] = []
-        self._given_up = False
+        self._recording_failed = False
         self._stalled = False
 
     @property
     def seconds(self) -> float | None:
-        """How long the recording plays so far; None: nothing is being recorded."""
+        """The recording's duration so far, or None if nothing is being recorded."""
         return self._recorder.seconds if self._recorder else None
 
     @property
     def busy(self) -> bool:
-        """Whether an image more would be left out of the recording: the disk is behind."""
+        """Whether the recording would drop the next image because the disk is too slow."""
         return self._recorder is not None and self._recorder.full
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong, in a few words for the image; None: nothing is."""
+        """What is wrong, in a few words for the image, or None if nothing is."""
         recorder = self._recorder or self._finishing
         if recorder and recorder.stalled > _STALLED_AFTER:
-            return f"{recorder.path.name}: the disk does not answer… {recorder.stalled:.0f} s"
+            return f"{recorder.path.name}: the disk is not responding… {recorder.stalled:.0f} s"
         return self._failure.text
 
     @property
@@ -94,30 +94,30 @@ class Recording:
 
     # ---- recordings ----------------------------------------------------------------------------
 
-    def follow(self, wanted: bool) -> bool:
-        """Record from now on, or end the recording; to be called again and again.
+    def set_recording(self, wanted: bool) -> bool:
+        """Start, continue or end the recording. Call this regularly.
 
         Args:
             wanted: Whether the user wants a recording.
 
         Returns:
-            Whether they still do: not after one that has failed.
+            `wanted`, or False after the recording has failed.
 
         Raises:
-            RecordingError: It has failed, and there is no window.
+            RecordingError: The recording has failed, and there is no window.
         """
-        self._look_after_finishing()
+        self._collect_finished()
         if self._recorder:
             self._try(self._recorder.check)
-        if self._given_up:
-            self._given_up = False
+        if self._recording_failed:
+            self._recording_failed = False
             return False
         if self._recorder:
-            self._note_stall(self._recorder)
+            self._report_stall(self._recorder)
             if not wanted:
                 self._recorder.finish()
                 self._recorder, self._finishing = None, self._recorder
-        elif wanted and not self._finishing:  # the same disk is not asked for another file
+        elif wanted and not self._finishing:  # the disk has not finished the last file yet
             self._start()
             return self._recorder is not None
         return wanted
@@ -127,25 +127,25 @@ class Recording:
 
         Args:
             image: H×W×3 uint8, BGR.
-            timestamp: When it is shown, in seconds of any clock.
+            timestamp: When to show it, in seconds on any clock.
 
         Raises:
-            RecordingError: The images before could not be written, and there is no window.
+            RecordingError: Earlier images could not be written, and there is no window.
         """
         if self._recorder:
             self._try(partial(self._recorder.write, image, timestamp))
 
     def _try(self, action: Callable[[], None]) -> None:
-        """Do something with the recorder, and give it up if that fails."""
+        """Run an action of the recorder, and end the recording if it fails."""
         try:
             action()
         except RecordingError as error:
             recorder, self._recorder = self._recorder, None
             if recorder:
-                # Until then it keeps its encoder, with all its threads, and what still waited.
+                # Closing releases the encoder with all its threads and the queued images.
                 with suppress(RecordingError):
                     recorder.close()
-            self._given_up = True
+            self._recording_failed = True
             self._fail(error, "recording ended")
 
     def _start(self) -> None:
@@ -157,7 +157,7 @@ class Recording:
         else:
             self._confirmation.show(f"recording {self._recorder.path.name}")
 
-    def _look_after_finishing(self) -> None:
+    def _collect_finished(self) -> None:
         if self._finishing and self._finishing.finished:
             recorder, self._finishing = self._finishing, None
             try:
@@ -173,22 +173,22 @@ class Recording:
         self._notify(text if recorder.frames else f"nothing was recorded to {recorder.path}")
         self._confirmation.show(f"saved {recorder.path.name}")
 
-    def _note_stall(self, recorder: Recorder) -> None:
+    def _report_stall(self, recorder: Recorder) -> None:
         stalled = recorder.stalled > _STALLED_AFTER
         if stalled and not self._stalled:
             self._notify(
-                f"{recorder.path}: the disk does not answer; until it does, images are left out."
+                f"{recorder.path}: the disk is not responding; images are dropped until it does."
             )
         self._stalled = stalled
 
     # ---- explanations and snapshots ------------------------------------------------------------
 
     def log(self, explanation: Explanation, peak: tuple[int, int]) -> None:
-        """Log an explanation, if there is a log; called in the explainer's thread.
+        """Log an explanation, if there is a log. Called from the explainer's thread.
 
         Args:
-            explanation: What was explained.
-            peak: Where its heatmap is highest, (x, y) in pixels of the image.
+            explanation: The explanation.
+            peak: The position of its heatmap's maximum, (x, y) in pixels of the image.
 
         Raises:
             RecordingError: The log cannot be written, and there is no window.
@@ -204,14 +204,14 @@ class Recording:
             self._fail(error, "log ended")
 
     def snapshot(self, image: NDArray[np.uint8]) -> None:
-        """Save an image, without waiting for the disk.
+        """Save an image without waiting for the disk.
 
         Args:
             image: H×W×3 uint8, BGR.
         """
-        self._snapshots = [each for each in self._snapshots if each.running]
+        self._snapshots = [worker for worker in self._snapshots if worker.running]
         if len(self._snapshots) >= _SNAPSHOTS_AT_ONCE:
-            self._failure.show("no snapshot: the disk does not answer", _FAILURE_SECONDS)
+            self._failure.show("no snapshot: the disk is not responding", _FAILURE_SECONDS)
             return
         worker = Worker("snapshot", partial(self._save, image.copy()))
         self._snapshots.append(worker)
@@ -221,17 +221,17 @@ class Recording:
         try:
             self._confirmation.show(f"saved {save_snapshot(image)}")
         except LiveCamError as error:
-            self._tell(error, "no snapshot")
+            self._report(error, "no snapshot")
 
     # ---- failures and the end ------------------------------------------------------------------
 
     def _fail(self, error: LiveCamError, lost: str) -> None:
-        """Go on without what failed; where nobody watches what could go on, raise it."""
+        """Report a failed output and continue; without a window, raise the error."""
         if self._settings.headless:
             raise error
-        self._tell(error, lost)
+        self._report(error, lost)
 
-    def _tell(self, error: LiveCamError, lost: str) -> None:
+    def _report(self, error: LiveCamError, lost: str) -> None:
         brief = error.brief if isinstance(error, RecordingError) else str(error)
         self._failure.show(f"{lost}: {brief}", _FAILURE_SECONDS)
         self._notify(str(error))
@@ -253,13 +253,13 @@ class Recording:
         failures = self._close()
         if failures and error is None and self._settings.headless:
             raise failures.pop(0)
-        # An exception that is already on its way must not be hidden by another one.
+        # A second exception must not hide the one already being raised.
         for failure in failures:
             self._notify(str(failure))
 
     def _close(self) -> list[RecordingError]:
-        """Close everything, each for as long as its disk answers; return what failed."""
-        recorders = [each for each in (self._finishing, self._recorder) if each]
+        """Close everything, as far as the disks respond, and return the failures."""
+        recorders = [recorder for recorder in (self._finishing, self._recorder) if recorder]
         self._finishing = self._recorder = None
         for recorder in recorders:
             recorder.finish()
@@ -273,7 +273,7 @@ class Recording:
 
 
 def _failure_of(action: Callable[[], None]) -> RecordingError | None:
-    """Do something, and return how it failed."""
+    """Run an action and return its error, or None."""
     try:
         action()
     except RecordingError as error:
@@ -282,16 +282,16 @@ def _failure_of(action: Callable[[], None]) -> RecordingError | None:
 
 
 def _close_log(log: PredictionLog) -> None:
-    """Close a log; its last lines are on their way to the disk already.
+    """Close a log, without waiting long for the disk.
 
     Raises:
-        RecordingError: The disk has not kept it, or does not answer.
+        RecordingError: The disk did not keep everything or is not responding.
     """
     worker = Worker("closing", log.close)
     worker.start()
     if not worker.wait(_CLOSING_PATIENCE):
         raise RecordingError(
-            f"cannot finish {log.path}: the disk does not answer; "
-            "what was written so far is kept, so choose another disk next time."
+            f"cannot finish {log.path}: the disk is not responding; "
+            "the part written so far is kept, but choose another disk next time."
         )
     worker.check()

@@ -1,4 +1,4 @@
-"""The log of every explanation: one JSON object a line."""
+"""The log of explanations: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 
 class PredictionLog(Closing):
-    """Writes explanations to a JSON lines file, each at once, so that a crash loses none.
+    """Writes each explanation immediately to a JSON Lines file, so that a crash loses none.
 
     A power failure loses the last second or two.
 
-    A line holds `frame` (index), `timestamp` (seconds), `class_index`, `label`, `score` (in
-    [0, 1]), `top` (a list of objects with `class_index`, `label` and `score`, best first), `peak`
-    ([x, y] in pixels of the frame) and `seconds` (how long each stage took, by its name). A
-    number that is not finite is written as null, since JSON has no other word for it.
+    Each line has `frame` (index), `timestamp` (seconds), `class_index`, `label`, `score` (the
+    probability, in [0, 1]), `top` (objects with `class_index`, `label` and `score`, best first),
+    `peak` ([x, y] in pixels of the frame) and `seconds` (each stage's duration, by its name).
+    Numbers that are not finite are written as null, because JSON cannot express them.
 
     Attributes:
         path: The file.
-        count: How many explanations it holds.
+        count: The number of explanations in it.
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
-        """Create the file; without a single explanation it is removed again on closing.
+        """Create the file. If nothing is logged, closing removes it.
 
         Args:
-            path: The file, by custom ending in `.jsonl`.
-            overwrite: Whether an existing file may be written over.
+            path: The file, usually with the ending `.jsonl`.
+            overwrite: Whether an existing file may be replaced.
 
         Raises:
             UsageError: The file exists and `overwrite` is not set, its folder is missing, or it
@@ -50,11 +50,11 @@ class PredictionLog(Closing):
         """Append one explanation.
 
         Args:
-            explanation: What was explained; its heatmap is not written.
-            peak: Where the heatmap is highest, (x, y) in pixels of the frame.
+            explanation: The explanation. Its heatmaps are not written.
+            peak: The position of the heatmap's maximum, (x, y) in pixels of the frame.
 
         Raises:
-            RecordingError: The line cannot be written; the lines before it stay whole.
+            RecordingError: The line cannot be written. The lines before it stay complete.
             ValueError: The log is closed.
         """
         if self._file.closed:
@@ -63,7 +63,7 @@ class PredictionLog(Closing):
         try:
             self._file.write(line.encode())
         except OSError as error:
-            kept = f"first {self.count} lines are whole" if self.count else None
+            kept = f"the first {self.count} lines are complete" if self.count else None
             raise recording_error(self.path, error, kept) from error
         self._file.commit()
         self.count += 1
@@ -72,7 +72,7 @@ class PredictionLog(Closing):
         """Close the file. Idempotent.
 
         Raises:
-            RecordingError: The disk has not kept what was written.
+            RecordingError: The disk did not keep everything.
         """
         try:
             self._file.close()
@@ -93,7 +93,7 @@ def _record(explanation: Explanation, peak: tuple[int, int]) -> dict[str, Any]:
 
 
 def prediction_record(prediction: Explanation | Prediction) -> dict[str, Any]:
-    """Return a class and its probability as they stand in JSON."""
+    """Return a class and its probability as a JSON object."""
     return {
         "class_index": int(prediction.class_index),
         "label": str(prediction.label),
@@ -102,6 +102,6 @@ def prediction_record(prediction: Explanation | Prediction) -> dict[str, Any]:
 
 
 def json_number(value: float) -> float | None:
-    """Return a number as it stands in JSON, which has no word for one that is not finite."""
+    """Return a number for JSON: None if it is not finite, which JSON cannot express."""
     number = float(value)
     return number if math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""The recorder: takes images without waiting, and encodes them in a thread of its own."""
+"""The recorder: accepts images without blocking and encodes them in a separate thread."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from live_cam.record.template import SoundPacket, Template
 
 _POLL = 0.1
-# An image that takes so long will not be written in time; all that wait may take so long.
+# Seconds on closing: for a single image, and for all that are still queued.
 _CLOSING_PATIENCE = 10.0
 _CLOSING_LIMIT = 60.0
 _QUEUE_BYTES = 64 * 2**20
@@ -41,14 +41,13 @@ _QUEUE_IMAGES = (2, 32)
 class Recorder:
     """Records images to an H.264 video that plays at real speed and survives a crash.
 
-    Images may come at any rate: each is shown at its own timestamp. What was written more than
-    about a second ago plays even after the process was killed, and more than about two seconds
-    ago, after the power failed. The first image's size is the
-    video's; images of other sizes are fitted into it.
+    Images may arrive at any rate: each is shown at its own timestamp. If the process is killed, at
+    most about the last second is lost; after a power failure, about the last two. The first image
+    sets the video's size; images of other sizes are fitted into it.
 
     Attributes:
         path: The video file.
-        dropped: How many images were left out because the encoder was too slow.
+        dropped: The number of images dropped because the encoder was too slow.
     """
 
     def __init__(
@@ -59,20 +58,20 @@ class Recorder:
         wait: bool = False,
         template: Template | None = None,
     ) -> None:
-        """Create the file; without a single image it is removed again on closing.
+        """Create the file. If no image is written, closing removes it.
 
         Args:
             path: The video file: `.mp4`, `.mov`, `.mkv` or `.avi`.
-            overwrite: Whether an existing file may be written over. It keeps its contents until
-                the first image is encoded.
+            overwrite: Whether an existing file may be replaced. It keeps its contents until the
+                first image is encoded.
             wait: Whether `write` waits for a slow encoder instead of dropping the image.
-            template: The video that is recorded anew: timestamps are on its clock, and its sound
-                may be copied. None: the first image's timestamp is the start of the recording.
+            template: The video to record again: timestamps are on its clock, and its sound can be
+                copied. Without one, the recording starts at the first image's timestamp.
 
         Raises:
             NameTakenError: The file exists and `overwrite` is not set.
-            UsageError: The name has another ending, or one of a format that cannot hold the
-                template's times or sound; the file's folder is missing, or it cannot be created.
+            UsageError: The ending is unknown, or its format cannot hold the template's times or
+                sound; the folder is missing, or the file cannot be created.
         """
         video_format = format_of(path, template)
         self.path = path
@@ -92,27 +91,27 @@ class Recorder:
 
     @property
     def codec(self) -> str | None:
-        """FFmpeg's name of the encoder in use; None before the first image is encoded."""
+        """FFmpeg's name for the encoder in use, or None before the first image is encoded."""
         return self._video.codec
 
     @property
     def frames(self) -> int:
-        """How many images are in the video. Those that still wait are not, before `close`."""
+        """The number of images in the video. Queued ones are not counted until they are encoded."""
         return self._video.frames
 
     @property
     def seconds(self) -> float:
-        """How long the video plays so far."""
+        """The video's duration so far."""
         return self._video.seconds
 
     @property
     def full(self) -> bool:
-        """Whether so many images wait that the next one would be dropped, or waited for."""
+        """Whether the queue is full, so that the next image would be dropped or block."""
         return self._queue.full()
 
     @property
     def stalled(self) -> float:
-        """For how many seconds the disk or the encoder has been busy with one image."""
+        """Seconds that the disk or the encoder has spent on the current image."""
         since = self._busy_since
         return time.monotonic() - since if since is not None and self._running else 0.0
 
@@ -122,22 +121,22 @@ class Recorder:
         timestamp: float | Fraction,
         duration: float | Fraction = 0,
     ) -> None:
-        """Take an image; it is copied, and encoded later in another thread.
+        """Queue a copy of an image for encoding.
 
-        An image whose timestamp is not greater than the one before is the same image, and is
-        ignored. (So are two in the same 1/120 s of an AVI file, which knows no finer times.)
+        An image whose timestamp is not above the previous one is a repetition and is ignored. So is
+        a second one within 1/120 s of an AVI file, whose times are no finer.
 
         Args:
             image: H×W×3 uint8, BGR, of any size.
-            timestamp: When it is shown, in seconds: of the template's clock, or of one with any
-                origin.
-            duration: For how many seconds, until the next image's time corrects it; 0: as long
-                as the one before.
+            timestamp: When to show it, in seconds on the template's clock, or on any clock without
+                a template.
+            duration: Seconds to show it until the next timestamp corrects that, or 0 to repeat the
+                previous duration.
 
         Raises:
-            RecordingError: The images before could not be encoded or written. It is raised
-                once; the recording has ended, and what was written is kept.
-            TypeError: The image is no array of uint8.
+            RecordingError: An earlier image could not be encoded or written. Raised once; the
+                recording has ended, and everything written so far is kept.
+            TypeError: The image is not an array of uint8.
             ValueError: The image's shape is wrong, the timestamp is not finite, or the recording
                 has ended.
         """
@@ -156,47 +155,47 @@ class Recorder:
         self._ticks = ticks
 
     def copy(self, packets: Sequence[SoundPacket]) -> None:
-        """Take sound; it is written after the images before, of which there is at least one.
+        """Queue sound to be written after the images so far, of which there must be one.
 
         Args:
-            packets: Of the template's streams, each stream's in their order.
+            packets: Packets of the template's streams, in order within each stream.
 
         Raises:
-            RecordingError: As `write` does.
-            ValueError: The recording has ended, or has not begun.
+            RecordingError: As in `write`.
+            ValueError: The recording has ended or has no image yet.
         """
         worker = self._worker
         if self._closed or worker is None:
-            raise ValueError(f"the recording {self.path} takes no sound before or after images.")
+            raise ValueError(f"the recording {self.path} has no image yet or has ended.")
         self._check_running(worker)
         self._put(worker, partial(self._video.copy, packets))
 
     def check(self) -> None:
-        """Look whether recording goes on.
+        """Raise an error if the recording has failed.
 
         Raises:
-            RecordingError: As `write` does.
+            RecordingError: As in `write`.
         """
         if self._worker:
             self._worker.check()
 
     def finish(self) -> None:
-        """Take no more; encode what still waits and finish the file, without waiting for it."""
+        """End the recording without waiting: the thread encodes the queue and closes the file."""
         self._ending.set()
-        with contextlib.suppress(queue.Full):  # then the worker is awake anyhow
+        with contextlib.suppress(queue.Full):  # then the worker is awake anyway
             self._queue.put_nowait(None)
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to be done after `finish`, so that `close` does not wait."""
+        """Whether `finish` was called and everything is written, so that `close` will not block."""
         return self._ending.is_set() and not self._running
 
     def close(self) -> None:
-        """Encode what still waits and finish the file. Idempotent.
+        """Encode the queued images and finish the file. Idempotent.
 
         Raises:
-            RecordingError: Writing had failed, or fails now, and no `write` has said so; or the
-                disk or the encoder does not answer for 10 s. What was written is kept.
+            RecordingError: Writing failed and no `write` has raised it yet, or the disk or the
+                encoder has not responded for 10 s. Everything written so far is kept.
         """
         if self._closed:
             return
@@ -204,7 +203,7 @@ class Recorder:
         limit = time.monotonic() + _CLOSING_LIMIT
         while self._running and self.stalled < _CLOSING_PATIENCE and time.monotonic() < limit:
             self._wait_for_worker()
-        # Not earlier: where Ctrl-C interrupted the lines above, a second call goes on with them.
+        # Not earlier: if Ctrl-C interrupts the lines above, a second call must continue them.
         self._closed = True
         atexit.unregister(self.close)
         if self._worker is None:
@@ -213,9 +212,9 @@ class Recorder:
         self._worker.check()
         if self._running:
             raise RecordingError(
-                f"cannot finish {self.path}: the disk or the encoder does not answer; "
-                "what was written so far plays, so choose another disk next time.",
-                brief="the disk does not answer",
+                f"cannot finish {self.path}: the disk or the encoder is not responding; "
+                "the part written so far plays, but choose another disk next time.",
+                brief="the disk is not responding",
             )
 
     def __enter__(self) -> Recorder:
@@ -227,7 +226,7 @@ class Recorder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # The exception that is already on its way must not be hidden by a second one.
+        # A second exception must not hide the one already being raised.
         with contextlib.suppress(*([RecordingError] if error else [])):
             self.close()
 
@@ -263,9 +262,9 @@ class Recorder:
                 return
 
     def _tasks(self) -> Iterator[Callable[[], None]]:
-        """What was put into the queue, until nothing waits any more and nothing will come."""
+        """Yield queued tasks until the recording has ended and the queue is empty."""
         while True:
-            ending = self._ending.is_set()  # before looking: nothing comes after it
+            ending = self._ending.is_set()  # read first: nothing is queued after it
             try:
                 task = self._queue.get(block=not ending, timeout=_POLL)
             except queue.Empty:
@@ -276,7 +275,7 @@ class Recorder:
                 yield task
 
     def _work(self) -> None:
-        """Encode what is taken from the queue, then finish the file."""
+        """Encode everything queued, then finish the file."""
         try:
             with contextlib.closing(self._file):
                 try:
@@ -285,7 +284,7 @@ class Recorder:
                         task()
                         self._busy_since = None
                 except Exception:
-                    # Finish what can be finished; the first failure is the one to tell.
+                    # Finish what can be finished, but report the first failure.
                     with contextlib.suppress(Exception):
                         self._video.close()
                     raise
@@ -294,7 +293,7 @@ class Recorder:
         except RecordingError:
             raise
         except Exception as error:
-            kept = f"first {self._video.kept:.1f} s play" if self._video.kept else None
+            kept = f"the first {self._video.kept:.1f} s play" if self._video.kept else None
             raise recording_error(self.path, error, kept) from error
 
 

@@ -1,4 +1,4 @@
-"""A single image, saved as it is seen."""
+"""Snapshots: single images as shown on screen."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 def save_snapshot(image: NDArray[np.uint8], folder: Path | None = None) -> Path:
-    """Save an image as a PNG named by the time, never over another file.
+    """Save an image as a PNG named after the current time, without replacing any file.
 
     Args:
         image: H×W×3 uint8, BGR.
-        folder: Where to; None is the working directory.
+        folder: The folder, or None for the working directory.
 
     Returns:
-        The file that was written, wholly.
+        The path of the complete file.
 
     Raises:
         UsageError: The file cannot be created.
-        RecordingError: It cannot be written; nothing is left of it.
+        RecordingError: It cannot be written. No part of it remains.
     """
     _, encoded = cv2.imencode(".png", image)
     name = timed_name(".png")

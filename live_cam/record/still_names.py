@@ -1,4 +1,4 @@
-"""The endings of what `live-cam image` writes, by which later runs know it."""
+"""File endings of the outputs of `live-cam image`, by which later runs recognise them."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ _IMAGES: Final = (OVERLAY, PANEL, HEATMAP, GUIDED, f"{FEATURE_MAPS}gif")
 
 
 def is_output(path: Path) -> bool:
-    """Whether an image is one that an earlier run wrote, by its name."""
+    """Whether an image's name says that an earlier run wrote it."""
     return path.name.casefold().endswith(_IMAGES)

@@ -1,4 +1,4 @@
-"""What a recording takes over from the video that it is made of: its clock and its sound."""
+"""The parts of a source video that a recording keeps: its clock and its sound."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
 
 
 class Template(NamedTuple):
-    """A video to be recorded anew, with other images but all else as it was."""
+    """A video to record again with new images and everything else as before."""
 
     time_base: Fraction
     """Seconds per tick of its timestamps."""
     pixel_aspect: Fraction | None = None
-    """A pixel's width by its height; None: nobody says."""
+    """A pixel's width divided by its height, or None if unknown."""
     sound: tuple[AudioStream, ...] = ()
-    """Its streams of sound, whose packets are copied."""
+    """Its audio streams, whose packets are copied."""
 
 
 class SoundPacket(NamedTuple):
-    """Encoded sound, ready to be copied."""
+    """A packet of encoded sound to copy."""
 
     packet: Packet[AudioStream]
-    """With its times on the recording's clock."""
+    """Its times are on the recording's clock."""
     track: int
-    """The place of its stream in `Template.sound`."""
+    """The index of its stream in `Template.sound`."""
 
 
 def add_sound(container: OutputContainer, sound: Iterable[AudioStream]) -> list[AudioStream]:
-    """Add streams to a container to copy packets to.
+    """Add streams to a container, ready to receive copied packets.
 
     Raises:
-        av.FFmpegError, ValueError: The container cannot hold such sound.
+        av.FFmpegError, ValueError: The container cannot hold this sound.
     """
     added = []
     for stream in sound:
@@ -54,10 +54,10 @@ def add_sound(container: OutputContainer, sound: Iterable[AudioStream]) -> list[
 
 
 def holds(muxer: str, stream: AudioStream) -> bool:
-    """Return, by writing a header, whether a container can hold sound as it is.
+    """Return whether a container can hold a sound stream unchanged. Tested by writing a header.
 
     Args:
-        muxer: FFmpeg's name of the container's format.
+        muxer: FFmpeg's name for the container format.
         stream: The sound.
     """
     container = av.open(io.BytesIO(), "w", format=muxer)
@@ -72,7 +72,7 @@ def holds(muxer: str, stream: AudioStream) -> bool:
 
 
 def codec_of(stream: AudioStream) -> str:
-    """Return FFmpeg's name of the codec that sound is encoded by."""
-    # A codec that this FFmpeg does not know has no context, whatever the stub says.
+    """Return FFmpeg's name for the codec of a sound stream."""
+    # Contrary to the stub, a codec unknown to this FFmpeg has no context.
     context = getattr(stream, "codec_context", None)
     return context.name if context else "of an unknown codec"

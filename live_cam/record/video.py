@@ -1,4 +1,4 @@
-"""One H.264 video in a container: images and their times in, packets on the disk out."""
+"""An H.264 video in a container: encodes timed images and writes the packets."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ if TYPE_CHECKING:
 
 _KEYFRAME_SECONDS = 1
 _LONGEST_LAST_SECONDS = 1
-# Hardware encoders and decoders work in macroblocks of 16×16 pixels.
+# Hardware codecs work in macroblocks of 16×16 pixels.
 _LEAST_SIDE = 16
 _OPTIONS: Final = {
     "flush_packets": "1",
-    # Microseconds for which images wait for sound that may belong before them.
+    # Microseconds that images wait for sound that may precede them.
     "max_interleave_delta": "1000000",
-    # Sound that an encoder has put before the start must not move everything else.
+    # Audio that begins before time 0 (an encoder's delay) must not shift everything else.
     "avoid_negative_ts": "disabled",
 }
 
 
 class VideoFile:
-    """Encodes images into a file as they come.
+    """Encodes images into a file as they arrive.
 
     Attributes:
-        codec: Name of the encoder in use; None before the first image.
-        frames: How many images are in the video.
-        kept: For how many seconds what is in the file so far plays, whatever happens next.
+        codec: The encoder in use, or None before the first image.
+        frames: The number of images in the video.
+        kept: Seconds of video already in the file, playable whatever happens next.
     """
 
     def __init__(
         self, file: OutputFile, video_format: VideoFormat, template: Template | None = None
     ) -> None:
-        """Take the file; it is not written to before the first image is encoded.
+        """Create the video. Nothing is written before the first image.
 
         Args:
-            file: Where to. Whoever opened it closes it, after the video.
+            file: The file to write. The caller closes it, after the video.
             video_format: One of `FORMATS`.
-            template: What is taken over from another video; None: there is none.
+            template: The source video, or None if there is none.
         """
         self.codec: str | None = None
         self.frames = 0
@@ -77,7 +77,7 @@ class VideoFile:
 
     @property
     def seconds(self) -> float:
-        """How long the video plays so far, its last image included."""
+        """The video's duration so far, including the last image."""
         return float((self._ticks + self._duration) / self._second) if self.frames else 0.0
 
     def add(self, image: NDArray[np.uint8], ticks: int, duration: int = 0) -> None:
@@ -85,11 +85,12 @@ class VideoFile:
 
         Args:
             image: H×W×3 uint8, BGR. The first one's size, made even, is the video's.
-            ticks: When it is shown, on the video's clock; more than for the one before.
-            duration: For how long, until the next one's time corrects it; 0: as the one before.
+            ticks: Its timestamp on the video's clock, above the previous one.
+            duration: Its duration in ticks until the next timestamp corrects it, or 0 to repeat
+                the previous duration.
 
         Raises:
-            RecordingError: There is no encoder.
+            RecordingError: No encoder works.
             OSError: The file cannot be written.
             av.FFmpegError: The encoder failed.
         """
@@ -106,21 +107,21 @@ class VideoFile:
         self.frames += 1
 
     def copy(self, packets: Iterable[SoundPacket]) -> None:
-        """Write sound as it is, once there is an image.
+        """Write sound unchanged, after the first image.
 
         Args:
-            packets: Of the template's streams, each stream's in their order.
+            packets: Packets of the template's streams, in order within each stream.
 
         Raises:
             OSError: The file cannot be written.
-            av.FFmpegError: The container does not take a packet.
+            av.FFmpegError: The container rejects a packet.
         """
         for packet, track in packets:
             packet.stream = self._sound[track]
             self._write(packet)
 
     def close(self) -> None:
-        """Finish the video: its last packets and its index. Idempotent.
+        """Write the last packets and the index. Idempotent.
 
         Raises:
             OSError: The file cannot be written.
@@ -136,9 +137,9 @@ class VideoFile:
         self.kept = self.seconds
 
     def _open(self, frame: av.VideoFrame) -> list[Packet[VideoStream]]:
-        """Find the encoder that takes the first image, write the header, return the packets."""
+        """Find an encoder that accepts the first image, write the header, return the packets."""
         time_base, pixel_aspect, sound = self._template
-        # MP4 says in its own ticks when a stream begins later than the others.
+        # MP4 stores a stream's later start in ticks of the movie's own timescale.
         options = {"movie_timescale": str(time_base.denominator)}
         for encoder in encoders.CANDIDATES:
             container = av.open(
@@ -162,11 +163,11 @@ class VideoFile:
         tried = ", ".join(encoder.name for encoder in encoders.CANDIDATES)
         raise RecordingError(
             f"cannot record {self._file.path}: no H.264 encoder works here (tried {tried}); "
-            "reinstall PyAV's wheel, which has one, with: pip install --force-reinstall av"
+            "reinstall PyAV's wheel, which includes one: pip install --force-reinstall av"
         )
 
     def _frame(self, image: NDArray[np.uint8], ticks: int) -> av.VideoFrame:
-        """The image as the encoder takes it: fitted, in yuv420p, with its time."""
+        """Return the image for the encoder: fitted, in yuv420p, with its timestamp."""
         fitted = fit(image, *self._size)
         frame = av.VideoFrame.from_numpy_buffer(fitted, "bgr24").reformat(
             format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
@@ -179,7 +180,7 @@ class VideoFile:
         return frame
 
     def _bridge(self, ticks: int) -> None:
-        """Write empty packets where the next image is further away than the container allows."""
+        """Write empty packets if the next image is further away than the container allows."""
         gap = self._format.longest_gap
         if gap and self._container and self._stream:
             for between in range(self._ticks + gap, ticks, gap):
@@ -190,14 +191,14 @@ class VideoFile:
                 self._container.mux(packet)
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
-        """Write images, each with a guess at its duration; the next one's time corrects it."""
+        """Write images, each with a provisional duration; the next timestamp corrects it."""
         for packet in packets:
             packet.duration = self._duration
             self._write(packet)
 
     def _write(self, packet: Packet[VideoStream] | Packet[AudioStream]) -> None:
         if self._container:
-            before = max(self._file.tell(), self._header_bytes)  # a header alone is no video
+            before = max(self._file.tell(), self._header_bytes)  # a header alone is not a video
             self._container.mux(packet)
             if self._file.tell() > before:
                 self._file.commit()
@@ -206,9 +207,9 @@ class VideoFile:
 
 
 def video_size(image: NDArray[np.uint8]) -> tuple[int, int]:
-    """Width and height in pixels of a video that has room for an image.
+    """Return the width and height in pixels of a video for an image.
 
-    yuv420p has one colour sample for 2×2 pixels, so that both sides are even.
+    Both are even, because yuv420p has one colour sample for 2×2 pixels.
 
     Args:
         image: H×W×3.
@@ -218,7 +219,7 @@ def video_size(image: NDArray[np.uint8]) -> tuple[int, int]:
 
 
 def fit(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Fit an image of any size into a video without losing any of it.
+    """Fit an image of any size into a video without cropping it.
 
     Args:
         image: H×W×3 uint8.
@@ -226,8 +227,8 @@ def fit(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
         height: Height of the video in pixels.
 
     Returns:
-        height×width×3 uint8. An image that the video was made for gets its last row and column
-        repeated where needed; another is scaled and centred on black.
+        height×width×3 uint8. An image of the video's own size has its last row and column repeated
+        if necessary; any other is scaled and centred on black.
     """
     if video_size(image) == (width, height):
         bottom, right = height - image.shape[0], width - image.shape[1]

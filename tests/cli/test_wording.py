@@ -12,6 +12,7 @@ from live_cam.cli.wording import as_options
         ("use `device=cpu`, or `engine=torch`.", "use --device cpu, or --engine torch."),
         ("`target_classes` names no class", "--class names no class"),
         ("`full_screen` needs a window", "--full-screen needs a window"),
+        ("leave it out with `audio=False`.", "leave it out with --no-audio."),
         ("`output` is the video itself", "OUTPUT is the video itself"),
         ("run `live-cam doctor`", "run `live-cam doctor`"),
         ("`pip install av`", "`pip install av`"),

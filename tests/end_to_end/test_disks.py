@@ -23,7 +23,7 @@ from tests.support.session import desktop, needs_a_desktop
 MODEL = ("--model", "efficientnet_lite0")
 LIVE = (*MODEL, "--engine", "hook")
 FULL = (
-    r"cannot go on writing (\S+), whose first (\d+\.\d) s play: the disk is full; "
+    r"cannot continue writing (\S+) \(the first (\d+\.\d) s play\): the disk is full; "
     r"free some space or choose another disk\."
 )
 

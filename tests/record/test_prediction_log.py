@@ -29,15 +29,15 @@ def explanation(
 
 
 def read(path: Path) -> list[Any]:
-    def refuse(token: str) -> None:
-        raise AssertionError(f"{token} is no JSON")
+    def reject(token: str) -> None:
+        raise AssertionError(f"{token} is not JSON")
 
     lines = path.read_text("utf-8").split("\n")
     assert lines.pop() == ""
-    return [json.loads(line, parse_constant=refuse) for line in lines]
+    return [json.loads(line, parse_constant=reject) for line in lines]
 
 
-def test_one_object_a_line(tmp_path: Path) -> None:
+def test_writes_one_object_per_line(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with PredictionLog(path) as log:
         log.write(explanation(3), (320, 240))
@@ -62,7 +62,7 @@ def test_one_object_a_line(tmp_path: Path) -> None:
     assert log.count == 2
 
 
-def test_each_line_is_there_at_once(tmp_path: Path) -> None:
+def test_each_line_is_written_immediately(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with PredictionLog(path) as log:
         for count in range(1, 4):
@@ -70,7 +70,7 @@ def test_each_line_is_there_at_once(tmp_path: Path) -> None:
             assert [line["frame"] for line in read(path)] == list(range(1, count + 1))
 
 
-def test_numpy_values_are_numbers(tmp_path: Path) -> None:
+def test_numpy_values_become_numbers(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with PredictionLog(path) as log:
         top: Any = (Prediction(np.int64(5), "a", np.float32(0.5)),)
@@ -81,7 +81,7 @@ def test_numpy_values_are_numbers(tmp_path: Path) -> None:
     assert line["top"] == [{"class_index": 5, "label": "a", "score": 0.5}]
 
 
-def test_what_is_not_finite_is_null(tmp_path: Path) -> None:
+def test_non_finite_numbers_become_null(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     top = (Prediction(1, "a", float("nan")),)
     with PredictionLog(path) as log:
@@ -105,15 +105,15 @@ def test_any_label_stays_on_one_line(tmp_path: Path, label: str) -> None:
     assert read(path)[0]["label"] == label
 
 
-def test_an_existing_log_is_refused_and_kept(tmp_path: Path) -> None:
+def test_an_existing_log_is_rejected_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text("precious")
-    with pytest.raises(UsageError, match="already exists; give --overwrite"):
+    with pytest.raises(UsageError, match="already exists; give `overwrite`"):
         PredictionLog(path)
     assert path.read_text() == "precious"
 
 
-def test_an_existing_log_is_replaced_by_the_first_line_when_asked_to(tmp_path: Path) -> None:
+def test_with_overwrite_the_first_line_replaces_an_existing_log(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text("old " * 1000)
     with PredictionLog(path, overwrite=True) as log:
@@ -122,20 +122,20 @@ def test_an_existing_log_is_replaced_by_the_first_line_when_asked_to(tmp_path: P
     assert len(read(path)) == 1
 
 
-def test_nothing_logged_leaves_no_file(tmp_path: Path) -> None:
+def test_an_empty_log_leaves_no_file(tmp_path: Path) -> None:
     with PredictionLog(tmp_path / "log.jsonl") as log:
         pass
     assert log.count == 0
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         PredictionLog(tmp_path / "nowhere" / "log.jsonl")
 
 
 class SmallDisk(io.FileIO):
-    """A file on a disk that has room for a line and a half."""
+    """A file on a disk with room for a line and a half."""
 
     def write(self, data: Any) -> int:
         rest = 500 - self.tell()
@@ -144,7 +144,7 @@ class SmallDisk(io.FileIO):
         return super().write(data[:rest])
 
 
-def test_a_full_disk_is_told_and_whole_lines_stay(
+def test_a_full_disk_is_reported_and_complete_lines_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(io, "FileIO", SmallDisk)
@@ -157,7 +157,7 @@ def test_a_full_disk_is_told_and_whole_lines_stay(
     assert log.count == 1
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_disk_that_is_full_from_the_start() -> None:
     with (
         PredictionLog(Path("/dev/full"), overwrite=True) as log,
@@ -166,7 +166,7 @@ def test_a_disk_that_is_full_from_the_start() -> None:
         log.write(explanation(), (1, 2))
 
 
-def test_writing_after_closing_is_refused(tmp_path: Path) -> None:
+def test_writing_after_closing_is_rejected(tmp_path: Path) -> None:
     log = PredictionLog(tmp_path / "log.jsonl")
     log.close()
     log.close()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TICK = {".mp4": 1e-4, ".mov": 1e-4, ".mkv": 1e-3, ".avi": 1 / 120}
-"""Seconds by which a timestamp may be off."""
+"""Tolerance of a timestamp in seconds."""
 
 COLOURS = {
     "red": (0, 0, 255),
@@ -52,7 +52,7 @@ each_ending = pytest.mark.parametrize("ending", VIDEO_ENDINGS)
 
 
 def drawn(value: int = 0, width: int = 64, height: int = 48) -> NDArray[np.uint8]:
-    """An image whose brightness and position of a bar tell it from the others."""
+    """An image that its brightness and the position of its bar identify."""
     result = np.full((height, width, 3), 40 + value % 160, np.uint8)
     result[:, value % width] = 255
     return result
@@ -71,11 +71,11 @@ def record(path: Path, timestamps: list[float], **options: Any) -> Recorder:
 
 
 def decode(path: Path) -> list[tuple[float, NDArray[Any]]]:
-    """The images of a video with their times in seconds."""
+    """The images of a video with their timestamps in seconds."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         base = stream.time_base or Fraction(0)
-        # AVI has no presentation times; PyAV makes them up from the packet after.
+        # AVI has no presentation times; PyAV derives them from the next packet.
         return [
             (float((frame.dts or 0) * base), frame.to_ndarray(format="bgr24"))
             for frame in container.decode(stream)
@@ -91,7 +91,7 @@ def ffprobe(path: Path, entries: str) -> Any:
 
 
 @each_ending
-def test_plays_at_real_speed_whatever_the_frame_rate_did(tmp_path: Path, ending: str) -> None:
+def test_plays_at_real_speed_at_any_frame_rate(tmp_path: Path, ending: str) -> None:
     timestamps = irregular(60)
     result = record(tmp_path / f"out{ending}", timestamps)
 
@@ -109,7 +109,7 @@ def test_plays_at_real_speed_whatever_the_frame_rate_did(tmp_path: Path, ending:
 
 @needs_ffprobe
 @each_ending
-def test_other_programs_see_the_same_times(tmp_path: Path, ending: str) -> None:
+def test_other_programs_read_the_same_timestamps(tmp_path: Path, ending: str) -> None:
     timestamps = irregular(60)
     path = record(tmp_path / f"out{ending}", timestamps).path
 
@@ -123,7 +123,7 @@ def test_other_programs_see_the_same_times(tmp_path: Path, ending: str) -> None:
 
 
 @each_ending
-def test_a_image_with_no_later_timestamp_is_the_same_image(tmp_path: Path, ending: str) -> None:
+def test_an_image_without_a_later_timestamp_is_ignored(tmp_path: Path, ending: str) -> None:
     result = record(tmp_path / f"out{ending}", [5.0, 5.0, 5.1, 5.05, 4.0, 5.1, 5.2])
 
     assert [time for time, _ in decode(result.path)] == pytest.approx(
@@ -143,7 +143,7 @@ def test_a_pause_of_an_hour_is_kept(tmp_path: Path, ending: str) -> None:
 
 
 @each_ending
-def test_one_image_alone_is_a_video(tmp_path: Path, ending: str) -> None:
+def test_a_single_image_makes_a_video(tmp_path: Path, ending: str) -> None:
     result = record(tmp_path / f"out{ending}", [99.0])
 
     assert len(decode(result.path)) == 1
@@ -194,7 +194,7 @@ def test_survives_a_kill_up_to_its_last_second(tmp_path: Path, ending: str) -> N
 
 @pytest.mark.parametrize("script", [_ABANDONED, _FAILED], ids=["end", "exception"])
 @each_ending
-def test_a_recording_that_nobody_closed_is_finished_at_exit(
+def test_an_unclosed_recording_is_finished_at_exit(
     tmp_path: Path, ending: str, script: str
 ) -> None:
     path = tmp_path / f"out{ending}"
@@ -215,7 +215,7 @@ def test_a_finished_mp4_has_one_ordinary_index(tmp_path: Path) -> None:
         assert container.streams.video[0].frames == 90
 
 
-def test_keyframes_come_each_second_so_that_players_can_seek(tmp_path: Path) -> None:
+def test_a_keyframe_each_second_lets_players_seek(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     with Recorder(path, wait=True) as result:
         for index in range(90):
@@ -237,7 +237,7 @@ def test_keyframes_come_each_second_so_that_players_can_seek(tmp_path: Path) -> 
 
 @each_ending
 @pytest.mark.parametrize(("width", "height"), [(65, 49), (64, 49), (321, 18), (1, 1), (3, 200)])
-def test_odd_sizes_lose_nothing(tmp_path: Path, ending: str, width: int, height: int) -> None:
+def test_odd_sizes_are_not_cropped(tmp_path: Path, ending: str, width: int, height: int) -> None:
     path = tmp_path / f"out{ending}"
     image = np.full((height, width, 3), 60, np.uint8)
     image[-1], image[:, -1] = 200, 200
@@ -254,7 +254,7 @@ def test_odd_sizes_lose_nothing(tmp_path: Path, ending: str, width: int, height:
     assert decoded[height - 1 :, width - 1 :].min() > 180
 
 
-def test_a_image_of_another_size_is_fitted_into_the_first_size(tmp_path: Path) -> None:
+def test_an_image_of_another_size_is_fitted_into_the_first_size(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     with Recorder(path) as result:
         result.write(np.full((120, 160, 3), 200, np.uint8), 0.0)
@@ -280,7 +280,7 @@ def test_every_size_fits(size: tuple[int, int]) -> None:
     assert fit(np.full((*size, 3), 9, np.uint8), 640, 480).shape == (480, 640, 3)
 
 
-def test_the_caller_may_use_its_image_again(tmp_path: Path) -> None:
+def test_the_caller_may_reuse_its_image(tmp_path: Path) -> None:
     image = np.empty((48, 64, 3), np.uint8)
     with Recorder(tmp_path / "out.mp4", wait=True) as result:
         for value in range(0, 250, 10):
@@ -293,7 +293,7 @@ def test_the_caller_may_use_its_image_again(tmp_path: Path) -> None:
     assert means == pytest.approx(list(range(0, 250, 10)), abs=5)
 
 
-def test_views_are_recorded_as_they_look(tmp_path: Path) -> None:
+def test_array_views_are_recorded_correctly(tmp_path: Path) -> None:
     image = np.zeros((48, 128, 3), np.uint8)
     image[:, :32] = (0, 0, 255)
     with Recorder(tmp_path / "out.mp4") as result:
@@ -316,7 +316,7 @@ def test_views_are_recorded_as_they_look(tmp_path: Path) -> None:
         (np.zeros((0, 4, 3), np.uint8), ValueError, r"got \(0, 4, 3\)"),
     ],
 )
-def test_wrong_images_are_refused(
+def test_wrong_images_are_rejected(
     tmp_path: Path, wrong: Any, error: type[Exception], message: str
 ) -> None:
     path = tmp_path / "out.mp4"
@@ -325,7 +325,7 @@ def test_wrong_images_are_refused(
     assert not path.exists()
 
 
-def test_wrong_timestamps_are_refused(tmp_path: Path) -> None:
+def test_wrong_timestamps_are_rejected(tmp_path: Path) -> None:
     with Recorder(tmp_path / "out.mp4") as result, pytest.raises(ValueError, match="finite"):
         result.write(drawn(), float("nan"))
 
@@ -354,14 +354,14 @@ def colours(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.mark.parametrize("colours", VIDEO_ENDINGS, indirect=True)
-def test_colours_play_right(colours: Path) -> None:
+def test_colours_play_correctly(colours: Path) -> None:
     for _, image in decode(colours):
         _assert_colours(image)
 
 
 @needs_ffprobe
 @pytest.mark.parametrize("colours", VIDEO_ENDINGS, indirect=True)
-def test_colours_play_right_elsewhere(colours: Path) -> None:
+def test_colours_play_correctly_in_other_programs(colours: Path) -> None:
     command = ["ffmpeg", "-v", "error", "-i", str(colours), "-f", "rawvideo"]
     raw = subprocess.run([*command, "-pix_fmt", "bgr24", "-"], capture_output=True, check=True)
     _assert_colours(np.frombuffer(raw.stdout, np.uint8).reshape(-1, *_patches().shape)[-1])
@@ -386,20 +386,20 @@ def test_every_ending_of_the_settings_has_a_format() -> None:
 
 
 @pytest.mark.parametrize("name", ["out.webm", "out", "mp4", ".mp4"])
-def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_unknown_ending_is_rejected(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=r"\.mp4, \.mov, \.mkv, \.avi"):
         Recorder(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_ending_may_be_in_capitals(tmp_path: Path) -> None:
+def test_the_ending_may_be_upper_case(tmp_path: Path) -> None:
     assert len(decode(record(tmp_path / "OUT.MP4", [0.0, 0.1]).path)) == 2
 
 
-def test_an_existing_file_is_refused_and_kept(tmp_path: Path) -> None:
+def test_an_existing_file_is_rejected_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     path.write_bytes(b"precious")
-    with pytest.raises(UsageError, match="already exists; give --overwrite"):
+    with pytest.raises(UsageError, match="already exists; give `overwrite`"):
         Recorder(path)
     assert path.read_bytes() == b"precious"
 
@@ -417,7 +417,7 @@ def test_a_file_that_appears_after_the_check_is_kept(
     assert (tmp_path / "out.mp4").read_bytes() == b"new"
 
 
-def test_an_existing_file_is_written_over_when_asked_to(tmp_path: Path) -> None:
+def test_with_overwrite_an_existing_file_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     path.write_bytes(b"old" * 100_000)
     record(path, [0.0, 0.1], overwrite=True)
@@ -425,7 +425,7 @@ def test_an_existing_file_is_written_over_when_asked_to(tmp_path: Path) -> None:
     assert path.stat().st_size < 100_000
 
 
-def test_an_old_file_is_kept_until_the_first_image(tmp_path: Path) -> None:
+def test_with_overwrite_the_old_file_is_kept_until_the_first_image(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     path.write_bytes(b"precious")
     with Recorder(path, overwrite=True):
@@ -433,53 +433,53 @@ def test_an_old_file_is_kept_until_the_first_image(tmp_path: Path) -> None:
     assert path.read_bytes() == b"precious"
 
 
-def test_no_image_leaves_no_file(tmp_path: Path) -> None:
+def test_a_recording_without_images_leaves_no_file(tmp_path: Path) -> None:
     with Recorder(tmp_path / "out.mp4") as result:
-        assert result.path.exists()  # nobody else can take the name meanwhile
+        assert result.path.exists()  # so that no other program takes the name
     assert not list(tmp_path.iterdir())
     assert (result.frames, result.seconds, result.codec) == (0, 0.0, None)
 
 
-def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no folder .*nowhere; create it first"):
         Recorder(tmp_path / "nowhere" / "out.mp4")
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
+def test_a_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "out.mp4").mkdir()
     with pytest.raises(UsageError, match="it is a folder"):
         Recorder(tmp_path / "out.mp4", overwrite=True)
 
 
-def test_a_folder_without_permission_is_refused(
+def test_a_folder_without_permission_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(name: str, *_: Any) -> int:
+    def deny(name: str, *_: Any) -> int:
         raise PermissionError(errno.EACCES, "Permission denied", name)
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "open", refuse)
+        patched.setattr(os, "open", deny)
         with pytest.raises(UsageError, match="Permission denied; choose a folder"):
             Recorder(tmp_path / "out.mp4")
 
 
-def test_a_name_that_the_disk_does_not_take_is_refused(tmp_path: Path) -> None:
+def test_a_name_that_the_disk_rejects_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="choose another place or name"):
         Recorder(tmp_path / f"{'x' * 5000}.mp4")
 
 
-def test_recordings_that_begin_at_once_have_names_of_their_own(tmp_path: Path) -> None:
+def test_simultaneous_recordings_get_separate_names(tmp_path: Path) -> None:
     wanted = tmp_path / "out.mp4"
     begin = threading.Barrier(6)
 
-    def begin_one(value: int) -> Recorder:
+    def record_one(value: int) -> Recorder:
         begin.wait()
         with create_free(wanted, Recorder) as result:
             result.write(drawn(value), 0.0)
         return result
 
     with ThreadPoolExecutor(6) as pool:
-        recorders = list(pool.map(begin_one, range(0, 60, 10)))
+        recorders = list(pool.map(record_one, range(0, 60, 10)))
 
     assert len({result.path for result in recorders}) == 6
     for value, result in zip(range(0, 60, 10), recorders, strict=True):
@@ -500,7 +500,7 @@ def test_free_path_counts_from_two(tmp_path: Path) -> None:
 
 
 class SmallDisk(io.FileIO):
-    """A file on a disk that has room for a few bytes only, and writes those."""
+    """A file on a disk with room for a few bytes, which it still writes."""
 
     room = 0
 
@@ -512,7 +512,7 @@ class SmallDisk(io.FileIO):
 
 
 def _fill(path: Path, **options: Any) -> tuple[str, Recorder]:
-    """Record noise until it fails; return what the user is told."""
+    """Record noise until it fails; return the error's text and the recorder."""
     noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
     result = Recorder(path, wait=True, **options)
     with pytest.raises(RecordingError) as raised:  # noqa: PT012
@@ -522,7 +522,7 @@ def _fill(path: Path, **options: Any) -> tuple[str, Recorder]:
 
 
 @each_ending
-def test_a_full_disk_is_told_and_what_was_written_plays(
+def test_a_full_disk_is_reported_and_the_recording_so_far_plays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     monkeypatch.setattr(io, "FileIO", SmallDisk)
@@ -530,21 +530,21 @@ def test_a_full_disk_is_told_and_what_was_written_plays(
     path = tmp_path / f"out{ending}"
 
     message, result = _fill(path)
-    result.close()  # said once
+    result.close()  # raised once
 
-    told = re.fullmatch(
-        rf"cannot go on writing {path}, whose first (\d\.\d) s play: the disk is full; "
+    match = re.fullmatch(
+        rf"cannot continue writing {path} \(the first (\d\.\d) s play\): the disk is full; "
         r"free some space or choose another disk\.",
         message,
     )
-    assert told
+    assert match
     assert path.stat().st_size <= 200_000
     decoded = decode(path)
-    assert decoded[-1][0] + 0.1 > float(told[1]) > 0.5
+    assert decoded[-1][0] + 0.1 > float(match[1]) > 0.5
     assert decoded[-1][0] >= result.frames / 30 - 1.1
 
 
-def test_a_disk_without_room_for_a_header_is_left_without_a_file(
+def test_a_disk_without_room_for_a_header_keeps_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(io, "FileIO", SmallDisk)
@@ -555,7 +555,7 @@ def test_a_disk_without_room_for_a_header_is_left_without_a_file(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     path.symlink_to("/dev/full")
@@ -576,7 +576,7 @@ def test_a_really_full_disk(small_disk: Path, ending: str) -> None:
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """What a disk holds for certain, after each time that it was told to keep what it has."""
+    """Copies of what is safely on the disk after each sync."""
     copies: list[Path] = []
 
     def copy(descriptor: int) -> None:
@@ -591,7 +591,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 @pytest.mark.skipif(not hasattr(os, "fdatasync"), reason="this system has no fdatasync")
 @each_ending
-def test_what_the_disk_keeps_plays_after_a_power_failure(
+def test_the_synced_part_plays_after_a_power_failure(
     tmp_path: Path, kept: list[Path], ending: str
 ) -> None:
     with Recorder(tmp_path / f"out{ending}", wait=True) as result:
@@ -602,14 +602,14 @@ def test_what_the_disk_keeps_plays_after_a_power_failure(
         before = len(kept)
         limit = time.monotonic() + 30
         while len(kept) == before and time.monotonic() < limit:
-            result.write(drawn(60), 2 + before)  # something to be kept
+            result.write(drawn(60), 2 + before)  # something to sync
             time.sleep(0.01)
 
-    assert len(decode(kept[before])) >= 60 - 0.6 * 30, "but for the last fragment"
+    assert len(decode(kept[before])) >= 60 - 0.6 * 30, "except the last fragment"
     assert len(decode(kept[-1])) == result.frames
-    assert kept[-1].read_bytes() == result.path.read_bytes(), "all of it, in the end"
+    assert kept[-1].read_bytes() == result.path.read_bytes(), "everything after closing"
     if ending == ".mp4":
-        # The index is there before the header that makes players look for it.
+        # The index is on the disk before the header that points to it.
         unfinished = kept[-2].read_bytes()
         assert b"moof" in unfinished
         assert len(unfinished) == result.path.stat().st_size
@@ -617,9 +617,7 @@ def test_what_the_disk_keeps_plays_after_a_power_failure(
 
 
 @pytest.mark.skipif(not hasattr(os, "fdatasync"), reason="this system has no fdatasync")
-def test_a_disk_that_cannot_keep_what_it_was_given_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_sync_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
@@ -630,21 +628,21 @@ def test_a_disk_that_cannot_keep_what_it_was_given_is_told(
         result.close()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows does not let an open file be removed")
-def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="on Windows an open file cannot be removed")
+def test_a_vanished_folder_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "stick"
     folder.mkdir()
     result = Recorder(folder / "out.mp4", wait=True)
     result.write(drawn(), 0.0)
     shutil.rmtree(folder)
     result.write(drawn(1), 0.1)
-    with pytest.raises(RecordingError, match="it was removed, or its folder was"):
+    with pytest.raises(RecordingError, match="the file or its folder was removed"):
         result.close()
     result.close()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows does not let an open file be renamed")
-def test_a_file_may_be_renamed_while_it_is_recorded(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="on Windows an open file cannot be renamed")
+def test_a_file_may_be_renamed_during_recording(tmp_path: Path) -> None:
     with Recorder(tmp_path / "out.mp4", wait=True) as result:
         for index in range(60):
             result.write(drawn(index), index / 30)
@@ -667,7 +665,7 @@ def broken_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("broken_encoder")
-def test_a_failure_is_raised_by_write_once_and_what_was_written_is_finished(
+def test_write_raises_a_failure_once_and_the_file_is_finished(
     tmp_path: Path,
 ) -> None:
     result = Recorder(tmp_path / "out.mp4", wait=True)
@@ -682,7 +680,7 @@ def test_a_failure_is_raised_by_write_once_and_what_was_written_is_finished(
 
 
 @pytest.mark.usefixtures("broken_encoder")
-def test_a_failure_that_no_write_has_told_is_raised_by_close_once(tmp_path: Path) -> None:
+def test_close_raises_a_failure_that_no_write_has_raised(tmp_path: Path) -> None:
     result = Recorder(tmp_path / "out.mp4")
     for index in range(6):
         result.write(drawn(index), index / 30)
@@ -693,7 +691,7 @@ def test_a_failure_that_no_write_has_told_is_raised_by_close_once(tmp_path: Path
 
 
 @pytest.mark.usefixtures("broken_encoder")
-def test_a_failure_does_not_hide_the_exception_on_its_way(tmp_path: Path) -> None:
+def test_a_failure_does_not_hide_an_earlier_exception(tmp_path: Path) -> None:
     with (  # noqa: PT012
         pytest.raises(KeyError, match="the first"),
         Recorder(tmp_path / "out.mp4") as result,
@@ -703,7 +701,7 @@ def test_a_failure_does_not_hide_the_exception_on_its_way(tmp_path: Path) -> Non
         raise KeyError("the first")
 
 
-def test_writing_after_closing_is_refused(tmp_path: Path) -> None:
+def test_writing_after_closing_is_rejected(tmp_path: Path) -> None:
     result = record(tmp_path / "out.mp4", [0.0])
     with pytest.raises(ValueError, match="is closed"):
         result.write(drawn(), 1.0)
@@ -712,7 +710,7 @@ def test_writing_after_closing_is_refused(tmp_path: Path) -> None:
 # ---- encoders ----------------------------------------------------------------------------------
 
 
-def test_an_encoder_that_does_not_open_falls_to_the_next_silently(
+def test_falls_back_silently_to_the_next_encoder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     [good] = [encoder for encoder in encoders.CANDIDATES if encoder.name == "libx264"]
@@ -728,7 +726,7 @@ def test_an_encoder_that_does_not_open_falls_to_the_next_silently(
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_an_encoder_the_remedy_is_told_and_the_old_file_kept(
+def test_without_an_encoder_the_error_names_a_remedy_and_the_old_file_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candidates = (encoders.Encoder("h264_a", {}), encoders.Encoder("h264_b", {}))
@@ -746,7 +744,7 @@ def test_without_an_encoder_the_remedy_is_told_and_the_old_file_kept(
     assert available_encoders() == ()
 
 
-def test_an_encoder_of_this_machine_is_found_and_used(tmp_path: Path) -> None:
+def test_the_first_working_encoder_is_used(tmp_path: Path) -> None:
     found = available_encoders()
     assert set(found) <= {encoder.name for encoder in encoders.CANDIDATES}
     with Recorder(tmp_path / "out.mp4") as result:
@@ -759,7 +757,7 @@ def test_an_encoder_of_this_machine_is_found_and_used(tmp_path: Path) -> None:
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """An encoder that waits for an event before its first image, and a queue of two."""
+    """An encoder that waits for an event before each image, and a queue of two."""
     opened = threading.Event()
     add = VideoFile.add
 
@@ -772,21 +770,23 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return opened
 
 
-def test_a_slow_encoder_costs_images_but_never_time(tmp_path: Path, gate: threading.Event) -> None:
+def test_a_slow_encoder_drops_images_but_never_blocks(
+    tmp_path: Path, gate: threading.Event
+) -> None:
     with Recorder(tmp_path / "out.mp4") as result:
         for index in range(50):
             result.write(drawn(index), index / 10)
         before = result.dropped
         gate.set()
 
-    # Two wait in the queue; a third may already be in the encoder's hands.
+    # Two are in the queue; the encoder may already have a third.
     assert before in {47, 48}
     assert result.dropped == before
     assert result.frames == 50 - before
     assert len(decode(result.path)) == result.frames
 
 
-def test_a_dropped_image_leaves_the_others_their_times(
+def test_a_dropped_image_does_not_change_the_other_timestamps(
     tmp_path: Path, gate: threading.Event
 ) -> None:
     with Recorder(tmp_path / "out.mp4") as result:
@@ -800,7 +800,7 @@ def test_a_dropped_image_leaves_the_others_their_times(
     assert decode(result.path)[-1][0] == pytest.approx(5.0, abs=1e-4)
 
 
-def test_waiting_loses_no_image(tmp_path: Path, gate: threading.Event) -> None:
+def test_with_wait_no_image_is_dropped(tmp_path: Path, gate: threading.Event) -> None:
     timestamps = [index / 10 for index in range(50)]
     path = tmp_path / "out.mp4"
     thread = threading.Thread(target=record, args=(path, timestamps))
@@ -820,14 +820,14 @@ def test_closing_does_not_wait_forever(
     monkeypatch.setattr(recorder, "_CLOSING_PATIENCE", 0.05)
     result = Recorder(tmp_path / "out.mp4")
     result.write(drawn(), 0.0)
-    with pytest.raises(RecordingError, match="does not answer"):
+    with pytest.raises(RecordingError, match="is not responding"):
         result.close()
     result.close()
     gate.set()
 
 
 @pytest.mark.usefixtures("broken_encoder")
-def test_waiting_ends_when_the_encoder_fails(
+def test_with_wait_a_failed_encoder_does_not_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorder, "_QUEUE_IMAGES", (1, 1))

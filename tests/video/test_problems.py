@@ -176,7 +176,7 @@ def test_another_file_is_written_over_only_when_asked_to(tmp_path: Path) -> None
     source = _clip(tmp_path / "clip.mp4", 3)
     target = tmp_path / "out.mp4"
     target.write_bytes(b"precious" * 10_000)
-    with pytest.raises(UsageError, match="already exists; give --overwrite"):
+    with pytest.raises(UsageError, match="already exists; give `overwrite`"):
         run(source, target)
     with pytest.raises(UsageError, match="unicorn"):
         run(source, target, overwrite=True, target_classes=("unicorn",))

@@ -185,7 +185,7 @@ def test_sound_that_does_not_fit_is_told_before_anything_is_done(tmp_path: Path)
     target = tmp_path / "out.mp4"
 
     with pytest.raises(
-        UsageError, match=r"\(tta\).*out\.mp4; write to \.mkv.*--no-audio"
+        UsageError, match=r"\(tta\).*out\.mp4; write to \.mkv.*`audio=False`"
     ) as caught:
         run(source, target)
     assert "\n" not in str(caught.value)
@@ -199,7 +199,7 @@ def test_sound_that_does_not_fit_is_told_before_anything_is_done(tmp_path: Path)
 def test_of_sound_that_fits_nowhere_no_other_ending_is_advised(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.asf", 12, codec="mpeg4", sound=["wmav2"])
 
-    with pytest.raises(UsageError, match=r"\(wmav2\).*out\.mkv; leave it out with --no-audio\."):
+    with pytest.raises(UsageError, match=r"\(wmav2\).*out\.mkv; leave it out with `audio=False`\."):
         run(source, tmp_path / "out.mkv")
 
     run(source, tmp_path / "out.mkv", audio=False)
