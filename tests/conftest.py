@@ -1,4 +1,4 @@
-"""Fixtures that more than one test file uses."""
+"""Fixtures shared by several test files."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders whose tests take long: side by side, what is short fills the gaps."""
+    """Start with the slow folders: with several workers, short tests then fill the gaps."""
     items.sort(key=lambda item: _LONG.get(item.path.parent.name, 0))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _a_hang_up_counts() -> Iterator[None]:
-    """Let SIGHUP end whom tests start, also where they run under `nohup`, which is inherited."""
+def _default_sighup() -> Iterator[None]:
+    """Let SIGHUP end child processes even under `nohup`, whose setting they inherit."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL) if hasattr(signal, "SIGHUP") else None
     yield
     if before is not None:
@@ -41,9 +41,9 @@ def _a_hang_up_counts() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _threads() -> Iterator[None]:
-    """Give each test the threads that the first one had: what it sets is the whole process's.
+    """Restore torch's number of threads after each test, because it is global to the process.
 
-    With more threads than cores, torch's wait for each other, and hold all cores meanwhile.
+    With more threads than cores, torch's threads busy-wait for each other on every core.
     """
     before = torch.get_num_threads()
     yield
@@ -53,10 +53,7 @@ def _threads() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _without_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tests mean the CPU, whatever is here, as `support.program` does for the program's.
-
-    `test_cuda` alone means a GPU.
-    """
+    """Hide any GPU, as `support.program` does for the program. Only `test_cuda` uses one."""
     if request.path.stem != "test_cuda":
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
@@ -96,9 +93,11 @@ def image_batch() -> torch.Tensor:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """torch's cache of downloads, empty."""
+    """An empty download cache for torch."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
-    monkeypatch.setattr(torch.hub, "_hub_dir", None)  # what `set_dir` set goes before TORCH_HOME
+    monkeypatch.setattr(
+        torch.hub, "_hub_dir", None
+    )  # a directory from `set_dir` would take precedence
     folder = tmp_path / "hub" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     return folder
@@ -106,20 +105,20 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise urllib.error.URLError("no route to host")
 
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(urllib.request, "urlopen", fail)
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real disk with room for half a megabyte, where the tests may mount one."""
+    """A real disk with room for half a megabyte, if the tests may mount one."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
     if not shutil.which("mount") or subprocess.run(mount, check=False).returncode:
-        pytest.skip("a small disk cannot be mounted here")
+        pytest.skip("mounting a small disk is not allowed here")
     yield disk
-    # Lazily: a thread that could not finish a file there may still hold it.
+    # Lazily, because a thread that could not finish its file may still have it open.
     subprocess.run(["umount", "--lazy", str(disk)], check=True)

@@ -117,7 +117,7 @@ class RunOutputs:
             if not wanted:
                 self._recorder.finish()
                 self._recorder, self._finishing = None, self._recorder
-        elif wanted and not self._finishing:  # the disk has not finished the last file yet
+        elif wanted and not self._finishing:  # one file at a time on a slow disk
             self._start()
             return self._recorder is not None
         return wanted

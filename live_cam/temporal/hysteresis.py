@@ -1,7 +1,7 @@
 """Hysteresis for what is on screen: the top classes and the strongest feature maps.
 
-Of many classes or feature maps some are always almost equal. Sorted anew in each frame, they would
-swap places with the noise.
+Among many classes or feature maps, some are always almost equal. Sorting them in each frame would
+let noise swap their places.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Stabiliser:
             explanation: The newest one, of this frame or an earlier one, or None if there is none
                 yet.
             still_seconds: Seconds since the last call during which nothing but noise changed.
-                Infinity settles at once.
+                Infinity settles immediately.
 
         Returns:
             The same object as before if nothing is new.

@@ -1,4 +1,4 @@
-"""Every action of the table, by real keys and the real mouse, on a network that sees colours."""
+"""Every action, with real keys and a real mouse, on a network that recognises colours."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def session(colour_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def laid_over(drawn: Image, place: tuple[int, int]) -> tuple[int, int]:
-    """How much blue and how much red the heatmap adds at a place."""
+    """How much blue and red the heatmap adds at a position."""
     x, y = place
     colours = drawn[y, x].astype(int) - (1 - ALPHA) * two_colours()[y, x]
     return round(colours[0]), round(colours[2])
@@ -57,7 +57,7 @@ def hot(drawn: Image, place: tuple[int, int]) -> bool:
 
 
 def count(drawn: Image, colour: tuple[int, int, int], top: int = 110) -> int:
-    """How many pixels below the label's card and above the status bar have exactly this colour."""
+    """How many pixels between the label's card and the status strip have exactly this colour."""
     return int((drawn[top:400] == colour).all(axis=-1).sum())
 
 
@@ -69,7 +69,7 @@ def changed(before: Image, rows: slice, columns: slice) -> Callable[[Image], boo
 
 
 def unchanged(before: Image) -> Callable[[Image], bool]:
-    """The image is as it was, but for the rates at the bottom and what a key confirms there."""
+    """The image is as before, except the rates and confirmations at the bottom."""
 
     def same(drawn: Image) -> bool:
         return bool(cv2.absdiff(drawn[:380], before[:380]).max() < 12)
@@ -81,17 +81,17 @@ WHOLE, LABEL = slice(None), slice(0, 130)
 
 
 def shows(*names: str) -> Callable[[Check], Check]:
-    """Say which actions a check is of."""
+    """Register a check for some actions."""
 
-    def note(check: Check) -> Check:
+    def register(check: Check) -> Check:
         _CHECKS.update(dict.fromkeys(names, check))
         return check
 
-    return note
+    return register
 
 
 def toggled(session: Session, key: str, reached: Callable[[Image], bool]) -> None:
-    """A key brings something about, and takes it back."""
+    """A key causes a change, and pressed again undoes it."""
     before = session.snapshot()
     assert not reached(before)
     session.press(key)
@@ -148,7 +148,7 @@ def strength(session: Session) -> None:
 def method(session: Session) -> None:
     before = session.snapshot()
     session.press("c")
-    session.until(changed(before, LABEL, slice(0, 300)))  # its name is in the label's card
+    session.until(changed(before, LABEL, slice(0, 300)))  # the label's card names the method
     session.press(*"ccccccc")
     session.until(unchanged(before))
 
@@ -163,7 +163,7 @@ def mosaics(session: Session) -> None:
 def single_maps(session: Session) -> None:
     before = session.snapshot()
     session.press("k")
-    session.until(lambda drawn: count(drawn, DARK.glass) > 25000)  # between so many panes
+    session.until(lambda drawn: count(drawn, DARK.glass) > 25000)  # the gaps between many panes
     assert not count(session.snapshot(), DARK.accent, top=0)
     session.press("Right", "Right")
     session.until(lambda drawn: count(drawn, DARK.accent, top=0) > 50)
@@ -181,7 +181,7 @@ def single_maps(session: Session) -> None:
 def layout(session: Session) -> None:
     before = session.snapshot()
     session.press("l")
-    session.until(lambda drawn: int(drawn[GREY[1], GREY[0], 1]) < 20)  # the colours alone
+    session.until(lambda drawn: int(drawn[GREY[1], GREY[0], 1]) < 20)  # only the heatmap's colours
     session.press("l")
     session.until(lambda drawn: bool((drawn[140:340] == two_colours()[140:340]).all()))
     session.press("l")
@@ -259,7 +259,7 @@ def aim(session: Session) -> None:
 
 @shows("theme")
 def theme(session: Session) -> None:
-    """Darker or lighter glass under the label, and then none."""
+    """Lighter glass under the label, then none, then dark again."""
 
     def glass(drawn: Image) -> int:
         return int(drawn[12:60, 20:240].min(axis=-1).mean())
@@ -281,7 +281,7 @@ def bars(session: Session) -> None:
 @shows("full-screen")
 def full_screen(session: Session) -> None:
     if WINDOW_MANAGER is None:
-        pytest.skip("openbox is not installed: without a window manager nothing fills the screen")
+        pytest.skip("openbox is not installed, and full screen needs a window manager")
     assert session.size() == (640, 480)
     session.press("F11")
     session.wait(lambda: session.size() == (1600, 1000))
@@ -290,18 +290,18 @@ def full_screen(session: Session) -> None:
 
 
 @shows("help")
-def the_keys(session: Session) -> None:
+def key_help(session: Session) -> None:
     toggled(session, "h", changed(session.snapshot(), slice(200, 280), slice(280, 360)))
 
 
 @shows("quit")
-def leave(session: Session) -> None:
+def quit_program(session: Session) -> None:
     errors = session.end("q")
     assert session.process.returncode == 0, errors
     assert "Traceback" not in errors
 
 
-def test_no_action_goes_unchecked() -> None:
+def test_every_action_has_a_check() -> None:
     assert set(_CHECKS) == {action.name for action in ACTIONS}
 
 

@@ -1,4 +1,4 @@
-"""Whoever closes the window before it shows anything worthwhile waits for nothing."""
+"""Closing the window before the first explanation ends the program without delay."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.session import needs_a_desktop
 
 pytestmark = needs_a_desktop
 PATIENCE = 25.0
-"""Seconds, on a machine with much else to do; an idle one takes below two, and what hangs 100."""
+"""Seconds on a busy machine. An idle one needs less than two; the injected call hangs for 100."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def children(process: int) -> set[int]:
-    """The processes that a process has started and that live, and those that they have."""
+    """The living child processes of a process and their own children."""
     found: set[int] = set()
     for task in Path(f"/proc/{process}/task").glob("*/children"):
         for child in map(int, task.read_text().split()):
@@ -44,7 +44,7 @@ def children(process: int) -> set[int]:
     return found
 
 
-def lives(process: int) -> bool:
+def is_alive(process: int) -> bool:
     try:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -63,7 +63,7 @@ def lives(process: int) -> bool:
         ("converting", ("--engine", "openvino", "--precision", "int8")),
     ],
 )
-def test_the_window_is_closed_while_it_hangs(
+def test_closing_the_window_while_something_hangs_ends_the_program(
     tmp_path: Path, display: str, weights: Path, what: str, arguments: tuple[str, ...]
 ) -> None:
     source = ("--source", "demo", "--camera-size", "320x240", "--record", "out.mp4")
@@ -95,4 +95,4 @@ def test_the_window_is_closed_while_it_hangs(
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     assert took < PATIENCE, errors
-    assert not [each for each in started if lives(each)], "nothing is left behind"
+    assert not [each for each in started if is_alive(each)], "no process is left behind"

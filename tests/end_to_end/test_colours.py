@@ -1,4 +1,4 @@
-"""The VGG-19 that sees colours, through the whole program.
+"""The VGG-19 that recognises colours, through the whole program.
 
 It catches swapped BGR and RGB, wrong normalisation, and heatmaps that are flipped or shifted.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tests.support.networks import COLOUR_LABELS, COLOURS
 from tests.support.program import live_cam, read_log, read_video, write_video
 
-# Where the patch's centre goes, as shares of width and height.
+# The centre of the patch, as shares of width and height.
 PLACES = ((0.2, 0.25), (0.8, 0.25), (0.5, 0.5), (0.2, 0.75), (0.8, 0.75))
 SIDE = 0.2
 
@@ -43,7 +43,7 @@ def patch(width: int, height: int, colour: str, place: tuple[float, float]) -> N
     ],
     ids=["4:3", "4:3 mirrored", "16:9", "16:9 mirrored"],
 )
-def test_every_colour_is_named_and_located(
+def test_every_colour_is_recognised_and_located(
     tmp_path: Path, colour_weights: Path, size: tuple[int, int], mirror: bool, engine: str
 ) -> None:
     width, height = size
@@ -75,10 +75,10 @@ def test_every_colour_is_named_and_located(
 def assert_hot_on_the_patch(
     drawn: NDArray[np.uint8], box: tuple[int, int, int, int], colour: tuple[int, int, int]
 ) -> None:
-    """The patch is blended with jet's hot end (dark red), the far background with its cold one."""
+    """The patch is blended with jet's hot end (dark red), the background with its cold end."""
     left, top, right, bottom = box
     centre = drawn[(top + bottom) // 2 - 2 :, (left + right) // 2 - 2 :][:4, :4].mean(axis=(0, 1))
     hot = 0.55 * np.array(colour) + 0.45 * np.array((0, 0, 128))
-    # Jet runs from dark red at 1 to full red a little below it.
+    # Jet is dark red at 1 and full red a little below.
     assert np.abs(centre - hot)[:2].max() < 40, (centre, hot)
     assert hot[2] - 25 < centre[2] < hot[2] + 70

@@ -1,4 +1,4 @@
-"""Real weights on real photos: `efficientnet_lite0` through the whole program, on the demo."""
+"""Real weights and real photos: `efficientnet_lite0` explains the demo in the whole program."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     done = live_cam(
         *("run", "--source", "demo", "--model", "efficientnet_lite0", "--headless"),
-        # Converting the network for a faster engine holds up explanations for seconds.
+        # Converting the network for a faster engine would delay explanations for seconds.
         *("--engine", "hook"),
         *("--seconds", str(SECONDS), "--record", folder / "demo.mp4"),
         *("--predictions", folder / "demo.jsonl"),
@@ -34,14 +34,14 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_photos_are_named_and_the_heat_lies_on_their_subjects(outputs: Path) -> None:
+def test_the_photos_are_recognised_and_the_peak_is_on_their_subjects(outputs: Path) -> None:
     scene = open_source("demo")
     assert isinstance(scene, DemoScene)
     named: dict[str, list[bool]] = {}
     located: dict[str, list[bool]] = {}
     for entry in read_log(outputs / "demo.jsonl"):
         photo, (left, top, right, bottom) = scene.subject(entry["frame"])
-        # The label may take a moment to follow a cut.
+        # After a cut the label may lag for a moment.
         settled = photo == scene.subject(max(0, entry["frame"] - MOMENT))[0]
         if photo in NAMES and settled:
             named.setdefault(photo, []).append(entry["label"] in NAMES[photo])
@@ -71,7 +71,7 @@ def test_the_log_is_complete(outputs: Path) -> None:
         scores = [prediction["score"] for prediction in entry["top"]]
         assert len(scores) == 5
         assert scores == sorted(scores, reverse=True)
-        assert entry["label"] in (entry["top"][0]["label"], shown), "or the one that led before"
+        assert entry["label"] in (entry["top"][0]["label"], shown), "or the previous top class"
         shown = entry["label"]
         assert entry["seconds"].keys() >= {"preprocess", "explain", "total"}
         assert sum(entry["seconds"].values()) <= 2.001 * entry["seconds"]["total"]

@@ -1,4 +1,4 @@
-"""Disks that fail and terminals that close, in the whole program: what is said and what plays."""
+"""Failing disks and closed terminals, in the whole program: messages and playable files."""
 
 from __future__ import annotations
 
@@ -40,39 +40,43 @@ def test_without_a_window_a_full_disk_ends_the_run(small_disk: Path, tmp_path: P
         *("--record", small_disk / "out.mp4", "--predictions", tmp_path / "p.jsonl"),
     )
     assert done.returncode == 1, done.stderr
-    told = re.fullmatch(f"live-cam: {FULL}", done.stderr.splitlines()[-1])
-    assert told, done.stderr
+    message = re.fullmatch(f"live-cam: {FULL}", done.stderr.splitlines()[-1])
+    assert message, done.stderr
     assert done.stderr.count("the disk is full") == 1
-    check_what_plays(small_disk / "out.mp4", told[2])
+    check_what_plays(small_disk / "out.mp4", message[2])
     if (tmp_path / "p.jsonl").exists():
         assert read_log(tmp_path / "p.jsonl")
 
 
 @needs_a_desktop
-def test_with_a_window_it_goes_on_without_the_recording(small_disk: Path, tmp_path: Path) -> None:
+def test_with_a_window_the_run_continues_without_the_recording(
+    small_disk: Path, tmp_path: Path
+) -> None:
     fill(small_disk, 160_000)
     first = small_disk / "out.mp4"
     with desktop(tmp_path, "--source", "demo", *LIVE, "--record", first) as session:
         before = session.explained()
         session.wait(lambda: session.explained() > before + 3)
         session.snapshot()
-        session.press("r")  # a second one, on the same full disk
+        session.press("r")  # a second recording on the same full disk
         before = session.explained()
         session.wait(lambda: session.explained() > before + 3)
         errors = session.end("q")
 
     assert session.process.returncode == 0, errors
     assert "Traceback" not in errors
-    told = re.findall(FULL, errors)
-    assert [path for path, _ in told] == [str(first)], errors
-    check_what_plays(first, told[0][1])
+    messages = re.findall(FULL, errors)
+    assert [path for path, _ in messages] == [str(first)], errors
+    check_what_plays(first, messages[0][1])
     assert f"cannot write {small_disk / 'out-2.mp4'}: the disk is full" in errors
     assert sorted(path.name for path in small_disk.glob("*.mp4")) == ["out.mp4"], (
-        "nothing is left of the second"
+        "no trace of the second recording"
     )
 
 
-def test_a_video_on_a_full_disk_ends_with_1_and_plays(small_disk: Path, tmp_path: Path) -> None:
+def test_a_video_on_a_full_disk_plays_and_the_exit_code_is_1(
+    small_disk: Path, tmp_path: Path
+) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (24, 32, 3)).astype(np.uint8)
     large = noise.repeat(10, 0).repeat(10, 1)
     clip = write_clip(tmp_path / "clip.mkv", [np.roll(large, 10 * n, 1) for n in range(100)])
@@ -81,15 +85,15 @@ def test_a_video_on_a_full_disk_ends_with_1_and_plays(small_disk: Path, tmp_path
     done = live_cam("video", clip, small_disk / "out.mp4", *MODEL)
 
     assert done.returncode == 1, done.stderr
-    told = re.fullmatch(f"live-cam: {FULL}\n", done.stderr)
-    assert told, done.stderr
+    message = re.fullmatch(f"live-cam: {FULL}\n", done.stderr)
+    assert message, done.stderr
     found = times(small_disk / "out.mp4")
     assert found == times(clip)[: len(found)]
-    check_what_plays(small_disk / "out.mp4", told[2])
+    check_what_plays(small_disk / "out.mp4", message[2])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-def test_a_terminal_that_is_closed_ends_it_and_the_recording_is_whole(tmp_path: Path) -> None:
+def test_closing_the_terminal_ends_the_run_with_a_complete_recording(tmp_path: Path) -> None:
     import pty
 
     ours, theirs = pty.openpty()
@@ -106,9 +110,9 @@ def test_a_terminal_that_is_closed_ends_it_and_the_recording_is_whole(tmp_path: 
         assert process.poll() is None
         assert time.monotonic() < limit
         time.sleep(0.05)
-    os.close(ours)  # what it says from now on cannot be written
-    process.send_signal(signal.SIGHUP)  # by the shell
-    process.send_signal(signal.SIGHUP)  # and by the system
+    os.close(ours)  # from now on it cannot write messages
+    process.send_signal(signal.SIGHUP)  # from the shell
+    process.send_signal(signal.SIGHUP)  # and from the system
 
     assert process.wait(TIME_LIMIT) == 0
     with av.open(str(path)) as container:
@@ -116,7 +120,7 @@ def test_a_terminal_that_is_closed_ends_it_and_the_recording_is_whole(tmp_path: 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-def test_under_nohup_a_terminal_that_is_closed_ends_nothing() -> None:
+def test_under_nohup_closing_the_terminal_does_not_end_the_run() -> None:
     stopped: list[bool] = []
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -20,7 +20,7 @@ from tests.support.program import TIME_LIMIT, called, command, environment, live
 QUICK = ("--model", "efficientnet_lite0", "--method", "gradcam", "--steps", "2")
 
 
-def test_real_photos_in_folders_named_by_what_they_show(photo_folder: Path, tmp_path: Path) -> None:
+def test_real_photos_in_folders_named_by_class(photo_folder: Path, tmp_path: Path) -> None:
     for label, name in {"espresso": "coffee.png", "665": "motorcycle_left.png"}.items():
         (tmp_path / "photos" / label).mkdir(parents=True)
         shutil.copy(photo_folder / name, tmp_path / "photos" / label)
@@ -58,7 +58,7 @@ def test_real_photos_in_folders_named_by_what_they_show(photo_folder: Path, tmp_
     ],
     ids=lambda value: " ".join(value) if value[0] in ("nowhere", "empty", "photos") else "",
 )
-def test_mistakes_get_one_clear_sentence_and_exit_code_2(
+def test_wrong_usage_gets_one_sentence_and_exit_code_2(
     tmp_path: Path, arguments: list[str], parts: list[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -74,8 +74,8 @@ def test_mistakes_get_one_clear_sentence_and_exit_code_2(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
-def test_ctrl_c_prints_what_was_measured(photo_folder: Path, tmp_path: Path) -> None:
-    """With the progress bar, which is shown on a terminal alone, saying when."""
+def test_ctrl_c_prints_the_results_so_far(photo_folder: Path, tmp_path: Path) -> None:
+    """The progress bar, shown only on a terminal, tells when to press it."""
     for number in range(20):
         shutil.copy(photo_folder / "coffee.png", tmp_path / f"{number}.png")
     ours, its = os.openpty()
@@ -89,12 +89,12 @@ def test_ctrl_c_prints_what_was_measured(photo_folder: Path, tmp_path: Path) -> 
         os.close(its)
         shown = ""
         deadline = time.monotonic() + TIME_LIMIT
-        while not re.search(r"\b[3-9]/40\b", shown):  # the second image is begun
+        while not re.search(r"\b[3-9]/40\b", shown):  # the second image has started
             assert time.monotonic() < deadline, shown
             shown += os.read(ours, 4096).decode()
         process.send_signal(signal.SIGINT)
         printed, _ = process.communicate(timeout=TIME_LIMIT)
-    with contextlib.suppress(OSError):  # its end is closed
+    with contextlib.suppress(OSError):  # the other end is closed
         while more := os.read(ours, 4096).decode():
             shown += more
     os.close(ours)

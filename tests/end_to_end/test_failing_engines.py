@@ -1,4 +1,4 @@
-"""Engines that fail in the middle of a run, in a real window: the image goes on."""
+"""Engines that fail during a run, in a real window: the image continues."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ KEPT = ("--class", str(LOCKED), "--record", "out.mp4", "--no-bars")
     ],
 )
 @needs_a_desktop
-def test_the_image_goes_on_with_the_next_engine(
+def test_the_run_continues_with_the_next_engine(
     tmp_path: Path, fault: str, arguments: tuple[str, ...], sentence: str
 ) -> None:
     with desktop(tmp_path, *DEMO, *KEPT, *arguments, program=(PROGRAM, fault)) as session:
@@ -61,7 +61,7 @@ def test_the_image_goes_on_with_the_next_engine(
 
 
 @needs_a_desktop
-def test_without_any_engine_the_image_goes_on_alone(tmp_path: Path) -> None:
+def test_without_any_engine_the_image_continues(tmp_path: Path) -> None:
     arguments = (*DEMO, *KEPT, "--engine", "hook")
     with desktop(tmp_path, *arguments, program=(PROGRAM, "all")) as session:
         session.wait((tmp_path / failing.FAILED).exists)
@@ -84,7 +84,7 @@ def middle(image: NDArray[np.uint8]) -> NDArray[np.int32]:
     return image[100:300].astype(np.int32)
 
 
-def test_without_any_engine_a_run_that_nobody_watches_ends(tmp_path: Path) -> None:
+def test_without_any_engine_a_headless_run_ends(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, PROGRAM, "all", "run", *DEMO, *KEPT, "--engine", "hook", "--headless"],
         cwd=tmp_path,
@@ -100,4 +100,4 @@ def test_without_any_engine_a_run_that_nobody_watches_ends(tmp_path: Path) -> No
         "live-cam: no engine is left that can explain: hook cpu fp32 has run out"
     )
     assert "Traceback" not in done.stderr
-    assert len(read_video(tmp_path / "out.mp4")) > 0, "and what was recorded is kept"
+    assert len(read_video(tmp_path / "out.mp4")) > 0, "the recording so far is kept"

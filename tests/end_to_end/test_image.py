@@ -28,7 +28,7 @@ def folder(tmp_path: Path, photos: dict[str, NDArray[np.uint8]]) -> Path:
     return folder
 
 
-def test_a_folder_with_a_broken_image(folder: Path) -> None:
+def test_a_folder_with_a_damaged_image(folder: Path) -> None:
     (folder / "text.jpg").write_text("no image")
     done = live_cam("image", folder, *MODEL, "--json", "--output", "out", cwd=folder.parent)
     assert done.returncode == 1, done.stderr
@@ -43,7 +43,7 @@ def test_a_folder_with_a_broken_image(folder: Path) -> None:
     assert record(folder.parent / "out" / "coffee.json")["label"] == "espresso"
 
 
-def test_one_image_is_one_line(folder: Path) -> None:
+def test_one_image_prints_one_line(folder: Path) -> None:
     done = live_cam("image", "coffee.png", *MODEL, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("coffee.png: espresso")
@@ -69,7 +69,7 @@ def test_one_image_is_one_line(folder: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_mistakes_get_one_clear_sentence_and_nothing_is_written(
+def test_wrong_usage_gets_one_sentence_and_writes_nothing(
     folder: Path, arguments: list[str], parts: list[str]
 ) -> None:
     (folder / "coffee.panel.jpg").write_text("precious")
@@ -86,7 +86,7 @@ def test_mistakes_get_one_clear_sentence_and_nothing_is_written(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_whole_files_and_no_others(folder: Path, number: signal.Signals) -> None:
+def test_ctrl_c_leaves_only_complete_files(folder: Path, number: signal.Signals) -> None:
     options = ("--feature-maps", "mp4", "--maps", "100", "--batch", "1")
     process = subprocess.Popen(
         command("image", folder, *MODEL, *options, "--output", folder / "out"),

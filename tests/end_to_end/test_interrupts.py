@@ -1,4 +1,4 @@
-"""Ctrl-C, twice too, and its like, at every stage of every command: files stay whole."""
+"""Ctrl-C and other signals, once or twice, at every stage of every command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.clips import write_clip
 from tests.support.networks import randomised
 from tests.support.program import TIME_LIMIT, command, environment, read_log, read_what_plays
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 NAMES = {"--model": tiny.NAME, "--weights": "tiny.pth"}
 NETWORK = [word for pair in NAMES.items() for word in pair]
 LIVE = ("run", "--headless", "--source", "demo", "--camera-size", "320x240", *NETWORK)
@@ -49,8 +49,8 @@ _started: list[subprocess.Popen[str]] = []
 
 
 @pytest.fixture(autouse=True)
-def _nobody_is_left() -> Iterator[None]:
-    """End whom a failed test would leave running, beside all tests that follow."""
+def _no_process_is_left() -> Iterator[None]:
+    """End processes that a failed test would leave running during all later tests."""
     yield
     while _started:
         process = _started.pop()
@@ -70,8 +70,8 @@ def injected(what: str, *arguments: str) -> list[str]:
     return [sys.executable, str(injecting.__file__), what, *arguments]
 
 
-def listens(process: subprocess.Popen[str]) -> bool:
-    """Whether a process has said what is to be done on SIGTERM."""
+def handles_sigterm(process: subprocess.Popen[str]) -> bool:
+    """Whether a process has installed a handler for SIGTERM."""
     assert process.poll() is None, process.communicate()
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     (caught,) = (int(line.split()[1], 16) for line in lines if line.startswith("SigCgt"))
@@ -90,14 +90,16 @@ def wait(process: subprocess.Popen[str], path: Path, size: int = 0) -> None:
     ("number", "delay"),
     [(signal.SIGINT, 0.0), (signal.SIGTERM, 0.4), (signal.SIGHUP, 1.5)],
 )
-def test_while_it_starts(folder: Path, number: signal.Signals, delay: float) -> None:
-    """All commands at once: what they import and load is met at many a place."""
+def test_a_signal_during_the_start_ends_every_command(
+    folder: Path, number: signal.Signals, delay: float
+) -> None:
+    """All commands at once, so that the signal meets many different imports and loads."""
     processes = {
         name: start(folder, command(*with_a_known_network(words)))
         for name, words in COMMANDS.items()
     }
     for process in processes.values():
-        while not listens(process):
+        while not handles_sigterm(process):
             time.sleep(0.01)
     time.sleep(delay)
     for process in processes.values():
@@ -110,7 +112,7 @@ def test_while_it_starts(folder: Path, number: signal.Signals, delay: float) -> 
 
 
 def with_a_known_network(words: tuple[str, ...]) -> list[str]:
-    """The command with a network that the program knows without help."""
+    """The command with a network that the real program knows."""
     kept = [word for word in words if word not in NETWORK]
     return kept if "doctor" in words else [*kept, "--model", "efficientnet_lite0"]
 
@@ -124,7 +126,7 @@ def with_a_known_network(words: tuple[str, ...]) -> list[str]:
         ((signal.SIGHUP, signal.SIGHUP), 0.0),
     ],
 )
-def test_twice_while_it_runs(
+def test_two_signals_during_a_run(
     folder: Path, numbers: tuple[signal.Signals, ...], pause: float
 ) -> None:
     process = start(folder, injected("nothing", *COMMANDS["run"]))
@@ -134,21 +136,21 @@ def test_twice_while_it_runs(
         process.send_signal(number)
         time.sleep(pause)
     _, errors = process.communicate(timeout=TIME_LIMIT)
-    at_once = -numbers[-1] if numbers[-1] != signal.SIGHUP else 0
-    assert process.returncode in (0, at_once), errors
+    by_signal = -numbers[-1] if numbers[-1] != signal.SIGHUP else 0
+    assert process.returncode in (0, by_signal), errors
     assert "Traceback" not in errors
     assert len(read_what_plays(folder / "out.mp4")) > 1
     assert read_log(folder / "p.jsonl")
 
 
 @pytest.mark.parametrize("name", ["image", "video", "evaluate"])
-def test_twice_while_it_works(folder: Path, name: str) -> None:
+def test_two_signals_during_other_commands(folder: Path, name: str) -> None:
     written = {"image": "out/0.cam.jpg", "video": "out.mkv", "evaluate": None}[name]
     process = start(folder, injected("nothing", *COMMANDS[name]))
     if written:
         wait(process, folder / written, 1000)
     else:
-        while not listens(process):
+        while not handles_sigterm(process):
             time.sleep(0.01)
         time.sleep(1.0)
     process.send_signal(signal.SIGINT)
@@ -158,16 +160,18 @@ def test_twice_while_it_works(folder: Path, name: str) -> None:
     assert process.returncode in (0, -signal.SIGINT), errors
     assert "Traceback" not in errors
     for path in (folder / "out").glob("*.jpg"):
-        assert cv2.imread(str(path)) is not None, "no image is written by half"
+        assert cv2.imread(str(path)) is not None, "no image is half written"
     if name == "video":
         assert read_what_plays(folder / "out.mkv")
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
-def test_the_second_one_ends_it_though_closing_hangs(folder: Path, first: signal.Signals) -> None:
+def test_a_second_signal_ends_the_program_while_closing_hangs(
+    folder: Path, first: signal.Signals
+) -> None:
     process = start(folder, injected("closing", *COMMANDS["run"]))
     wait(process, folder / "out.mp4", 5000)
-    time.sleep(1.5)  # what is on the disk by then is kept
+    time.sleep(1.5)  # everything on the disk by then is kept
     process.send_signal(first)
     wait(process, folder / injecting.HANGS)
     process.send_signal(signal.SIGINT)

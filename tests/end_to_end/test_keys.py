@@ -34,7 +34,7 @@ def middle(image: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 def test_each_key_does_what_the_help_says(session: Session) -> None:
     session.press("space")
-    time.sleep(8.0)  # a smoothed heatmap comes to rest on the frame's own
+    time.sleep(8.0)  # a smoothed heatmap settles on the frame's own
     still = session.snapshot()
     time.sleep(1.8)
     again = session.snapshot()
@@ -46,7 +46,7 @@ def test_each_key_does_what_the_help_says(session: Session) -> None:
     session.press("m")
     time.sleep(1.8)
     mirrored = session.snapshot()
-    assert np.abs(middle(mirrored)[:, ::-1] - middle(still)).mean() < 2, "mirrored about the middle"
+    assert np.abs(middle(mirrored)[:, ::-1] - middle(still)).mean() < 2, "mirrored about the centre"
     session.press("m")
 
     for _ in range(9):
@@ -56,7 +56,7 @@ def test_each_key_does_what_the_help_says(session: Session) -> None:
     assert np.abs(middle(bare) - middle(still)).mean() > 10, "no heatmap at alpha 0"
     session.press("plus")
     time.sleep(1.8)
-    assert np.abs(middle(session.snapshot()) - middle(bare)).mean() > 1, "and a little again"
+    assert np.abs(middle(session.snapshot()) - middle(bare)).mean() > 1, "and a weak one again"
 
     session.press("h")
     helped = session.snapshot()
@@ -83,4 +83,4 @@ def test_escape_quits(session: Session) -> None:
     errors = session.end("Escape")
     assert session.process.returncode == 0, errors
     lines = [line for line in errors.splitlines() if not line.startswith("Explaining with ")]
-    assert len(lines) == 1, "the terminal stays clean but for the source's and the engine's line"
+    assert len(lines) == 1, "the terminal shows only the source and the engine"

@@ -1,4 +1,4 @@
-"""A source that is lost and comes back, in the whole program: what is said, logged and recorded."""
+"""A lost and reconnected source, in the whole program: messages, log and recording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NETWORK = ("--model", "efficientnet_lite0", "--engine", "hook")
 
 
 class _Moving(Server):
-    """Its image moves, so that each is worth an explanation.
+    """A server whose image moves, so that each frame is explained.
 
     Attributes:
         size: Width and height in pixels.
@@ -48,7 +48,7 @@ def _url(server: Server) -> str:
 
 
 class _Run:
-    """`live-cam run --headless` on a stream, until it is asked to end."""
+    """`live-cam run --headless` on a stream."""
 
     def __init__(self, folder: Path, server: Server, *arguments: str) -> None:
         self.folder = folder
@@ -85,7 +85,7 @@ class _Run:
         return errors
 
 
-def test_a_stream_that_comes_back_in_another_size_goes_on_in_the_same_files(
+def test_after_a_reconnection_with_another_size_the_same_files_continue(
     tmp_path: Path, server: _Moving
 ) -> None:
     server.login = "n0b0dy-kn0ws:s3cr3t-w0rd"
@@ -117,17 +117,17 @@ def test_a_stream_that_comes_back_in_another_size_goes_on_in_the_same_files(
     images = read_video(tmp_path / "out.mp4")
     times = [at for at, _ in images]
     steps = [after - before for before, after in pairwise(times)]
-    assert max(steps) > 2, "the gap is missing in the recording"
+    assert max(steps) > 2, "the recording lacks the gap"
     assert sum(step > 1.5 for step in steps) == 1
     gap = steps.index(max(steps))
     assert images[gap][1].shape == images[gap + 1][1].shape == (240, 320, 3)
-    # What is upright now is fitted into what was lying, with black beside it.
+    # The portrait images are fitted into the landscape video, with black on both sides.
     black = [(drawn[:, :60].max() < 20) for _, drawn in images]
     assert not any(black[: gap + 1])
     assert all(black[gap + 1 :])
 
 
-def test_a_stream_that_stays_away_ends_the_run_with_a_sentence_and_what_was_recorded(
+def test_a_stream_that_stays_away_ends_the_run_and_the_recording_is_kept(
     tmp_path: Path, server: _Moving
 ) -> None:
     run = _Run(tmp_path, server, "--reconnect-seconds", "1.5")
@@ -139,7 +139,7 @@ def test_a_stream_that_stays_away_ends_the_run_with_a_sentence_and_what_was_reco
     assert len(read_video(tmp_path / "out.mp4")) > 3
 
 
-def test_without_time_to_come_back_a_loss_ends_the_run(tmp_path: Path, server: Server) -> None:
+def test_without_reconnection_a_loss_ends_the_run(tmp_path: Path, server: Server) -> None:
     run = _Run(tmp_path, server, "--reconnect-seconds", "0")
     run.wait(lambda: run.explained >= 1)
     server.stop()
@@ -158,14 +158,14 @@ def test_the_time_limit_holds_while_a_source_is_lost(tmp_path: Path, server: Ser
 
 
 @pytest.mark.parametrize("value", ["-1", "100000", "soon"])
-def test_a_time_to_come_back_that_is_none_is_wrong_usage(value: str) -> None:
+def test_an_invalid_reconnection_time_is_wrong_usage(value: str) -> None:
     done = live_cam("run", "--source", "demo", "--headless", "--reconnect-seconds", value)
     assert done.returncode == 2
     assert "--reconnect-seconds" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
-def test_ctrl_c_is_heard_while_a_server_does_not_answer(tmp_path: Path, server: Server) -> None:
+def test_ctrl_c_works_while_a_server_does_not_respond(tmp_path: Path, server: Server) -> None:
     server.silent.set()
     run = _Run(tmp_path, server)
     run.wait(lambda: bool(server.authorizations))
@@ -175,19 +175,19 @@ def test_ctrl_c_is_heard_while_a_server_does_not_answer(tmp_path: Path, server: 
 
 
 @needs_a_desktop
-def test_the_image_says_that_its_source_is_lost_and_q_works(
+def test_the_image_shows_that_its_source_is_lost_and_q_works(
     tmp_path: Path, server: _Moving
 ) -> None:
     server.size = 640, 480
     arguments = ("--source", _url(server), *NETWORK)
     with desktop(tmp_path, *arguments) as session:
-        calm = session.snapshot()
+        before = session.snapshot()
         server.stop()
-        session.until(lambda drawn: _notice(drawn, calm))
+        session.until(lambda drawn: _notice(drawn, before))
         with _Moving(server.port) as again:
             again.size = 640, 480
-            session.until(lambda drawn: not _notice(drawn, calm))
-        session.until(lambda drawn: _notice(drawn, calm))
+            session.until(lambda drawn: not _notice(drawn, before))
+        session.until(lambda drawn: _notice(drawn, before))
         errors = session.end("q")
     assert session.process.returncode == 0
     assert "Traceback" not in errors
@@ -195,9 +195,9 @@ def test_the_image_says_that_its_source_is_lost_and_q_works(
         assert secret.decode() not in errors
 
 
-def _notice(drawn: np.ndarray, calm: np.ndarray) -> bool:
-    """Whether there is a pill of text in the middle, of which there was none before."""
-    height, width = calm.shape[:2]
+def _notice(drawn: np.ndarray, before: np.ndarray) -> bool:
+    """Whether there is a text in the middle that was not there before."""
+    height, width = before.shape[:2]
     middle = slice(height * 7 // 10, height * 8 // 10), slice(width // 3, width * 2 // 3)
-    bright = (drawn[middle].min(axis=-1) > 200).sum() - (calm[middle].min(axis=-1) > 200).sum()
+    bright = (drawn[middle].min(axis=-1) > 200).sum() - (before[middle].min(axis=-1) > 200).sum()
     return bool(bright > 40)

@@ -1,4 +1,4 @@
-"""Somebody at every key and the mouse at once, for ten thousand keys."""
+"""A monkey test: ten thousand random keys, and the mouse."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ SYMBOLS = {
     "f11": "F11",
     "space": "space",
 }
-"""What X calls the keys that the program names otherwise."""
+"""X's names for keys that the program calls differently."""
 
 
 def all_keys() -> list[str]:
-    """Every key but those that quit, some of them several times, and with modifiers."""
+    """Every key except those that quit, some several times, and some with modifiers."""
     known = [key for action in ACTIONS if action.name != "quit" for key in action.keys]
     known = [SYMBOLS.get(key, key) for key in known if key not in ("drag", "click", "hover")]
     letters = list("abcdefghijklmnoprstuvwxyz0123456789")
@@ -47,7 +47,7 @@ def all_keys() -> list[str]:
     rest += ["BackSpace", "Return", "Return", "Tab", "eacute", "Greek_alpha", "KP_Add", "KP_5"]
     rest += ["Shift_L", "Control_L", "Caps_Lock", "Num_Lock", "Menu"]
     modified = [f"{held}+{key}" for held in ("shift", "ctrl") for key in "acdfhmrstvwxz/"]
-    modified = [each.replace("/", "slash") for each in modified]
+    modified = [key.replace("/", "slash") for key in modified]
     return [*known, *known, *letters, *functions, *rest, *modified]
 
 
@@ -70,7 +70,7 @@ def use_the_mouse(session: Session, chance: random.Random) -> None:
     session.xdotool(*words, "mouseup", "1")
 
 
-def treat_the_window(session: Session, chance: random.Random) -> None:
+def resize_or_move_the_window(session: Session, chance: random.Random) -> None:
     number = session.window
     sizes = [(1, 1), (40, 900), (1600, 1000), (320, 240), (701, 333), (3000, 20)]
     acts = [["windowsize", number, *map(str, chance.choice(sizes))] for _ in range(3)]
@@ -82,10 +82,10 @@ def treat_the_window(session: Session, chance: random.Random) -> None:
 
 
 @needs_a_desktop
-def test_ten_thousand_keys_and_a_mouse_do_no_harm(
+def test_ten_thousand_random_keys_and_clicks_do_no_harm(
     tmp_path: Path,
 ) -> None:
-    print(f"MONKEY_SEED={SEED}")  # noqa: T201  # shown where it fails
+    print(f"MONKEY_SEED={SEED}")  # noqa: T201  # pytest shows it on failure
     chance = random.Random(SEED)
     weights = tmp_path / "tiny.pth"
     torch.save(randomised(tiny.tiny()).state_dict(), weights)
@@ -94,28 +94,28 @@ def test_ten_thousand_keys_and_a_mouse_do_no_harm(
     keys = all_keys()
 
     with desktop(tmp_path, *source, *network, program=PROGRAM) as session:
-        # Whether a chance R comes where a class's name is typed, or stands still, chance decides.
+        # Record explicitly: a random r may be typed into a class name or hit a frozen image.
         session.press("r")
         session.wait(lambda: any(path.stat().st_size for path in tmp_path.glob("*.mp4")))
         for _ in range(KEYS // AT_ONCE):
-            # A click beside the window, or minimising it, has taken the keys away.
+            # A click beside the window, or minimising it, may have taken the keyboard focus.
             session.xdotool("windowactivate" if WINDOW_MANAGER else "windowfocus", session.window)
             pressed = chance.choices(keys, k=AT_ONCE)
             session.xdotool("key", "--delay", "2", *pressed)
             use_the_mouse(session, chance)
             if chance.random() < 0.3:
-                treat_the_window(session, chance)
-            assert session.process.poll() is None, "it has ended by itself"
+                resize_or_move_the_window(session, chance)
+            assert session.process.poll() is None, "the program has ended"
         alive = session.explained()
-        # Typing a class's name, or standing still, is where the keys may have left it.
+        # The keys may have left it in text entry or frozen.
         session.xdotool("key", "--delay", "300", "BackSpace")
         session.close_window()
-        _, said = session.process.communicate(timeout=60)
-    assert session.process.returncode == 0, said
-    assert "Traceback" not in said
+        _, errors = session.process.communicate(timeout=60)
+    assert session.process.returncode == 0, errors
+    assert "Traceback" not in errors
     assert alive > 0
     assert read_log(tmp_path / "p.jsonl")
-    recorded = re.findall(r"recorded (\S+): (\d+) image", said)
+    recorded = re.findall(r"recorded (\S+): (\d+) image", errors)
     for name, count in recorded:
         assert len(read_video(tmp_path / name)) == int(count), name
     kept = {path.name for path in tmp_path.glob("*.mp4")}

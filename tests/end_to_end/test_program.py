@@ -29,7 +29,7 @@ EMBEDDED = ("--model", "efficientnet_lite0", "--engine", "hook", "--headless")
 
 
 def imported(statement: str) -> set[str]:
-    """The top-level packages that a fresh Python has imported after a statement."""
+    """The top-level packages that a new Python process has imported after a statement."""
     code = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\n"
     code += "print()\nprint(*sys.modules)"
     done = subprocess.run(
@@ -53,13 +53,13 @@ def test_help_imports_neither_torch_nor_opencv(statement: str) -> None:
     assert not imported(statement) & {"torch", "torchvision", "cv2", "av", "numpy"}
 
 
-def test_without_a_command_run_is_meant() -> None:
+def test_run_is_the_default_command() -> None:
     done = live_cam("--source", "nowhere.mp4")
     assert done.returncode == live_cam("run", "--source", "nowhere.mp4").returncode
     assert "run" in live_cam("--help").stdout
 
 
-def test_without_a_display_one_sentence_names_headless() -> None:
+def test_without_a_display_one_sentence_suggests_headless() -> None:
     done = live_cam("run", "--source", "demo")
     assert done.returncode == 1
     assert "--headless" in done.stderr
@@ -90,7 +90,7 @@ def test_without_a_display_one_sentence_names_headless() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value[0], str) and value[0][0] == "-" else "",
 )
-def test_mistakes_get_one_clear_sentence_and_exit_code_2(
+def test_wrong_usage_gets_one_sentence_and_exit_code_2(
     tmp_path: Path, arguments: list[str], parts: list[str]
 ) -> None:
     (tmp_path / "taken.mp4").write_text("precious")
@@ -103,14 +103,14 @@ def test_mistakes_get_one_clear_sentence_and_exit_code_2(
     assert (tmp_path / "taken.mp4").read_text() == "precious"
 
 
-def test_a_missing_camera_is_a_failure_at_run_time() -> None:
+def test_a_missing_camera_is_a_runtime_failure() -> None:
     done = live_cam("run", "--source", "97", *EMBEDDED)
     assert done.returncode == 1
     assert "camera 97" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_weights_that_cannot_be_had_are_named_with_the_ways_out(tmp_path: Path) -> None:
+def test_unavailable_weights_are_reported_with_alternatives(tmp_path: Path) -> None:
     done = live_cam(
         *("run", "--source", "demo", "--headless", "--seconds", "1"),
         TORCH_HOME=str(tmp_path),
@@ -122,7 +122,7 @@ def test_weights_that_cannot_be_had_are_named_with_the_ways_out(tmp_path: Path) 
     assert "Traceback" not in done.stderr
 
 
-def test_the_demo_falls_back_to_the_embedded_network_and_says_so(tmp_path: Path) -> None:
+def test_the_demo_falls_back_to_the_embedded_network_with_a_message(tmp_path: Path) -> None:
     done = live_cam(
         *("demo", "--seconds", "2"),
         cwd=tmp_path,
@@ -137,7 +137,7 @@ def test_the_demo_falls_back_to_the_embedded_network_and_says_so(tmp_path: Path)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_it_normally_and_the_recording_is_kept(
+def test_a_signal_ends_the_run_normally_and_the_recording_is_kept(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     process = subprocess.Popen(
@@ -159,7 +159,7 @@ def test_signals_end_it_normally_and_the_recording_is_kept(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_what_was_recorded_before_a_kill_still_plays(tmp_path: Path) -> None:
+def test_after_a_kill_the_recording_plays(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command(
             *("run", "--source", "demo", "--camera-size", "320x240", *EMBEDDED),
@@ -183,7 +183,7 @@ def wait_for_lines(path: Path, count: int) -> None:
         time.sleep(0.05)
 
 
-def test_every_frame_keeps_the_times_of_the_file(tmp_path: Path) -> None:
+def test_every_frame_keeps_the_timestamps_of_the_file(tmp_path: Path) -> None:
     stamps = [0.0, 0.04, 0.3, 0.32, 1.0, 1.5, 1.52, 3.0]
     images = [np.full((121, 161, 3), 20 * index, np.uint8) for index in range(len(stamps))]
     clip = write_video(tmp_path / "clip.mkv", images, stamps)
@@ -199,7 +199,7 @@ def test_every_frame_keeps_the_times_of_the_file(tmp_path: Path) -> None:
     )
 
 
-def test_a_folder_of_images_once_each(
+def test_a_folder_of_images_is_explained_once_each(
     tmp_path: Path, photos: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]
 ) -> None:
     folder = tmp_path / "photos"
@@ -216,7 +216,7 @@ def test_a_folder_of_images_once_each(
     assert labels[1] == "espresso"
 
 
-def test_limits(tmp_path: Path) -> None:
+def test_max_frames_limits_the_run(tmp_path: Path) -> None:
     done = live_cam(
         *("run", "--source", "demo", *EMBEDDED, "--max-frames", "7", "--every-frame"),
         *("--record", tmp_path / "out.mkv"),
@@ -225,7 +225,7 @@ def test_limits(tmp_path: Path) -> None:
     assert len(read_video(tmp_path / "out.mkv")) == 7
 
 
-def test_doctor_names_what_is_here() -> None:
+def test_doctor_describes_this_machine() -> None:
     done = live_cam("doctor")
     assert done.returncode == 0, done.stderr
     for part in ("Cameras", "Accelerators", "Window", "Video encoders", "Weights", "vgg19"):

@@ -1,4 +1,4 @@
-"""Signals that come while others are at work: in an import, in C++, in a thread."""
+"""Signals at awkward moments: during an import, inside C++, in a thread."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ live_cam.cli.main()
 
 
 def ended(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
-    """Run the program with a command of this body to its end."""
+    """Run the program to its end with a command that has this body."""
     program = _PROGRAM.format(body=body.strip().replace("\n", "\n    "))
     (folder / "program.py").write_text(program)
     return subprocess.run(
@@ -44,7 +44,7 @@ def ended(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_signal_that_an_import_makes_an_import_error_of_ends_it_in_good_order(
+def test_a_signal_that_becomes_an_import_error_still_shuts_down_cleanly(
     tmp_path: Path,
 ) -> None:
     done = ended(
@@ -60,10 +60,10 @@ except KeyboardInterrupt:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_interrupt_that_passes_through_code_run_from_c_ends_it_in_good_order(
+def test_a_signal_in_python_code_run_from_c_still_shuts_down_cleanly(
     tmp_path: Path,
 ) -> None:
-    # As numpy and pybind11 run code: CPython then means to die by SIGINT itself at the end.
+    # Like numpy and pybind11 run code: CPython then plans to end itself by SIGINT.
     done = ended(
         tmp_path,
         """
@@ -78,7 +78,7 @@ run(code, 257, {}, {})
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_thread_within_cpp_does_not_abort_the_end(tmp_path: Path) -> None:
+def test_a_thread_inside_cpp_does_not_abort_the_shutdown(tmp_path: Path) -> None:
     done = ended(
         tmp_path,
         """
@@ -96,7 +96,7 @@ print("recorded", flush=False)
     assert (done.returncode, done.stdout) == (0, "recorded\n")
 
 
-def test_a_signal_that_an_import_swallowed_stops_the_next_block() -> None:
+def test_a_signal_swallowed_by_an_import_stops_the_next_block() -> None:
     stopped: list[str] = []
     with stopped_by_signals(interrupt) as outer:
         with suppress(KeyboardInterrupt):
@@ -105,17 +105,19 @@ def test_a_signal_that_an_import_swallowed_stops_the_next_block() -> None:
         with stopped_by_signals(lambda: stopped.append("inner")) as inner:
             assert stopped == ["inner"]
             assert not inner.is_set()
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL, "the second ends it at once"
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL, (
+                "a second signal ends the process"
+            )
 
 
-def test_blocks_that_follow_each_other_know_nothing_of_each_other() -> None:
+def test_consecutive_blocks_are_independent() -> None:
     stopped: list[str] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         with stopped_by_signals(lambda: stopped.append("stopped")) as come:
             assert not come.is_set()
             os.kill(os.getpid(), number)
             assert come.is_set()
-        # What a signal has set to end all at once is pytest's again.
+        # Restore pytest's handlers, which the first signal replaced.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     assert stopped == ["stopped", "stopped"]

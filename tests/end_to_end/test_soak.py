@@ -1,4 +1,4 @@
-"""Two minutes of `scripts/soak.py`: the whole program, with everything breaking around it."""
+"""Two minutes of `scripts/soak.py`: the whole program while everything around it breaks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SECONDS = 120
 SEED = 20
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
-def test_two_minutes_in_which_everything_breaks(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_two_minutes_of_faults_leave_no_problem(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     options = ["--seconds", str(SECONDS), "--seed", str(SEED), "--pause", "1.5"]
     command = [sys.executable, str(ROOT / "scripts" / "soak.py"), *options, "--report", str(report)]
     if os.geteuid():
         outcome = run(command, environment())
-    else:  # only root has a disk to fill
+    else:  # only root can mount a disk to fill
         with virtual_display() as display:
             outcome = run(command, environment(DISPLAY=display))
 
@@ -33,7 +33,7 @@ def test_two_minutes_in_which_everything_breaks(tmp_path: Path) -> None:
     figures = json.loads(report.read_text())
     assert figures["problems"] == []
     assert figures["explained"] > 100
-    assert len(figures["returns"]) >= 5, "too little was broken"
+    assert len(figures["returns"]) >= 5, "too few faults were injected"
 
 
 def run(command: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Two programs at once: neither harms what the other one writes."""
+"""Two programs at the same time: neither damages the other's files."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def folder(tmp_path: Path) -> Path:
 
 def both(folder: Path, *arguments: str) -> list[tuple[int, str]]:
     processes = [start(folder, injected("nothing", *arguments)) for _ in range(2)]
-    said = [process.communicate(timeout=TIME_LIMIT)[1] for process in processes]
-    assert not any("Traceback" in each for each in said), said
-    return sorted((process.returncode, text) for process, text in zip(processes, said, strict=True))
+    errors = [process.communicate(timeout=TIME_LIMIT)[1] for process in processes]
+    assert not any("Traceback" in text for text in errors), errors
+    codes = [process.returncode for process in processes]
+    return sorted(zip(codes, errors, strict=True))
 
 
-def test_one_name_for_two_recordings_is_the_first_ones(folder: Path) -> None:
+def test_of_two_recordings_with_one_name_the_first_is_kept(folder: Path) -> None:
     files = ("--record", "out.mp4", "--predictions", "p.jsonl")
-    (_, won), (refused, why) = both(folder, *LIVE, *ENOUGH, *files)
-    assert refused == 2
-    assert "already exists" in why or "File exists" in why
-    told = f"recorded out.mp4: {len(read_video(folder / 'out.mp4'))} images"
-    assert told in won
+    (_, first), (code, second) = both(folder, *LIVE, *ENOUGH, *files)
+    assert code == 2
+    assert "already exists" in second or "File exists" in second
+    assert f"recorded out.mp4: {len(read_video(folder / 'out.mp4'))} images" in first
     assert len(read_log(folder / "p.jsonl")) > 0
 
 
-def test_two_write_the_same_images(folder: Path) -> None:
+def test_two_programs_write_the_same_images(folder: Path) -> None:
     from live_cam.runtime.opencv import cv2
 
     (folder / "pictures").mkdir()
@@ -55,7 +55,7 @@ def test_two_write_the_same_images(folder: Path) -> None:
     ended = both(folder, "image", "pictures", "--output", "out", "--overwrite", *network)
     assert [code for code, _ in ended] == [0, 0], ended
     found = sorted((folder / "out").iterdir())
-    assert len(found) == 20, "and no draft is left"
+    assert len(found) == 20, "no draft is left"
     assert all(cv2.imread(str(path)) is not None for path in found)
 
 
@@ -68,7 +68,7 @@ from live_cam.network.cut import cut
 from live_cam.engines import int8
 from tests.support import tiny
 
-int8._IMAGES = 4  # as many as it takes to make all the files
+int8._IMAGES = 4  # enough to create all the files
 with tiny.registered():
     classifier = load_classifier(tiny.NAME, weights=Path("tiny.pth"))
 halves = cut(classifier.module, classifier.layer)
@@ -81,7 +81,7 @@ print(engine(torch.zeros(1, 3, *classifier.input_size)).logits.sum().item())
 """
 
 
-def test_two_quantise_the_same_network_into_one_cache(folder: Path) -> None:
+def test_two_programs_quantise_the_same_network_into_one_cache(folder: Path) -> None:
     pytest.importorskip("openvino")
     pytest.importorskip("nncf")
     root = str(Path(__file__).parents[2])
@@ -102,16 +102,16 @@ def test_two_quantise_the_same_network_into_one_cache(folder: Path) -> None:
         assert time.monotonic() < limit
         time.sleep(0.05)
     (folder / "go").touch()
-    said = [process.communicate(timeout=TIME_LIMIT) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
-    assert said[0][0] == said[1][0], "the same network"
+    outputs = [process.communicate(timeout=TIME_LIMIT) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0], "the same network"
     (kept,) = (folder / "hub").glob("hub/live_cam/*")
-    assert (kept / "manifest.json").exists(), "one entry, and nothing half built beside it"
+    assert (kept / "manifest.json").exists(), "one entry, without a partial one beside it"
 
 
 @needs_a_desktop
-def test_two_windows(folder: Path) -> None:
-    """The first one is closed; the second one goes on, and knows its own keys."""
+def test_two_windows_are_independent(folder: Path) -> None:
+    """After the first is closed, the second continues and responds to its keys."""
     network = ("--model", tiny.NAME, "--weights", str(folder / "tiny.pth"), "--engine", "hook")
     source = ("--source", "demo", "--camera-size", "320x240")
     program = tuple(injected("nothing")[1:])

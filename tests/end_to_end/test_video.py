@@ -1,4 +1,4 @@
-"""`live-cam video` as a user runs it: exit codes, messages, signals and what is left behind."""
+"""`live-cam video` as a user runs it: exit codes, messages, signals and files."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ def clip(tmp_path: Path, photos: dict[str, NDArray[np.uint8]]) -> Path:
     return write_clip(tmp_path / "clip.mp4", images, sound=["aac"])
 
 
-def test_a_video_becomes_a_video(clip: Path) -> None:
+def test_a_video_is_explained_with_its_timestamps_and_sound(clip: Path) -> None:
     done = live_cam("video", "clip.mp4", "out.mkv", *MODEL, "--no-bars", cwd=clip.parent)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert re.fullmatch(
         r"out\.mkv: 12 frames, 0\.5 s; explained \d+\.\d frames per second\.\n", done.stderr
-    ), "nothing but this where nobody looks on"
+    ), "no progress bar without a terminal"
     target = clip.with_name("out.mkv")
     assert times(target) == times(clip)
     assert [p.data for p in sound(target)] == [p.data for p in sound(clip)]
     for (_, before), (_, after) in zip(frames(clip), frames(target), strict=True):
         changed = np.abs(before.astype(int) - after).mean(axis=(0, 1))
-        assert changed.max() > 10, "a heatmap lies on each frame"
+        assert changed.max() > 10, "each frame has a heatmap"
 
 
-def test_each_frame_names_its_colour(tmp_path: Path, colour_weights: Path) -> None:
+def test_each_frame_is_labelled_with_its_own_colour(tmp_path: Path, colour_weights: Path) -> None:
     names = ["red", "blue", "green", "green", "red", "blue"]
     images = []
     for name in names:
@@ -74,7 +74,7 @@ def test_each_frame_names_its_colour(tmp_path: Path, colour_weights: Path) -> No
 
     found = [image for _, image in frames(tmp_path / "out.mp4")]
     assert len(found) == len(names)
-    # The label's card of frames of one colour is the same, and differs from the other colours'.
+    # Frames of one colour have the same label card, different from the other colours'.
     cards = [image[:60, :190].astype(float) for image in found]
     for first, one in zip(names, cards, strict=True):
         for second, other in zip(names, cards, strict=True):
@@ -82,8 +82,8 @@ def test_each_frame_names_its_colour(tmp_path: Path, colour_weights: Path) -> No
     for image, before in zip(found, images, strict=True):
         heat = image.astype(float) - 0.55 * before
         patch, corner = heat[150, 225], heat[200, 60]
-        assert patch[2] > patch[0] + 40, "red lies on the patch"
-        assert corner[0] > corner[2] + 40, "and blue elsewhere"
+        assert patch[2] > patch[0] + 40, "the patch is hot"
+        assert corner[0] > corner[2] + 40, "the rest is cold"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_each_frame_names_its_colour(tmp_path: Path, colour_weights: Path) -> No
     ],
     ids=" ".join,
 )
-def test_mistakes_get_one_clear_sentence_and_nothing_is_written(
+def test_wrong_usage_gets_one_sentence_and_writes_nothing(
     clip: Path, arguments: list[str], parts: list[str]
 ) -> None:
     folder = clip.parent
@@ -112,7 +112,7 @@ def test_mistakes_get_one_clear_sentence_and_nothing_is_written(
     assert (folder / "old.mp4").read_text() == "precious"
 
 
-def test_a_video_that_is_cut_off_ends_with_1_and_what_was_there(tmp_path: Path) -> None:
+def test_a_truncated_video_is_explained_up_to_its_end_with_exit_code_1(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "clip.mkv", [shade(number) for number in range(75)])
     data = source.read_bytes()
     source.write_bytes(data[: len(data) // 2])
@@ -120,29 +120,31 @@ def test_a_video_that_is_cut_off_ends_with_1_and_what_was_there(tmp_path: Path) 
     done = live_cam("video", "clip.mkv", "out.mp4", *MODEL, cwd=tmp_path)
 
     assert done.returncode == 1, done.stderr
-    written, said = done.stderr.splitlines()
+    written, message = done.stderr.splitlines()
     assert re.match(r"out\.mp4: \d\d frames", written)
-    assert re.match(r"live-cam: clip\.mkv stops after 1\.\d of 3\.0 seconds: it is cut off", said)
+    assert re.match(
+        r"live-cam: clip\.mkv stops after 1\.\d of 3\.0 seconds: it is cut off", message
+    )
     assert times(tmp_path / "out.mp4") == times(source)
 
 
 @pytest.fixture
 def long_clip(tmp_path: Path) -> Path:
-    """More than even the tiny network gets through before it is stopped; its weights beside it."""
+    """A clip too long for even the tiny network to finish before it is stopped, and its weights."""
     torch.save(randomised(tiny.tiny()).state_dict(), tmp_path / "tiny.pth")
     images = [shade(number // 25, 64, 48) for number in range(4000)]
     return write_clip(tmp_path / "long.mkv", images, sound=["aac"], codec="mpeg4")
 
 
 def _written(path: Path) -> int:
-    """Return how many frames lie in a file that is still being written; fast, as it is, too."""
+    """Return the number of frames in a file that is still being written."""
     with contextlib.suppress(OSError, av.FFmpegError, IndexError), av.open(str(path)) as container:
         return sum(packet.size > 0 for packet in container.demux(video=0))
     return 0
 
 
 def _begin(source: Path, target: str) -> subprocess.Popen[str]:
-    """Start, and wait until a second of the video is on the disk."""
+    """Start the program and wait until more than a second of the video is on the disk."""
     process = subprocess.Popen(
         injected("nothing", "video", source.name, target, *NETWORK),
         stderr=subprocess.PIPE,
@@ -160,7 +162,7 @@ def _begin(source: Path, target: str) -> subprocess.Popen[str]:
 
 @needs_signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_a_whole_video_of_what_was_done(
+def test_ctrl_c_leaves_a_complete_video_of_the_frames_so_far(
     long_clip: Path, number: signal.Signals
 ) -> None:
     process = _begin(long_clip, "out.mp4")
@@ -180,7 +182,7 @@ def test_ctrl_c_leaves_a_whole_video_of_what_was_done(
 
 @needs_signals
 @pytest.mark.parametrize("target", ["out.mp4", "out.mkv"])
-def test_what_was_done_plays_after_a_kill(long_clip: Path, target: str) -> None:
+def test_after_a_kill_the_video_so_far_plays(long_clip: Path, target: str) -> None:
     process = _begin(long_clip, target)
     process.kill()
     process.communicate(timeout=60)
@@ -196,7 +198,7 @@ def test_what_was_done_plays_after_a_kill(long_clip: Path, target: str) -> None:
 def _on_a_terminal(
     folder: Path, program: list[str]
 ) -> tuple[subprocess.Popen[bytes], Iterator[str]]:
-    """Start it on a terminal. Returns it, and all that it has shown so far, after each write."""
+    """Start a program on a terminal; return it and, after each write, its output so far."""
     import pty
 
     ours, theirs = pty.openpty()
@@ -205,7 +207,7 @@ def _on_a_terminal(
 
     def shown() -> Iterator[str]:
         data = b""
-        with contextlib.suppress(OSError):  # Linux says so that the other end is closed
+        with contextlib.suppress(OSError):  # raised on Linux when the other end is closed
             while more := os.read(ours, 4096):
                 data += more
                 yield data.decode(errors="replace")
@@ -215,7 +217,7 @@ def _on_a_terminal(
 
 
 @needs_signals
-def test_on_a_terminal_a_bar_shows_how_far_it_is_and_how_fast(clip: Path) -> None:
+def test_on_a_terminal_a_bar_shows_progress_and_speed(clip: Path) -> None:
     process, shown = _on_a_terminal(
         clip.parent, command("video", "clip.mp4", "out.mp4", *MODEL, "--batch", "3")
     )

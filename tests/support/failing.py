@@ -1,6 +1,6 @@
-"""`live-cam`, with engines that fail as drivers do: `failing.py FAULT ARGUMENTS`.
+"""`live-cam` with engines that fail like real drivers: `failing.py FAULT ARGUMENTS`.
 
-Run as a program, in the place of `python -m live_cam`.
+Runs as a program, in place of `python -m live_cam`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from live_cam.engines.engine import Engine
 
 FAILED = Path("failed")
-"""Made, in the folder in which it runs, when an engine fails."""
+"""Created in the working directory when an engine fails."""
 FRAMES = 4
-"""How many times an engine is asked after it took over and before it fails."""
+"""How many frames an engine explains after it took over and before it fails."""
 TRIAL = 4
 
 
 def break_down(kind: type[Engine], error: Exception, after: int, device: str = "cpu") -> None:
-    """Let every engine of a kind fail from some call on."""
+    """Make every engine of a kind fail after some calls."""
     explain, evidence = kind.__call__, kind.evidence
     calls = 0
 
@@ -47,8 +47,8 @@ def break_down(kind: type[Engine], error: Exception, after: int, device: str = "
     kind.evidence = failing_evidence  # type: ignore[assignment, method-assign]
 
 
-def stand_for_a_gpu() -> None:
-    """Let the network on the CPU say that it is on `cuda:0`, until it is asked for on the CPU."""
+def pretend_to_have_a_gpu() -> None:
+    """Report the network's device as `cuda:0` until it is loaded explicitly on the CPU."""
     import torch
 
     from live_cam.explain import loading
@@ -75,7 +75,7 @@ def inject(fault: str) -> None:
     elif fault == "torch":
         break_down(TorchEngine, LOST["cudnn"], TRIAL + FRAMES)
     elif fault == "gpu":
-        stand_for_a_gpu()
+        pretend_to_have_a_gpu()
         break_down(HookEngine, LOST["cuda"], FRAMES, "cuda:0")
     elif fault == "all":
         break_down(HookEngine, NO_MEMORY["cpu"], FRAMES)

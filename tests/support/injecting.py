@@ -1,7 +1,7 @@
-"""`live-cam` that knows the tiny network, with something injected: `injecting.py WHAT ARGUMENTS`.
+"""`live-cam` with the tiny network and an injected fault: `injecting.py FAULT ARGUMENTS`.
 
-Run as a program, in the place of `python -m live_cam`. WHAT is `nothing`, or a place at which it
-hangs for long, as libraries, drivers and disks do: in a call that no stop reaches.
+Runs as a program, in place of `python -m live_cam`. FAULT is `nothing`, or a place where it hangs
+for a long time like libraries, drivers and disks do: in an uninterruptible call.
 """
 
 from __future__ import annotations
@@ -15,42 +15,42 @@ from typing import Any, NoReturn
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 HANGS = Path("hangs")
-"""Made, in the folder in which it runs, when it begins to hang."""
+"""Created in the working directory when it starts to hang."""
 SECONDS = 100
 
 
 def hang(*_: Any, **__: Any) -> NoReturn:
-    """Sleep in C, where no exception that is raised in this thread is noticed."""
+    """Sleep in C, where no exception raised in this thread takes effect."""
     HANGS.touch()
     ctypes.CDLL(None).sleep(SECONDS)
-    raise AssertionError("it was to end before")
+    raise AssertionError("the program should have ended before")
 
 
-def inject(what: str) -> None:
-    """Let it hang at a place."""
-    if what == "loading":
+def inject(fault: str) -> None:
+    """Make the program hang at one place."""
+    if fault == "loading":
         from live_cam.explain import loading
 
         loading.load_network = hang
-    elif what == "source":
+    elif fault == "source":
         from live_cam.live import pipeline
 
         pipeline.open_source = hang  # type: ignore[attr-defined]
-    elif what == "engine":
+    elif fault == "engine":
         from live_cam.engines import opening
 
         opening.Opening._open = hang  # type: ignore[method-assign]
-    elif what == "explaining":
+    elif fault == "explaining":
         from live_cam.engines.hook import HookEngine
 
         HookEngine.__call__ = hang  # type: ignore[method-assign]
         HookEngine.evidence = hang  # type: ignore[method-assign]
-    elif what == "closing":
+    elif fault == "closing":
         from live_cam.explain.explainer import Explainer
 
         Explainer.close = hang  # type: ignore[method-assign]
-    elif what == "converting":
-        # The process that converts takes its time.
+    elif fault == "converting":
+        # The process that converts never finishes in time.
         waits = f"import pathlib, time; pathlib.Path({str(HANGS)!r}).touch(); time.sleep({SECONDS})"
         start = subprocess.Popen
 
@@ -64,8 +64,8 @@ if __name__ == "__main__":
     from live_cam.cli import main
     from tests.support import tiny
 
-    what = sys.argv.pop(1)
+    fault = sys.argv.pop(1)
     with tiny.registered():
-        if what != "nothing":
-            inject(what)
+        if fault != "nothing":
+            inject(fault)
         main()

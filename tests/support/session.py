@@ -1,4 +1,4 @@
-"""The program in a real window on a virtual display, and somebody at the keyboard and the mouse."""
+"""The program in a real window on a virtual display, with a simulated keyboard and mouse."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ needs_a_desktop = pytest.mark.skipif(
     reason="Xvfb or xdotool is not installed",
 )
 WINDOW_MANAGER = shutil.which("openbox")
-"""Without one no window can fill the screen."""
+"""Without a window manager no window can fill the screen."""
 
 
 class Session:
-    """`live-cam run` with a window, in a folder of its own.
+    """`live-cam run` with a window, in a separate folder.
 
-    `program` runs in the place of `python -m live_cam`.
+    `program` replaces `python -m live_cam`.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Session:
         return int(width), int(height)
 
     def move(self, x: int, y: int) -> None:
-        """Move the mouse to a place in the window."""
+        """Move the mouse to a position in the window."""
         self.xdotool("mousemove", "--window", self.window, "--sync", str(x), str(y))
         time.sleep(0.2)
 
@@ -89,7 +89,7 @@ class Session:
             time.sleep(0.05)
 
     def snapshot(self) -> NDArray[np.uint8]:
-        """Press s and read what it saved."""
+        """Press s and return the saved image."""
         before = set(self.folder.glob("live-cam-*.png"))
         self.press("s")
         self.wait(lambda: bool(set(self.folder.glob("live-cam-*.png")) - before))
@@ -100,17 +100,17 @@ class Session:
         return image.astype(np.uint8)
 
     def until(self, reached: Callable[[NDArray[np.uint8]], bool], seconds: float = 30.0) -> None:
-        """Take snapshots until one is as it should be."""
+        """Take snapshots until one satisfies a condition."""
         limit = time.monotonic() + seconds
         while not reached(self.snapshot()):
-            assert time.monotonic() < limit, "the image did not become what it should be"
+            assert time.monotonic() < limit, "the image never satisfied the condition"
 
     def close_window(self) -> None:
-        """Ask the window to close, as the cross in its title bar does."""
+        """Ask the window to close, like the close button in its title bar."""
         ask_to_close(self._environment["DISPLAY"], self.window)
 
     def end(self, key: str) -> str:
-        """Press a key that quits, and return what the program said."""
+        """Press a key that quits, and return the program's messages."""
         self.xdotool("key", "--window", self.window, key)
         _, errors = self.process.communicate(timeout=60)
         return errors
@@ -118,7 +118,7 @@ class Session:
 
 @contextmanager
 def desktop(folder: Path, *arguments: str | Path, program: Sequence[str] = ()) -> Iterator[Session]:
-    """A session on a virtual display, with a window manager where there is one."""
+    """A session on a virtual display, with a window manager if one is installed."""
     with virtual_display() as display:
         manager = None
         if WINDOW_MANAGER:

@@ -67,9 +67,9 @@ def frame(index: int = 0, image: NDArray[np.uint8] = GREY, rate: float = 10.0) -
 
 
 def smoothed(smoother: Smoother, explanation: Explanation) -> Explanation:
-    found = smoother.smooth(frame(explanation.frame_index), explanation)
-    assert found is not None
-    return found
+    result = smoother.smooth(frame(explanation.frame_index), explanation)
+    assert result is not None
+    return result
 
 
 def drawn_peak(explanation: Explanation) -> tuple[float, float]:
@@ -80,12 +80,12 @@ def drawn_peak(explanation: Explanation) -> tuple[float, float]:
 
 class TestMaps:
     def test_the_first_explanation_is_drawn_as_it_is(self) -> None:
-        found = smoothed(Smoother(1.0), explanation_of(heat(3, 9)))
-        assert found.heatmap.shape == frame().thumbnail.shape[:2]
-        assert found.heatmap.dtype == np.float32
-        assert drawn_peak(found) == pytest.approx((3, 9), abs=0.2)
-        assert found.heatmap.max() == pytest.approx(1.0)
-        assert found.heatmap.min() >= 0
+        result = smoothed(Smoother(1.0), explanation_of(heat(3, 9)))
+        assert result.heatmap.shape == frame().thumbnail.shape[:2]
+        assert result.heatmap.dtype == np.float32
+        assert drawn_peak(result) == pytest.approx((3, 9), abs=0.2)
+        assert result.heatmap.max() == pytest.approx(1.0)
+        assert result.heatmap.min() >= 0
 
     def test_no_explanation_and_no_new_explanation(self) -> None:
         smoother, explanation = Smoother(1.0), explanation_of(heat(3, 9))
@@ -115,8 +115,8 @@ class TestMaps:
         smoother = Smoother(1.0)
         for index in range(10):
             smoothed(smoother, explanation_of(heat(3, 9), index, rate=rate))
-        found = smoothed(smoother, explanation_of(heat(11, 2), 10, rate=rate))
-        assert drawn_peak(found) == pytest.approx((11, 2), abs=0.2)
+        result = smoothed(smoother, explanation_of(heat(11, 2), 10, rate=rate))
+        assert drawn_peak(result) == pytest.approx((11, 2), abs=0.2)
 
     def test_a_slow_change_is_followed(self) -> None:
         """Half a cell per second, where each step alone would count as noise."""
@@ -125,35 +125,35 @@ class TestMaps:
             x = 2 + index / 20
             cells = np.arange(14)
             spot = np.exp(-((cells[:, None] - 7) ** 2 + (cells[None] - x) ** 2) / 8)
-            found = smoothed(smoother, explanation_of(spot.astype(np.float32), index))
-        assert drawn_peak(found)[0] == pytest.approx(x, abs=1.0)
+            result = smoothed(smoother, explanation_of(spot.astype(np.float32), index))
+        assert drawn_peak(result)[0] == pytest.approx(x, abs=1.0)
 
     def test_signed_maps_keep_their_signs(self) -> None:
         smoother = Smoother(1.0)
         both = heat(3, 9) - 0.5 * heat(11, 2)
         for index in range(5):
             explained = with_map(explanation_of(both, index), signed=True, kind="gradcam against")
-            found = smoothed(smoother, explained)
-        assert found.heatmap.max() == pytest.approx(1.0, abs=0.01)
-        assert found.heatmap.min() == pytest.approx(-0.5, abs=0.05)
+            result = smoothed(smoother, explained)
+        assert result.heatmap.max() == pytest.approx(1.0, abs=0.01)
+        assert result.heatmap.min() == pytest.approx(-0.5, abs=0.05)
 
     @pytest.mark.parametrize("region", [Region(0.2, 0.0, 0.6, 1.0), Region(0.0, -0.2, 1.0, 1.4)])
     def test_a_map_of_part_of_the_image_stays_in_place(self, region: Region) -> None:
         explanation = replace(explanation_of(heat(3, 9)), region=region, seen=region)
-        found = smoothed(Smoother(1.0), explanation)
+        result = smoothed(Smoother(1.0), explanation)
         expected = peak(explanation.heatmap, WIDTH, HEIGHT, region=region)
-        assert peak(found.heatmap, WIDTH, HEIGHT) == pytest.approx(expected, abs=6)
-        assert found.seen == region, "nothing is blended outside"
+        assert peak(result.heatmap, WIDTH, HEIGHT) == pytest.approx(expected, abs=6)
+        assert result.seen == region, "nothing is blended outside"
 
     @pytest.mark.parametrize("size", [(1, 1), (2, 300), (15, 16)])
     def test_small_images_and_changing_sizes(self, size: tuple[int, int]) -> None:
         smoother = Smoother(1.0, Tracker())
         small = np.zeros((size[1], size[0], 3), np.uint8)
         for index, image in enumerate((small, GREY, small)):
-            found = smoother.smooth(frame(index, image), explanation_of(heat(3, 9), index))
-            assert found is not None
-            assert np.isfinite(found.heatmap).all()
-            assert found.heatmap.max() > 0
+            result = smoother.smooth(frame(index, image), explanation_of(heat(3, 9), index))
+            assert result is not None
+            assert np.isfinite(result.heatmap).all()
+            assert result.heatmap.max() > 0
 
     def test_a_map_without_evidence(self) -> None:
         nothing = explanation_of(np.zeros((14, 14), np.float32), strength=1e-30)
@@ -170,14 +170,16 @@ class TestMotion:
             np.asarray(cv2.resize(photos[name], SIZE), np.uint8) for name in ("coffee", "rocket")
         )
         new = np.asarray((0.9 * heat(3, 9) + 0.1).astype(np.float32))
-        found = {}
+        result = {}
         for cut in (False, True):
             smoother = Smoother(1.0, Tracker())
             for index in range(5):
                 smoother.smooth(frame(index, first), explanation_of(heat(3, 9), index))
-            found[cut] = smoother.smooth(frame(5, second if cut else first), explanation_of(new, 5))
+            result[cut] = smoother.smooth(
+                frame(5, second if cut else first), explanation_of(new, 5)
+            )
         exact = smoothed(Smoother(1.0), explanation_of(new))
-        still, cut_to = found[False], found[True]
+        still, cut_to = result[False], result[True]
         assert still is not None
         assert cut_to is not None
         np.testing.assert_array_equal(cut_to.heatmap, exact.heatmap)
@@ -221,9 +223,9 @@ class TestMotion:
         for index in range(5, 9):
             smoothed(smoother, explanation_of(heat(3, 9), index))
         new = np.asarray(heat(3, 9) + 0.05 * heat(11, 2))
-        found = smoothed(smoother, explanation_of(new, 0))
+        result = smoothed(smoother, explanation_of(new, 0))
         np.testing.assert_array_equal(
-            found.heatmap, smoothed(Smoother(1.0), explanation_of(new)).heatmap
+            result.heatmap, smoothed(Smoother(1.0), explanation_of(new)).heatmap
         )
 
 
@@ -249,15 +251,15 @@ class TestSettling:
         scores = [first.probability]
         for index in range(6, 200):
             smoother.settle(1 / 30)
-            found = smoother.smooth(frame(index), new)
-            assert found is not None
-            scores.append(found.probability)
+            result = smoother.smooth(frame(index), new)
+            assert result is not None
+            scores.append(result.probability)
         assert all(after <= before for before, after in pairwise(scores))
         assert scores[-1] == pytest.approx(0.7, abs=1e-6)
-        assert found is not None
-        assert found.heatmap.max() == pytest.approx(0.9 * first.heatmap.max() / 0.99, abs=0.01)
+        assert result is not None
+        assert result.heatmap.max() == pytest.approx(0.9 * first.heatmap.max() / 0.99, abs=0.01)
         smoother.settle(1.0)
-        assert smoother.smooth(frame(200), new) is found, "the same object: nothing new to draw"
+        assert smoother.smooth(frame(200), new) is result, "the same object: nothing new to draw"
 
     def test_still_time_is_counted_once(self) -> None:
         """Time spent settling does not count again towards the next explanation."""
@@ -296,9 +298,11 @@ class TestEvidence:
         smoother = Smoother(1.0)
         for index in range(30):
             smoothed(smoother, explanation_of(heat(3, 9), index, probability=0.9))
-        found = smoothed(smoother, explanation_of(heat(11, 2), 30, probability=0.05, strength=0.15))
-        assert drawn_peak(found) == pytest.approx((11, 2), abs=0.2)
-        assert found.heatmap.max() < 0.25
+        result = smoothed(
+            smoother, explanation_of(heat(11, 2), 30, probability=0.05, strength=0.15)
+        )
+        assert drawn_peak(result) == pytest.approx((11, 2), abs=0.2)
+        assert result.heatmap.max() < 0.25
 
     def test_weak_at_the_start_looks_weak(self) -> None:
         assert (
@@ -314,44 +318,44 @@ class TestEvidence:
         smoother = Smoother(1.0)
         smoothed(smoother, explanation_of(heat(3, 9), 0, probability=0.9))
         for index in range(1, 4000):
-            found = smoothed(
+            result = smoothed(
                 smoother, explanation_of(heat(3, 9), index, probability=0.05, strength=0.15)
             )
-        assert found.heatmap.max() < WEAK
+        assert result.heatmap.max() < WEAK
 
     def test_certain_evidence_reaches_full_colour(self) -> None:
         smoother = Smoother(1.0)
         smoothed(smoother, explanation_of(heat(3, 9), 0, probability=0.95))
         for index in range(1, 300):
-            found = smoothed(
+            result = smoothed(
                 smoother, explanation_of(heat(11, 2), index, probability=0.9, strength=0.4)
             )
-        assert found.heatmap.max() > 0.8
+        assert result.heatmap.max() > 0.8
 
     def test_the_peak_is_never_cut_off(self) -> None:
         smoother = Smoother(1.0)
         for index in range(30):
             strength = 1.0 + index / 10
-            found = smoothed(
+            result = smoothed(
                 smoother, explanation_of(heat(3, 9), index, probability=0.9, strength=strength)
             )
-            assert (found.heatmap >= 1.0).sum() <= 4
-            assert found.heatmap.max() > 0.9
+            assert (result.heatmap >= 1.0).sum() <= 4
+            assert result.heatmap.max() > 0.9
 
     def test_another_network_gets_a_new_scale(self) -> None:
         """Randomised weights can make maps a million times stronger or weaker."""
         smoother = Smoother(1.0)
         for index, (strength, randomised) in enumerate([(1.0, None), (1e6, (1, 19)), (1.0, None)]):
             explained = explanation_of(heat(3 + 3 * index, 9), index, strength=strength)
-            found = smoothed(smoother, replace(explained, randomised=randomised))
-            assert found.heatmap.max() == pytest.approx(1.0, abs=0.01)
-            assert drawn_peak(found) == pytest.approx((3 + 3 * index, 9), abs=0.2)
+            result = smoothed(smoother, replace(explained, randomised=randomised))
+            assert result.heatmap.max() == pytest.approx(1.0, abs=0.01)
+            assert drawn_peak(result) == pytest.approx((3 + 3 * index, 9), abs=0.2)
 
     def test_each_method_has_its_own_scale(self) -> None:
         smoother = Smoother(1.0)
         smoothed(smoother, explanation_of(heat(3, 9), 0, strength=100.0))
-        found = smoothed(smoother, with_map(explanation_of(heat(3, 9), 1), kind="hirescam for"))
-        assert found.heatmap.max() == pytest.approx(1.0)
+        result = smoothed(smoother, with_map(explanation_of(heat(3, 9), 1), kind="hirescam for"))
+        assert result.heatmap.max() == pytest.approx(1.0)
 
 
 class TestProbabilities:
@@ -372,21 +376,21 @@ class TestProbabilities:
         smoother = Smoother(1.0)
         for index in range(10):
             smoothed(smoother, explanation_of(heat(3, 9), index, probability=0.9, rate=rate))
-        found = smoothed(
+        result = smoothed(
             smoother, explanation_of(heat(11, 2), 10, probability=0.8, class_index=1, rate=rate)
         )
-        assert found.probability == pytest.approx(0.8, abs=0.01)
-        assert found.top[0].label == "class 1"
+        assert result.probability == pytest.approx(0.8, abs=0.01)
+        assert result.top[0].label == "class 1"
 
     def test_a_locked_class_outside_the_top_classes(self) -> None:
         smoother = Smoother(1.0)
         best = tuple(Prediction(index, f"class {index}", 0.2) for index in range(1, 6))
         for index in range(3):
-            found = smoothed(
+            result = smoothed(
                 smoother, replace(explanation_of(heat(3, 9), index, probability=1e-6), top=best)
             )
-        assert found.probability == pytest.approx(1e-6)
-        assert {each.class_index for each in found.top} == {1, 2, 3, 4, 5}
+        assert result.probability == pytest.approx(1e-6)
+        assert {each.class_index for each in result.top} == {1, 2, 3, 4, 5}
 
 
 class TestFurtherMaps:
@@ -408,10 +412,10 @@ class TestFurtherMaps:
     def test_maps_that_swap_places_are_not_mixed(self) -> None:
         smoother = Smoother(1.0)
         for index, subjects in enumerate([[2, 5, 9], [5, 2, 9], [9, 12], [2, 5, 9]]):
-            found = smoothed(smoother, self.beside(subjects, index))
-            assert [each.subject for each in found.maps[1:]] == subjects
-            for each in found.maps[1:]:
-                shown = replace(found, maps=(each,))
+            result = smoothed(smoother, self.beside(subjects, index))
+            assert [each.subject for each in result.maps[1:]] == subjects
+            for each in result.maps[1:]:
+                shown = replace(result, maps=(each,))
                 assert drawn_peak(shown) == pytest.approx((each.subject,) * 2, abs=0.2)
 
     def test_maps_may_come_and_go(self) -> None:
@@ -432,8 +436,8 @@ class TestFurtherMaps:
                 ),
                 Heatmap(heat(5, 5), Prediction(5, "class 5", probability)),
             )
-            found = smoothed(smoother, replace(explained, maps=maps))
-            shown.append((found.maps[1].weight, found.maps[2].target.probability))
+            result = smoothed(smoother, replace(explained, maps=maps))
+            shown.append((result.maps[1].weight, result.maps[2].target.probability))
         numbers = np.array(shown[10:], float)
         assert np.abs(np.diff(numbers, axis=0)).max() < 0.01
         assert numbers[-1] == pytest.approx((0.5, 0.3), abs=0.02)
@@ -604,7 +608,7 @@ class Watch:
     """Records the live loop's explanations and what it drew."""
 
     def __init__(self, pipeline: LivePipeline) -> None:
-        self.found: list[Explanation] = []
+        self.explanations: list[Explanation] = []
         self.drawn: list[Explanation] = []
         self.top: list[tuple[Prediction, ...]] = []
         self._pipeline = pipeline
@@ -617,7 +621,7 @@ class Watch:
             self.top.append(self._pipeline.controls.top)
 
     def explained(self, _frame: Frame, explanation: Explanation) -> None:
-        self.found.append(explanation)
+        self.explanations.append(explanation)
 
     def draw(
         self, frame: Frame, explanation: Explanation | None, status: Status
@@ -651,12 +655,12 @@ def test_the_live_loop(
     pipeline = LivePipeline(settings, print)
     seen = Watch(pipeline)
     pipeline.run()
-    assert len(seen.found) >= 5
+    assert len(seen.explanations) >= 5
     assert seen.top == [each.top for each in seen.drawn], "keys refer to what is shown"
     if smooth == 0.0:
-        assert {id(each) for each in seen.drawn} <= {id(each) for each in seen.found}
+        assert {id(each) for each in seen.drawn} <= {id(each) for each in seen.explanations}
         return
-    last = seen.found[-1]
+    last = seen.explanations[-1]
     # How close it gets depends on when the machine had time to explain the last frame.
     assert seen.drawn[-1].probability == pytest.approx(last.probability, abs=0.005)
     assert any(abs(each.probability - last.probability) > 0.005 for each in seen.drawn[-60:])
