@@ -1,1 +1,1 @@
-"""Images from files, explained and written beside them: `live-cam image`."""
+"""Image files explained, with the results written beside them: `live-cam image`."""

@@ -1,4 +1,4 @@
-"""Short animations: a GIF by Pillow, or an MP4 by the recorder."""
+"""Short animations: GIFs written by Pillow, videos by the recorder."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 RATE: Final = 8
 """Images per second."""
 _HOLD: Final = 2 * RATE
-"""For how many images' time the last one is shown."""
+"""The last image stays for this many image periods."""
 
 
 def write_animation(path: Path, drawings: Iterator[NDArray[np.uint8]], count: int) -> None:
-    """Write images one after another, and hold the last one.
+    """Write images as an animation that holds its last one.
 
     Args:
-        path: A `.gif` or a video.
-        drawings: H×W×3 uint8, BGR, all of one size; drawn when they are needed.
-        count: How many there are, at least 1.
+        path: A `.gif` file or a video file.
+        drawings: H×W×3 uint8, BGR, all of one size; drawn lazily.
+        count: The number of images, at least 1.
 
     Raises:
-        RecordingError: There is no encoder, or the file cannot be written.
+        RecordingError: No encoder is available, or the file cannot be written.
     """
     if path.suffix.lower() == ".gif":
         _write_gif(path, drawings, count)
@@ -40,7 +40,7 @@ def write_animation(path: Path, drawings: Iterator[NDArray[np.uint8]], count: in
 
 
 def _write_gif(path: Path, drawings: Iterator[NDArray[np.uint8]], count: int) -> None:
-    # GIF counts in hundredths of a second: their rounding must not add up.
+    # GIF durations are in hundredths of a second; rounding start times keeps errors from adding up.
     shown_at = [round(100 * number / RATE) for number in range(count)]
     shown_at.append(shown_at[-1] + 100 * _HOLD // RATE)
     durations = [10 * (end - start) for start, end in pairwise(shown_at)]
@@ -49,7 +49,7 @@ def _write_gif(path: Path, drawings: Iterator[NDArray[np.uint8]], count: int) ->
 
 
 def _dithered(drawn: NDArray[np.uint8]) -> Image.Image:
-    """Reduce an image to 256 colours of its own, mixed by dots: heatmaps would show bands."""
+    """Reduce an image to its own palette of 256 colours, dithered so that heatmaps do not band."""
     image = Image.fromarray(drawn[..., ::-1])
     return image.quantize(palette=image.quantize(), dither=Image.Dither.FLOYDSTEINBERG)
 

@@ -1,4 +1,4 @@
-"""Grad-CAM taken apart: each feature map, weighed, over the image, and at last their sum."""
+"""Grad-CAM taken apart: each weighted feature map over the image, then their sum."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from live_cam.overlay.status import Status
 
 _LONGEST_SIDE: Final = {"gif": 640, "mp4": 1280}
-"""Pixels: a GIF is not compressed by much."""
+"""Pixels; GIF compresses poorly, so its images are smaller."""
 
 
 class FeatureMaps:
-    """The strongest feature maps of the target layer, ready to be drawn one after another."""
+    """The strongest feature maps of the target layer, to be drawn one after another."""
 
     def __init__(
         self,
@@ -36,35 +36,35 @@ class FeatureMaps:
         count: int,
         order: str,
     ) -> None:
-        """Ask for them.
+        """Compute the feature maps.
 
         Args:
-            explainer: By which network; loaded.
+            explainer: A loaded explainer.
             image: H×W×3, BGR.
-            class_index: By whose gradient they are weighed.
-            count: How many; fewer where the layer has fewer.
+            class_index: The class whose gradient weights the maps.
+            count: The number of maps; a layer with fewer gives all of its own.
             order: One of `settings.MAP_ORDERS`.
         """
         question = Question((class_index,), feature_maps=count)
-        (self._said,) = explainer.explain([image], question)
+        (self._explanation,) = explainer.explain([image], question)
         self._image = image
         by_weight = order == "weight"
         self._maps = sorted(
-            self._said.maps[1:],
-            key=lambda each: -(each.weight or 0.0) if by_weight else each.subject,
+            self._explanation.maps[1:],
+            key=lambda heatmap: -(heatmap.weight or 0.0) if by_weight else heatmap.subject,
         )
 
     def __len__(self) -> int:
-        """How many images are drawn: one for each map, and one for their sum."""
+        """The number of images drawn: one per map, and one for the sum."""
         return len(self._maps) + 1
 
     def draw(self, overlay: Overlay, status: Status, form: str) -> Iterator[NDArray[np.uint8]]:
-        """Draw them.
+        """Draw the maps and their sum.
 
         Args:
-            overlay: Draws.
-            status: How.
-            form: One of `settings.ANIMATIONS`, which says how large.
+            overlay: The overlay to draw with.
+            status: How to draw.
+            form: One of `settings.ANIMATIONS`; it limits the size.
 
         Yields:
             H×W×3 uint8, BGR.
@@ -73,8 +73,8 @@ class FeatureMaps:
         factor = min(1.0, _LONGEST_SIDE[form] / max(height, width))
         small = shrunk(self._image, max(1, round(factor * width)), max(1, round(factor * height)))
         frame = Frame(small, 0, 0.0)
-        for each in self._maps:
-            titled = replace(each, title=f"feature map {map_title(each)}")
-            yield overlay.draw(frame, replace(self._said, maps=(titled,)), status)
-        whole = replace(self._said.maps[0], title="the sum of all feature maps: Grad-CAM")
-        yield overlay.draw(frame, replace(self._said, maps=(whole,)), status)
+        for heatmap in self._maps:
+            titled = replace(heatmap, title=f"feature map {map_title(heatmap)}")
+            yield overlay.draw(frame, replace(self._explanation, maps=(titled,)), status)
+        whole = replace(self._explanation.maps[0], title="sum of all feature maps: Grad-CAM")
+        yield overlay.draw(frame, replace(self._explanation, maps=(whole,)), status)

@@ -1,4 +1,4 @@
-"""Where everything about an image is written, without touching what is there already."""
+"""Names of the output files, chosen so that nothing existing is overwritten."""
 
 from __future__ import annotations
 
@@ -15,43 +15,44 @@ _LISTED: Final = 3
 
 
 class Still(NamedTuple):
-    """An image, and what all that is written about it is called."""
+    """An image file and the names of its outputs."""
 
     source: Path
-    """The image."""
+    """The image file."""
     folder: Path
-    """Where to write."""
+    """The folder of the outputs."""
     name: str
-    """How the names of all outputs begin."""
+    """The common beginning of all output names."""
 
     def output(self, ending: str, part: str = "") -> Path:
-        """Return a file to write.
+        """Return the path of an output.
 
         Args:
-            ending: What it is: one of the endings above.
-            part: Which class it is of, where there are several.
+            ending: One of the endings in `record.still_names`.
+            part: The class's part of the name, or empty if only one class is explained.
         """
         return self.folder / f"{self.name}{'.' if part else ''}{part}{ending}"
 
 
 def name_stills(images: Sequence[Path], folder: Path | None) -> list[Still]:
-    """Give each image a name of its own: the file's without its ending, numbered where needed.
+    """Give each image a unique name: its file name without the ending, numbered if needed.
 
     Args:
-        images: What is explained.
-        folder: Where to write; None: beside each image.
+        images: The images to explain.
+        folder: The folder of the outputs, or None to write beside each image.
     """
     wanted = [(folder or path.parent, path.stem) for path in images]
-    # File systems of macOS and Windows take A and a for the same.
+    # The file systems of macOS and Windows ignore case.
     taken = {_key(*place) for place in wanted}
-    given: set[tuple[Path, str]] = set()
+    assigned: set[tuple[Path, str]] = set()
     stills = []
     for path, (where, stem) in zip(images, wanted, strict=True):
         name = stem
-        if _key(where, stem) in given:
-            numbered = (f"{stem}-{number}" for number in count(2))
-            name = next(each for each in numbered if _key(where, each) not in taken | given)
-        given.add(_key(where, name))
+        if _key(where, stem) in assigned:
+            candidates = (f"{stem}-{number}" for number in count(2))
+            reserved = taken | assigned
+            name = next(option for option in candidates if _key(where, option) not in reserved)
+        assigned.add(_key(where, name))
         stills.append(Still(path, where, name))
     return stills
 
@@ -61,14 +62,14 @@ def _key(folder: Path, name: str) -> tuple[Path, str]:
 
 
 def class_parts(labels: Sequence[str], classes: Sequence[int]) -> list[str]:
-    """Return what of an output's name says which class it is of.
+    """Return the part of an output's name that identifies each class.
 
     Args:
-        labels: The names of all classes.
-        classes: Those that were asked for.
+        labels: The labels of all classes.
+        classes: The indices of the classes to explain.
 
     Returns:
-        One for each; empty where there is no other class.
+        One part per class; a single empty one for fewer than two classes.
     """
     if len(classes) < 2:
         return [""]
@@ -80,16 +81,16 @@ def class_parts(labels: Sequence[str], classes: Sequence[int]) -> list[str]:
 
 
 def _plain(label: str) -> str:
-    """Keep of a label what every file system takes in a name."""
+    """Reduce a label to characters that every file system accepts."""
     words = "".join(letter if letter.isalnum() else " " for letter in label).split()
     return "-".join(words) or "class"
 
 
 def check_free(files: Iterable[Path]) -> None:
-    """Refuse to write over files.
+    """Reject outputs that exist.
 
     Raises:
-        UsageError: Some of them exist; one sentence for all.
+        UsageError: Some of the files exist; one message names them all.
     """
     existing = [path for path in files if path.exists()]
     if not existing:
@@ -98,6 +99,6 @@ def check_free(files: Iterable[Path]) -> None:
     listed = ", ".join(map(str, existing[:_LISTED])) + (f" and {more} more" if more > 0 else "")
     exist = "already exists" if len(existing) == 1 else "already exist"
     raise UsageError(
-        f"{listed} {exist}; give --overwrite to write over what is there, or another folder with "
-        "--output."
+        f"{listed} {exist}; give `overwrite` to replace existing files, or another folder as "
+        "`output`."
     )

@@ -1,4 +1,4 @@
-"""From files to files: it alone wires the stages, and reads like a table of contents."""
+"""The stills pipeline: find, read, explain and write images."""
 
 from __future__ import annotations
 
@@ -29,44 +29,44 @@ if TYPE_CHECKING:
     from live_cam.explanation import Explanation
     from live_cam.settings import StillsSettings
     from live_cam.stills.naming import Still
-    from live_cam.stills.reading import Read
+    from live_cam.stills.reading import LoadedStill
 
 
 _PERTURBATION_STEPS: Final = 100
 
 
 class StillsPipeline:
-    """Explains images in batches, and writes about each of them.
+    """Explains images in batches and writes the outputs of each.
 
     Attributes:
-        explained: How many images were explained so far.
-        failed: How many could not be explained.
-        total: How many there are.
+        explained: The number of images explained so far.
+        failed: The number of images that could not be explained.
+        total: The number of images.
     """
 
     class Observer(Protocol):
-        """Who is told what happens, to tell the user."""
+        """Receives messages, progress and results."""
 
         def notify(self, text: str) -> None:
-            """Pass on what the user must know, a sentence a call."""
+            """Show the user a sentence."""
 
         def begin(self, steps: int) -> None:
-            """Take note that everything is ready, and how many steps there are."""
+            """Start the progress display; called once the network is loaded."""
 
         def step(self, count: int = 1) -> None:
-            """Take note that some of these steps are done."""
+            """Advance the progress by some of the steps."""
 
         def explained(
             self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
         ) -> None:
-            """Take note of what was found of an image, and of each class's overlay."""
+            """Report an image's explanations, one per class, and their overlay files."""
 
     def __init__(self, settings: StillsSettings, observer: Observer) -> None:
-        """Take the settings; nothing is opened yet.
+        """Store the settings; nothing is opened before `run`.
 
         Args:
-            settings: What to do.
-            observer: Is told what happens.
+            settings: What to explain and write.
+            observer: Receives messages, progress and results.
         """
         self.explained = 0
         self.failed = 0
@@ -81,9 +81,9 @@ class StillsPipeline:
         """Explain all images.
 
         Raises:
-            UsageError: A wrong name or value, or a file that would be written over; nothing has
-                been done then.
-            LiveCamError: Something failed; what was written until then is whole.
+            UsageError: A name or value is wrong, or a file would be overwritten; nothing has been
+                written.
+            LiveCamError: Something failed; the files written so far are complete.
         """
         settings = self._settings
         stills = self._find_stills()
@@ -94,7 +94,7 @@ class StillsPipeline:
             self._observer.notify,
             batch=settings.batch,
             more_layers=settings.more_layers,
-            progress=self._note_perturbed,
+            progress=self._advance_perturbation,
         ) as explainer:
             explainer.load()
             classes = find_classes(explainer.labels, settings.target_classes)
@@ -105,25 +105,25 @@ class StillsPipeline:
             self._observer.begin(self._steps_each * len(stills))
             question = self._question(classes)
             writer = Writer(settings, explainer, question, self._step)
-            at_once = 1 if perturbs(question) else explainer.batch_size
-            with closing(read_ahead(stills, at_once)) as batches:
+            batch_size = 1 if perturbs(question) else explainer.batch_size
+            with closing(read_ahead(stills, batch_size)) as batches:
                 for batch in batches:
                     self._explain(batch, explainer, question, writer)
 
-    # ---- before --------------------------------------------------------------------------------
+    # ---- preparation ---------------------------------------------------------------------------
 
     def _find_stills(self) -> list[Still]:
-        found = find_images(self._settings.paths)
-        paths = [path for path in found if not is_output(path)]
+        images = find_images(self._settings.paths)
+        paths = [path for path in images if not is_output(path)]
         if not paths:
             raise UsageError(
-                f"there are only images that an earlier run wrote, such as {found[0]}; give "
-                "others, or rename them."
+                f"found only images written by an earlier run, such as {images[0]}; give others, "
+                "or rename them."
             )
-        passed = len(found) - len(paths)
-        if passed:
-            what = "one image" if passed == 1 else f"{passed} images"
-            self._observer.notify(f"Passed over {what} that an earlier run wrote.")
+        skipped = len(images) - len(paths)
+        if skipped:
+            count = "one image" if skipped == 1 else f"{skipped} images"
+            self._observer.notify(f"Skipped {count} written by an earlier run.")
         self.total = len(paths)
         return name_stills(paths, self._settings.output)
 
@@ -140,56 +140,56 @@ class StillsPipeline:
 
     def _explain(
         self,
-        batch: Sequence[Read],
+        batch: Sequence[LoadedStill],
         explainer: BatchExplainer,
         question: Question,
         writer: Writer,
     ) -> None:
-        fine: list[tuple[Still, NDArray[np.uint8]]] = []
+        usable: list[tuple[Still, NDArray[np.uint8]]] = []
         for still, image in batch:
             if image is not None and max(image.shape) <= LONGEST_SIDE:
-                fine.append((still, image))
+                usable.append((still, image))
                 continue
             self.failed += 1
-            self._observer.notify(f"{_problem(still.source, image)} It is passed over.")
+            self._observer.notify(f"{_problem(still.source, image)} Skipping it.")
             self._observer.step(self._steps_each)
-        self._steps_left = len(fine) * self._steps_each
+        self._steps_left = len(usable) * self._steps_each
         self._perturbed = 0
-        said = _each_said(explainer, [image for _, image in fine], question)
-        for place, ((still, image), found) in enumerate(zip(fine, said, strict=True), 1):
+        results = _explain_each(explainer, [image for _, image in usable], question)
+        for place, ((still, image), result) in enumerate(zip(usable, results, strict=True), 1):
             try:
-                self._write(still, image, found, writer)
+                self._write(still, image, result, writer)
             except NonFiniteError as error:
                 self.failed += 1
                 self._observer.notify(
-                    f"{still.source} cannot be explained and is passed over: {error}"
+                    f"Skipping {still.source}, which cannot be explained: {error}"
                 )
-            self._step(self._steps_left - (len(fine) - place) * self._steps_each)
+            self._step(self._steps_left - (len(usable) - place) * self._steps_each)
 
     def _write(
         self,
         still: Still,
         image: NDArray[np.uint8],
-        found: Explanation | NonFiniteError,
+        result: Explanation | NonFiniteError,
         writer: Writer,
     ) -> None:
-        if isinstance(found, NonFiniteError):
-            raise found
-        each = found.split_by_class()
-        writer.write(still, image, each, self._parts)
+        if isinstance(result, NonFiniteError):
+            raise result
+        explanations = result.split_by_class()
+        writer.write(still, image, explanations, self._parts)
         self.explained += 1
         overlays = [still.output(OVERLAY, part) for part in self._parts]
-        self._observer.explained(still.source, each, overlays)
+        self._observer.explained(still.source, explanations, overlays)
 
     @property
     def _steps_each(self) -> int:
-        """Steps for an image: one, more where it takes long, and its animations' images."""
+        """Steps per image: one, more for a slow method, and one per image of an animation."""
         perturbed = 0 if self._settings.method in METHODS else _PERTURBATION_STEPS
         animated = self._settings.maps + 1 if self._settings.feature_maps else 0
         return 1 + perturbed + animated * len(self._parts)
 
-    def _note_perturbed(self, share: float) -> None:
-        """Take note of what share of an image's explanation is done."""
+    def _advance_perturbation(self, share: float) -> None:
+        """Advance to the given share of the current image's explanation."""
         done = round(share * _PERTURBATION_STEPS)
         self._step(done - self._perturbed)
         self._perturbed = done
@@ -199,25 +199,25 @@ class StillsPipeline:
         self._observer.step(count)
 
 
-def _each_said(
+def _explain_each(
     explainer: BatchExplainer, images: Sequence[NDArray[np.uint8]], question: Question
 ) -> list[Explanation | NonFiniteError]:
-    """Explain images, of which some may drive the network out of the range of its numbers."""
+    """Explain images, some of which may make the network overflow."""
     try:
         return [*explainer.explain(images, question)]
     except NonFiniteError as error:
         if len(images) == 1:
             return [error]
-    # Nobody knows which one it was, and the others must not suffer for it.
-    return [found for image in images for found in _each_said(explainer, [image], question)]
+    # The batch does not tell which image failed; explained one by one, the others succeed.
+    return [result for image in images for result in _explain_each(explainer, [image], question)]
 
 
 def _problem(source: Path, image: NDArray[np.uint8] | None) -> str:
-    """Say why an image cannot be explained."""
+    """Describe why an image cannot be explained."""
     if image is None:
         return unreadable([source])
     height, width = image.shape[:2]
     return (
-        f"{source} has {width}×{height} pixels, and a JPEG, which its overlay is, at most "
-        f"{LONGEST_SIDE} a side; make it smaller."
+        f"{source} has {width}×{height} pixels, but its overlay is a JPEG, which allows at most "
+        f"{LONGEST_SIDE} per side; make it smaller."
     )

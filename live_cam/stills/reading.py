@@ -1,4 +1,4 @@
-"""Images read in batches, the next one while the last one is explained."""
+"""Images read in batches, one batch ahead of the network."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from live_cam.stills.naming import Still
 
 
-class Read(NamedTuple):
-    """An image as it was found."""
+class LoadedStill(NamedTuple):
+    """A still with its pixels."""
 
     still: Still
     image: NDArray[np.uint8] | None
-    """H×W×3, BGR; None: it cannot be read."""
+    """H×W×3, BGR, or None if the file cannot be read."""
 
     @property
     def nbytes(self) -> int:
-        """How many bytes it holds."""
+        """The image's size in bytes."""
         return 0 if self.image is None else self.image.nbytes
 
 
-def read_ahead(stills: Sequence[Still], size: int) -> Generator[list[Read], None, None]:
-    """Read images in a thread of its own, one batch ahead.
+def read_ahead(stills: Sequence[Still], size: int) -> Generator[list[LoadedStill], None, None]:
+    """Read images in a separate thread, one batch ahead.
 
     Args:
-        stills: The images.
-        size: How many there are in a batch, at most.
+        stills: The images to read.
+        size: The largest number of images in a batch.
 
     Yields:
-        Batches, until all are read. Whoever stops earlier closes the generator.
+        Batches. A caller that stops early must close the generator.
     """
-    images = (Read(still, read_image(still.source)) for still in stills)
-    return batches_ahead(images, size, lambda read: read.nbytes)
+    loaded = (LoadedStill(still, read_image(still.source)) for still in stills)
+    return batches_ahead(loaded, size, lambda each: each.nbytes)

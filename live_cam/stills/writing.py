@@ -1,4 +1,4 @@
-"""Everything that is written about an image, each file wholly or not at all."""
+"""The output files of an image, each written completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from live_cam.runtime.opencv import cv2
 from live_cam.stills.animation import write_animation
 from live_cam.stills.feature_maps import FeatureMaps
 from live_cam.stills.guided import guided_image
-from live_cam.stills.record import write_record
+from live_cam.stills.json_record import write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 _JPEG_QUALITY = 95
 LONGEST_SIDE: Final = 65500
 """Pixels: a JPEG's limit."""
-_DEEPEST_GREY = 65535
+_MAX_GREY = 65535
 
 
 class Writer:
-    """Writes what the settings ask for."""
+    """Writes the outputs that the settings select."""
 
     def __init__(
         self,
@@ -47,13 +47,13 @@ class Writer:
         question: Question,
         step: Callable[[], None],
     ) -> None:
-        """Take what is written, and about what.
+        """Prepare the drawing.
 
         Args:
-            settings: Which outputs, and how they look.
-            explainer: The network; loaded.
-            question: What it is asked.
-            step: Called for each image of an animation.
+            settings: Which outputs to write, and how they look.
+            explainer: A loaded explainer.
+            question: The question that the explanations answer.
+            step: Called after each image of an animation.
         """
         self._settings = settings
         self._explainer = explainer
@@ -72,13 +72,13 @@ class Writer:
         explanations: Sequence[Explanation],
         parts: Sequence[str],
     ) -> None:
-        """Write all about one image.
+        """Write all outputs of one image.
 
         Args:
-            still: The image, and what its outputs are called.
+            still: The image file and the names of its outputs.
             image: H×W×3, BGR.
-            explanations: One for each class.
-            parts: What each class is called in the names of its outputs.
+            explanations: One per class.
+            parts: Each class's part of the output names.
 
         Raises:
             RecordingError: A file cannot be written.
@@ -86,17 +86,17 @@ class Writer:
         settings, layers = self._settings, self._explainer.layers
         name = self._explainer.classifier.name
         height, width = image.shape[:2]
-        for said, part in zip(explanations, parts, strict=True):
-            if settings.guided:  # first, since a network without ReLUs is refused here
-                guided = self._explainer.guided(image, said)
-                shown = guided_image(guided, width, height, said.region)
-                _write_image(still.output(still_names.GUIDED, part), shown)
-            drawn = self._overlay.draw(Frame(image, 0, 0.0), said, self._status)
+        for explanation, part in zip(explanations, parts, strict=True):
+            if settings.guided:  # first, because it rejects networks without ReLUs
+                guided = self._explainer.guided(image, explanation)
+                drawn = guided_image(guided, width, height, explanation.region)
+                _write_image(still.output(still_names.GUIDED, part), drawn)
+            drawn = self._overlay.draw(Frame(image, 0, 0.0), explanation, self._status)
             _write_image(still.output(still_names.OVERLAY, part), drawn)
             if settings.heatmap:
-                _write_heatmap(still, part, said, (width, height))
+                _write_heatmap(still, part, explanation, (width, height))
             if settings.feature_maps:
-                self._write_feature_maps(still, part, image, said.class_index)
+                self._write_feature_maps(still, part, image, explanation.class_index)
         if settings.panel:
             panel = self._panel.draw(image, explanations, f"{name} · {' + '.join(layers)}")
             _write_image(still.output(still_names.PANEL), panel)
@@ -127,42 +127,45 @@ class Writer:
 
 
 def outputs(settings: StillsSettings, still: Still, parts: Sequence[str]) -> list[Path]:
-    """Return every file that `Writer.write` would write about an image.
+    """Return the paths of all files that `Writer.write` writes for an image.
 
     Args:
-        settings: Which outputs there are.
-        still: The image.
-        parts: As `Writer.write` takes them.
+        settings: Which outputs to write.
+        still: The image file and the names of its outputs.
+        parts: Each class's part of the output names.
     """
-    each = [still_names.OVERLAY]
+    per_class = [still_names.OVERLAY]
     if settings.heatmap:
-        each += [still_names.HEATMAP, still_names.ARRAY]
+        per_class += [still_names.HEATMAP, still_names.ARRAY]
     if settings.guided:
-        each.append(still_names.GUIDED)
+        per_class.append(still_names.GUIDED)
     if settings.feature_maps:
-        each.append(still_names.FEATURE_MAPS + settings.feature_maps)
-    once = [still_names.PANEL] * settings.panel + [still_names.RECORD] * settings.json
-    return [still.output(ending, part) for part in parts for ending in each] + [
-        still.output(ending) for ending in once
+        per_class.append(still_names.FEATURE_MAPS + settings.feature_maps)
+    shared = [still_names.PANEL] * settings.panel + [still_names.RECORD] * settings.json
+    return [still.output(ending, part) for part in parts for ending in per_class] + [
+        still.output(ending) for ending in shared
     ]
 
 
 def _write_image(path: Path, drawn: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
-    # Not `imwrite`: on Windows it does not find names outside of the system's code page.
+    # `imwrite` cannot open names outside the system's code page on Windows.
     _, encoded = cv2.imencode(path.suffix, drawn, options)
     with whole_file(path) as draft:
         draft.write_bytes(encoded.tobytes())
 
 
-def _write_heatmap(still: Still, part: str, said: Explanation, size: tuple[int, int]) -> None:
-    """Write a map in the image's size, in grey, and as it is, in the layer's resolution.
+def _write_heatmap(
+    still: Still, part: str, explanation: Explanation, size: tuple[int, int]
+) -> None:
+    """Write a heatmap as a grey image at the image's size, and as an array at the layer's.
 
-    In grey black is 0 and white 1; of a signed one black is -1 and the middle 0.
+    Black is 0 and white is 1; in a signed heatmap, black is -1 and mid-grey is 0.
     """
-    laid = to_frame(said.heatmap, *size, signed=said.maps[0].signed, region=said.region)
-    share = (laid + 1) / 2 if said.maps[0].signed else laid
-    grey = np.rint(share * _DEEPEST_GREY).astype(np.uint16)
+    signed = explanation.maps[0].signed
+    resized = to_frame(explanation.heatmap, *size, signed=signed, region=explanation.region)
+    share = (resized + 1) / 2 if signed else resized
+    grey = np.rint(share * _MAX_GREY).astype(np.uint16)
     _write_image(still.output(still_names.HEATMAP, part), grey)
     with whole_file(still.output(still_names.ARRAY, part)) as draft:
-        np.save(draft, said.heatmap)
+        np.save(draft, explanation.heatmap)

@@ -88,7 +88,7 @@ def test_few_classes_and_odd_images_in_every_output(
         maps=99,
     )
 
-    assert (done.explained, done.failed, observer.said) == (6, 0, [])
+    assert (done.explained, done.failed, observer.messages) == (6, 0, [])
     for number in range(6):
         assert read(tmp_path / "out" / f"{number}.cam.jpg").any()
         said = record(tmp_path / "out" / f"{number}.json")
@@ -116,11 +116,11 @@ def test_a_image_that_overflows_is_passed_over_and_the_others_are_explained(
 
     assert (done.explained, done.failed) == (3, 2)
     assert sorted(observer.labels) == ["0.png", "2.png", "4.png"]
-    assert [line.split(" cannot be explained")[0] for line in observer.said] == [
+    assert [line.split(" cannot be explained")[0] for line in observer.messages] == [
         str(source / "1.png"),
         str(source / "3.png"),
     ]
-    assert all("not finite" in line for line in observer.said)
+    assert all("not finite" in line for line in observer.messages)
     assert not (tmp_path / "out" / "1.cam.jpg").exists()
 
 
@@ -158,8 +158,8 @@ def test_a_image_that_overflows_is_not_measured_and_the_others_are(tmp_path: Pat
     assert done.evaluation is not None
     assert [each.path.name for each in done.evaluation.done] == ["0.png", "2.png"]
     assert done.evaluation.failed == [source / "1.png"]
-    assert len(observer.said) == 1
-    assert "1.png cannot be measured and is passed over" in observer.said[0]
+    assert len(observer.messages) == 1
+    assert "1.png cannot be measured and is passed over" in observer.messages[0]
 
 
 @pytest.mark.parametrize("command", ["image", "evaluate"])

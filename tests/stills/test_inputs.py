@@ -19,42 +19,42 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def found(*paths: Path | str) -> list[str]:
+def names_of(*paths: Path | str) -> list[str]:
     return [path.name for path in find_images([str(path) for path in paths])]
 
 
-def test_a_folder_means_the_images_directly_in_it(folder: Path) -> None:
-    assert found(folder) == ["a2.PNG", "a10.jpg", "b.tif"]
+def test_a_folder_yields_the_images_directly_in_it(folder: Path) -> None:
+    assert names_of(folder) == ["a2.PNG", "a10.jpg", "b.tif"]
 
 
-def test_a_pattern_may_reach_deeper(folder: Path) -> None:
-    assert found(f"{folder}/*.jpg") == ["a10.jpg"]
-    assert found(f"{folder}/**/*.jpg") == ["a10.jpg", "c.jpg"]
-    assert found(f"{folder}/a*") == ["a2.PNG", "a10.jpg"]
+def test_a_pattern_can_match_nested_folders(folder: Path) -> None:
+    assert names_of(f"{folder}/*.jpg") == ["a10.jpg"]
+    assert names_of(f"{folder}/**/*.jpg") == ["a10.jpg", "c.jpg"]
+    assert names_of(f"{folder}/a*") == ["a2.PNG", "a10.jpg"]
 
 
-def test_a_file_is_meant_whatever_it_is_called(folder: Path) -> None:
+def test_a_named_file_is_taken_whatever_its_ending(folder: Path) -> None:
     (folder / "odd[1].xyz").touch()
-    assert found(folder / "notes.txt", folder / "odd[1].xyz") == ["notes.txt", "odd[1].xyz"]
+    assert names_of(folder / "notes.txt", folder / "odd[1].xyz") == ["notes.txt", "odd[1].xyz"]
 
 
-def test_each_image_is_meant_once_in_the_order_given(
+def test_each_image_is_taken_once_in_the_given_order(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    assert found("b.tif", folder, folder / "a2.PNG", "./b.tif") == ["b.tif", "a2.PNG", "a10.jpg"]
+    assert names_of("b.tif", folder, folder / "a2.PNG", "./b.tif") == ["b.tif", "a2.PNG", "a10.jpg"]
 
 
 @pytest.mark.parametrize("given", ["nowhere.jpg", "nowhere/*.jpg", "deep/*.png", "a\0b"])
-def test_what_is_not_there_is_named(folder: Path, given: str) -> None:
+def test_a_missing_path_is_named_in_the_error(folder: Path, given: str) -> None:
     with pytest.raises(UsageError) as caught:
-        found(f"{folder}/{given}")
+        names_of(f"{folder}/{given}")
     assert repr(given)[1:-1] in str(caught.value)
 
 
-def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+def test_an_empty_folder_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no image in the folder") as caught:
-        found(tmp_path)
+        names_of(tmp_path)
     assert str(tmp_path) in str(caught.value)
 
 
@@ -72,11 +72,11 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
         ("a.heatmap.jpg", False),
     ],
 )
-def test_what_an_earlier_run_wrote_is_known_by_its_name(name: str, expected: bool) -> None:
+def test_outputs_of_earlier_runs_are_recognised_by_name(name: str, expected: bool) -> None:
     assert is_output(Path(name)) == expected
 
 
-def test_two_images_of_one_name_get_two_names(tmp_path: Path) -> None:
+def test_images_with_the_same_stem_get_different_names(tmp_path: Path) -> None:
     images = [tmp_path / name for name in ("a.jpg", "a.png", "A-2.jpg", "A.tif", "x/a.jpg")]
     assert [still.name for still in name_stills(images, None)] == ["a", "a-3", "A-2", "A-4", "a"]
     gathered = name_stills(images, tmp_path / "out")
@@ -86,7 +86,7 @@ def test_two_images_of_one_name_get_two_names(tmp_path: Path) -> None:
     assert files[0] == tmp_path / "out" / "a.cam.jpg"
 
 
-def test_several_classes_get_a_part_of_the_name_each() -> None:
+def test_each_of_several_classes_gets_a_part_of_the_name() -> None:
     labels = ("tabby", "crane", "jack-o'-lantern", "crane", "Egyptian cat", "猫", "?/..")
     assert class_parts(labels, ()) == [""]
     assert class_parts(labels, (2,)) == [""]
@@ -94,11 +94,11 @@ def test_several_classes_get_a_part_of_the_name_each() -> None:
     assert class_parts(labels, (1, 3, 5, 6)) == ["crane-1", "crane-3", "猫", "class"]
 
 
-def test_what_would_be_written_over_is_named_in_one_sentence(tmp_path: Path) -> None:
+def test_existing_outputs_are_named_in_one_sentence(tmp_path: Path) -> None:
     files = [tmp_path / f"{number}.json" for number in range(5)]
     check_free(files)
     files[3].touch()
-    with pytest.raises(UsageError, match=r"3\.json already exists; give --overwrite"):
+    with pytest.raises(UsageError, match=r"3\.json already exists; give `overwrite`"):
         check_free(files)
     for path in files:
         path.touch()

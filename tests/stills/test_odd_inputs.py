@@ -1,4 +1,4 @@
-"""Images of every kind go in, and come out with the same sizes."""
+"""Unusual images: overlays keep their sizes, and unreadable files are skipped."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.support.running_stills import names, read, record, run
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, NDArray[np.uint8]]) -> Path:
-    """One of each, explained together."""
+    """Return a folder with one image of each kind."""
     folder = tmp_path_factory.mktemp("odd")
     coffee = photos["coffee"]
-    drawn = Image.fromarray(coffee[..., ::-1])
+    photo = Image.fromarray(coffee[..., ::-1])
 
     def write(name: str, image: NDArray[Any]) -> None:
         assert cv2.imwrite(str(folder / name), image)
@@ -35,11 +35,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, NDArray[n
     alpha[:, 550:] = 0
     write("alpha.png", np.dstack([coffee, alpha]))
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
-    drawn.rotate(90, expand=True).save(folder / "turned.jpg", exif=exif, quality=95)
-    drawn.convert("P").save(folder / "palette.gif")
-    drawn.convert("CMYK").save(folder / "printed.jpg")
-    drawn.save(folder / "new.webp")
+    exif[0x0112] = 6  # viewers rotate it by 90 degrees clockwise
+    photo.rotate(90, expand=True).save(folder / "turned.jpg", exif=exif, quality=95)
+    photo.convert("P").save(folder / "palette.gif")
+    photo.convert("CMYK").save(folder / "printed.jpg")
+    photo.save(folder / "new.webp")
     write("odd name [1] ü.bmp", coffee)
     data = (folder / "turned.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(data[: len(data) // 2])
@@ -56,7 +56,7 @@ def explained(folder: Path) -> tuple[Path, list[str], int]:
         *paths, output=output, json=True, heatmap=True, panel=True, feature_maps="gif", maps=1
     )
     assert pipeline.total == pipeline.explained + pipeline.failed
-    return output, observer.said, pipeline.failed
+    return output, observer.messages, pipeline.failed
 
 
 SIZES = {
@@ -76,60 +76,62 @@ SIZES = {
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_it_is_explained_in_its_own_size(explained: tuple[Path, list[str], int], name: str) -> None:
+def test_each_kind_of_image_is_explained_at_its_own_size(
+    explained: tuple[Path, list[str], int], name: str
+) -> None:
     output, _, _ = explained
     width, height = SIZES[name]
     assert read_any(output / f"{name}.cam.jpg").shape == (height, width, 3)
     assert read_any(output / f"{name}.heatmap.png").shape == (height, width)
     assert min(read_any(output / f"{name}.panel.jpg").shape[:2]) > 600
     assert (output / f"{name}.maps.gif").stat().st_size > 100
-    said = record(output / f"{name}.json")
-    assert said["size"] == [width, height]
-    x, y = said["peak"]
+    written = record(output / f"{name}.json")
+    assert written["size"] == [width, height]
+    x, y = written["peak"]
     assert 0 <= x < width
     assert 0 <= y < height
     if name not in ("dot", "line"):
-        assert said["label"] == "espresso"
+        assert written["label"] == "espresso"
         assert abs(x / width - 0.52) < 0.15
         assert abs(y / height - 0.28) < 0.2
 
 
-def test_what_is_no_image_is_reported_counted_and_passed_over(
+def test_unreadable_files_are_reported_counted_and_skipped(
     explained: tuple[Path, list[str], int], folder: Path
 ) -> None:
-    output, said, failed = explained
+    output, messages, failed = explained
     assert failed == 3
     for name in ("cut.jpg", "text.jpg", "empty.png"):
-        (sentence,) = [each for each in said if str(folder / name) in each]
+        (sentence,) = [message for message in messages if str(folder / name) in message]
         assert "not a readable image" in sentence
         assert not list(output.glob(f"{name.partition('.')[0]}.*"))
-    assert len(said) == 3
+    assert len(messages) == 3
 
 
-def test_only_broken_images_write_nothing(tmp_path: Path) -> None:
+def test_broken_images_alone_write_nothing(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no image")
     pipeline, _ = run(tmp_path / "text.jpg", output=tmp_path / "out")
     assert (pipeline.explained, pipeline.failed) == (0, 1)
     assert names(tmp_path / "out") == []
 
 
-def test_an_empty_folder_is_a_mistake(tmp_path: Path) -> None:
+def test_an_empty_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no image in the folder"):
         run(tmp_path)
 
 
-def test_a_image_too_long_for_a_jpeg_is_named(tmp_path: Path) -> None:
+def test_an_image_too_long_for_a_jpeg_is_named(tmp_path: Path) -> None:
     long = tmp_path / "long.png"
     cv2.imwrite(str(long), np.zeros((1, 66000, 3), np.uint8))
     fine = tmp_path / "short.png"
     cv2.imwrite(str(fine), np.zeros((10, 10, 3), np.uint8))
     pipeline, observer = run(long, fine)
     assert (pipeline.explained, pipeline.failed) == (1, 1)
-    assert "65500" in observer.said[0]
-    assert "long.png" in observer.said[0]
+    assert "65500" in observer.messages[0]
+    assert "long.png" in observer.messages[0]
 
 
 def read_any(path: Path) -> NDArray[np.uint8]:
-    """Read through Python's own file functions, whatever the name."""
+    """Read an output image, which must exist."""
     assert path.exists(), path
     return read(path)

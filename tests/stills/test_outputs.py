@@ -1,4 +1,4 @@
-"""Each kind of output, of real photos through a real network."""
+"""Each kind of output, from real photos and a real network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.program import read_video
 from tests.support.running_stills import EMBEDDED, names, read, record, run
 
 CUP = (310, 110)
-"""The middle of the coffee in its cup, (x, y)."""
+"""The centre of the coffee in its cup, (x, y)."""
 EVERYTHING = {"heatmap": True, "json": True, "panel": True}
 
 
@@ -37,9 +37,9 @@ def coffee(tmp_path: Path, photos: dict[str, NDArray[np.uint8]]) -> Path:
     return path
 
 
-def test_photos_of_a_folder_get_their_names(photo_folder: Path, tmp_path: Path) -> None:
-    found = [photo_folder / name for name in ("chelsea.png", "coffee.png", "motorcycle_left.png")]
-    pipeline, observer = run(*found, output=tmp_path / "new" / "folder", batch=2)
+def test_photos_are_recognised(photo_folder: Path, tmp_path: Path) -> None:
+    photos = [photo_folder / name for name in ("chelsea.png", "coffee.png", "motorcycle_left.png")]
+    pipeline, observer = run(*photos, output=tmp_path / "new" / "folder", batch=2)
     assert (pipeline.explained, pipeline.failed, pipeline.total) == (3, 0, 3)
     assert observer.labels["chelsea.png"][0] in ("tabby", "tiger cat", "Egyptian cat")
     assert observer.labels["coffee.png"] == ["espresso"]
@@ -51,7 +51,7 @@ def test_photos_of_a_folder_get_their_names(photo_folder: Path, tmp_path: Path) 
     ]
 
 
-def test_the_overlay_has_the_images_size_and_its_heat_on_the_object(coffee: Path) -> None:
+def test_the_overlay_has_the_images_size_and_is_hot_on_the_object(coffee: Path) -> None:
     run(coffee, bars=False)
     drawn, image = read(coffee.with_suffix(".cam.jpg")), read(coffee)
     assert drawn.shape == image.shape
@@ -61,29 +61,29 @@ def test_the_overlay_has_the_images_size_and_its_heat_on_the_object(coffee: Path
     assert np.abs(drawn[10:40, 10:190].astype(int) - image[10:40, 10:190]).mean() > 20, "the label"
 
 
-def test_the_record_says_what_was_found_and_where(coffee: Path) -> None:
+def test_the_json_file_names_the_class_and_where_its_evidence_lies(coffee: Path) -> None:
     run(coffee, json=True)
-    said = record(coffee.with_suffix(".json"))
-    assert said["file"] == str(coffee)
-    assert said["size"] == [600, 400]
-    assert (said["label"], said["class_index"]) == ("espresso", 967)
-    assert said["score"] > 0.8
-    assert said["top"][0] == {key: said[key] for key in ("class_index", "label", "score")}
-    assert len(said["top"]) == 5
-    assert (said["network"], said["layer"]) == ("efficientnet_lite0", "bn2")
-    assert (said["method"], said["evidence"]) == ("gradcam", "for")
-    x, y = said["peak"]
+    written = record(coffee.with_suffix(".json"))
+    assert written["file"] == str(coffee)
+    assert written["size"] == [600, 400]
+    assert (written["label"], written["class_index"]) == ("espresso", 967)
+    assert written["score"] > 0.8
+    assert written["top"][0] == {key: written[key] for key in ("class_index", "label", "score")}
+    assert len(written["top"]) == 5
+    assert (written["network"], written["layer"]) == ("efficientnet_lite0", "bn2")
+    assert (written["method"], written["evidence"]) == ("gradcam", "for")
+    x, y = written["peak"]
     assert abs(x - CUP[0]) < 80
     assert abs(y - CUP[1]) < 80
-    left, top, width, height = said["box"]
+    left, top, width, height = written["box"]
     assert left <= x < left + width
     assert top <= y < top + height
-    assert said["strength"] > 0
-    assert said["region"] == [0, 0, 1, 1]
-    assert said["others"] == []
+    assert written["strength"] > 0
+    assert written["region"] == [0, 0, 1, 1]
+    assert written["others"] == []
 
 
-def test_the_heatmap_is_there_to_see_and_to_compute_with(coffee: Path) -> None:
+def test_the_heatmap_is_written_as_image_and_array(coffee: Path) -> None:
     run(coffee, heatmap=True, json=True)
     grey = read(coffee.with_suffix(".heatmap.png"))
     raw = np.load(coffee.with_suffix(".heatmap.npy"))
@@ -108,7 +108,7 @@ def test_a_signed_heatmap_is_grey_where_there_is_no_evidence(coffee: Path) -> No
     assert record(coffee.with_suffix(".json"))["evidence"] == "against"
 
 
-def test_the_panel_has_the_image_the_heatmap_the_bars_and_the_overlay(coffee: Path) -> None:
+def test_the_panel_shows_image_heatmap_bars_and_overlay(coffee: Path) -> None:
     run(coffee, panel=True, colormap="hot")
     panel, image = read(coffee.with_suffix(".panel.jpg")), read(coffee)
     gap, width, height = 11, 640, 427
@@ -122,10 +122,10 @@ def test_the_panel_has_the_image_the_heatmap_the_bars_and_the_overlay(coffee: Pa
     assert heatmap[300, 600].max() < 60
     assert chart.mean() < 60, "bars on a dark ground"
     accent = (np.abs(chart.astype(int) - (191, 212, 45)).max(axis=2) < 40).sum(axis=1)
-    assert accent.max() > 400, "espresso's bar is long"
+    assert accent.max() > 400, "the bar of espresso is long"
 
 
-def test_several_classes_get_an_overlay_each_and_share_a_panel(coffee: Path) -> None:
+def test_several_classes_get_one_overlay_each_and_share_a_panel(coffee: Path) -> None:
     _, observer = run(coffee, target_classes=("espresso", "Egyptian cat"), **EVERYTHING)
     assert observer.labels["coffee.png"] == ["espresso", "Egyptian cat"]
     assert names(coffee.parent) == [
@@ -139,17 +139,17 @@ def test_several_classes_get_an_overlay_each_and_share_a_panel(coffee: Path) -> 
         "coffee.panel.jpg",
         "coffee.png",
     ]
-    said = record(coffee.with_suffix(".json"))
-    assert said["label"] == "espresso"
-    (cat,) = said["others"]
+    written = record(coffee.with_suffix(".json"))
+    assert written["label"] == "espresso"
+    (cat,) = written["others"]
     assert cat["label"] == "Egyptian cat"
     assert cat["score"] < 0.01
-    assert cat["peak"] != said["peak"]
+    assert cat["peak"] != written["peak"]
     assert read(coffee.with_suffix(".panel.jpg")).shape[1] > 3 * 640
 
 
 @pytest.mark.parametrize("fit", ["squash", "crop", "pad"])
-def test_guided_gradcam_shows_single_pixels_where_the_evidence_is(coffee: Path, fit: str) -> None:
+def test_guided_gradcam_shows_single_pixels_where_the_evidence_lies(coffee: Path, fit: str) -> None:
     run(coffee, guided=True, fit=fit, json=True)
     guided = read(coffee.with_suffix(".guided.png")).astype(int)
     assert guided.shape == (400, 600, 3)
@@ -157,14 +157,14 @@ def test_guided_gradcam_shows_single_pixels_where_the_evidence_is(coffee: Path, 
     left, _, width, _ = record(coffee.with_suffix(".json"))["region"]
     unseen = np.ones((400, 600), bool)
     unseen[:, max(0, round(600 * left)) : round(600 * (left + width))] = False
-    assert amounts[unseen].max(initial=0) <= 1, "nothing where the network saw nothing"
+    assert amounts[unseen].max(initial=0) <= 1, "grey outside the region that the network saw"
     x, y = CUP
     assert amounts[y - 60 : y + 60, x - 100 : x + 100].mean() > 3 * amounts[320:, :150].mean()
     coarse = cv2.GaussianBlur(guided[..., 1] - 127.5, (0, 0), 20)
     assert guided[..., 1].std() > 4 * coarse.std(), "finer than a cell of the layer, 86 pixels"
 
 
-def test_guided_gradcam_and_feature_maps_of_several_classes_together(coffee: Path) -> None:
+def test_guided_gradcam_and_feature_maps_are_written_per_class(coffee: Path) -> None:
     run(coffee, guided=True, feature_maps="gif", maps=2, target_classes=("espresso", "cup"))
     assert names(coffee.parent) == [
         *(f"coffee.cup.{kind}" for kind in ("cam.jpg", "guided.png", "maps.gif")),
@@ -175,7 +175,7 @@ def test_guided_gradcam_and_feature_maps_of_several_classes_together(coffee: Pat
     assert (one != other).any()
 
 
-def test_without_a_relu_there_is_no_guided_gradcam(coffee: Path, tmp_path: Path) -> None:
+def test_guided_gradcam_rejects_a_network_without_relus(coffee: Path, tmp_path: Path) -> None:
     timm = pytest.importorskip("timm")
     network = timm.create_model("test_vit", pretrained=False)
     weights = save_weights(network, tmp_path / "vit.pth")
@@ -187,10 +187,14 @@ def test_without_a_relu_there_is_no_guided_gradcam(coffee: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
-def test_a_method_that_takes_its_time(coffee: Path, method: str) -> None:
+def test_perturbation_methods_explain_images(coffee: Path, method: str) -> None:
     run(coffee, method=method, layer="blocks.0", json=True, heatmap=True)
-    said = record(coffee.with_suffix(".json"))
-    assert (said["label"], said["method"], said["layer"]) == ("espresso", method, "blocks.0")
+    written = record(coffee.with_suffix(".json"))
+    assert (written["label"], written["method"], written["layer"]) == (
+        "espresso",
+        method,
+        "blocks.0",
+    )
     assert np.load(coffee.with_suffix(".heatmap.npy")).shape == (112, 112)
 
 
@@ -201,7 +205,7 @@ def test_several_layers_are_averaged(coffee: Path) -> None:
 
 
 @pytest.mark.parametrize("order", ["weight", "index"])
-def test_feature_maps_are_shown_one_by_one_and_then_their_sum(coffee: Path, order: str) -> None:
+def test_the_gif_shows_each_feature_map_and_then_their_sum(coffee: Path, order: str) -> None:
     run(coffee, feature_maps="gif", maps=5, order=order)
     with Image.open(coffee.with_suffix(".maps.gif")) as animation:
         assert animation.n_frames == 6
@@ -213,14 +217,14 @@ def test_feature_maps_are_shown_one_by_one_and_then_their_sum(coffee: Path, orde
     assert sum(durations[:5]) == pytest.approx(5000 / 8, abs=10)
     assert durations[5] == 2000
     overlay = read(coffee.with_suffix(".cam.jpg")).astype(int)
-    # Below the cards.
+    # Compared below the cards.
     differences = [np.abs(frame[200:] - overlay[200:]).mean() for frame in frames]
     assert differences[5] < 6, "the sum is the Grad-CAM itself"
     assert min(differences[:5]) > 10
 
 
 class TitlesOnly(Overlay):
-    """Draws nothing, and remembers what it was to draw."""
+    """Draws nothing and records the titles."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -236,32 +240,32 @@ class TitlesOnly(Overlay):
 
 
 @pytest.mark.parametrize("order", ["weight", "index"])
-def test_each_feature_map_has_its_number_and_weight(
+def test_feature_maps_are_titled_with_number_and_weight(
     photos: dict[str, NDArray[np.uint8]], order: str
 ) -> None:
     overlay = TitlesOnly()
     with BatchExplainer(NetworkSettings(model=EMBEDDED), print) as explainer:
         explainer.load()
         maps = FeatureMaps(explainer, photos["coffee"], 967, count=7, order=order)
-        (said,) = explainer.explain([photos["coffee"]], Question((967,), feature_maps=5000))
+        question = Question((967,), feature_maps=5000)
+        (explanation,) = explainer.explain([photos["coffee"]], question)
     assert len(list(maps.draw(overlay, Status(), "gif"))) == len(maps) == 8
     *titles, last = overlay.titles
     assert "sum" in last
-    found = [re.fullmatch(r"feature map #(\d+) ([+-]\d\.\d\d)", title) for title in titles]
-    numbers = [(int(each[1]), float(each[2])) for each in found if each]
+    matches = [re.fullmatch(r"feature map #(\d+) ([+-]\d\.\d\d)", title) for title in titles]
+    numbers = [(int(match[1]), float(match[2])) for match in matches if match]
     assert len(numbers) == 7
     place = 1 if order == "weight" else 0
-    assert [each[place] for each in numbers] == sorted(
-        (each[place] for each in numbers), reverse=order == "weight"
-    )
-    whole, *feature_maps = said.maps
+    keys = [number[place] for number in numbers]
+    assert keys == sorted(keys, reverse=order == "weight")
+    whole, *feature_maps = explanation.maps
     assert len(feature_maps) == 1280
     total = sum(each.strength * each.values for each in feature_maps)
     expected = whole.strength * whole.values
     np.testing.assert_allclose(np.maximum(total, 0), expected, atol=1e-4 * expected.max())
 
 
-def test_feature_maps_as_a_video_and_all_of_them_on_request(
+def test_the_video_can_show_all_feature_maps(
     tmp_path: Path, photos: dict[str, NDArray[np.uint8]]
 ) -> None:
     small = tmp_path / "small.png"
@@ -274,7 +278,7 @@ def test_feature_maps_as_a_video_and_all_of_them_on_request(
     assert names(tmp_path) == ["small.cam.jpg", "small.maps.mp4", "small.png"]
 
 
-def test_planted_colours_in_vgg19(tmp_path: Path, colour_weights: Path) -> None:
+def test_vgg19_with_planted_weights_finds_each_colour(tmp_path: Path, colour_weights: Path) -> None:
     corners = {"red": (0, 0), "green": (170, 0), "blue": (170, 130)}
     for name, (x, y) in corners.items():
         image = np.full((240, 320, 3), 128, np.uint8)
@@ -290,7 +294,7 @@ def test_planted_colours_in_vgg19(tmp_path: Path, colour_weights: Path) -> None:
         assert record(tmp_path / f"{name}.json")["layer"] == "features.35"
 
 
-def test_a_method_of_choice(coffee: Path) -> None:
+def test_the_chosen_method_is_used(coffee: Path) -> None:
     run(coffee, method="layercam", json=True, heatmap=True)
     layercam = np.load(coffee.with_suffix(".heatmap.npy"))
     assert record(coffee.with_suffix(".json"))["method"] == "layercam"
@@ -298,7 +302,7 @@ def test_a_method_of_choice(coffee: Path) -> None:
     assert np.abs(np.load(coffee.with_suffix(".heatmap.npy")) - layercam).max() > 0.02
 
 
-def test_nothing_is_written_over_unasked(coffee: Path) -> None:
+def test_existing_files_are_kept_without_overwrite(coffee: Path) -> None:
     kept = coffee.with_suffix(".panel.jpg")
     kept.write_text("precious")
     for settings in ({}, {"target_classes": ("espresso", "cup")}):
@@ -310,17 +314,17 @@ def test_nothing_is_written_over_unasked(coffee: Path) -> None:
     assert read(kept).ndim == 3
 
 
-def test_a_folder_may_be_given_again(coffee: Path) -> None:
+def test_a_second_run_skips_the_outputs_of_the_first(coffee: Path) -> None:
     run(coffee.parent, panel=True, heatmap=True)
     first = names(coffee.parent)
     _, observer = run(coffee.parent, panel=True, heatmap=True, overwrite=True)
     assert names(coffee.parent) == first
-    assert observer.said == ["Passed over 3 images that an earlier run wrote."]
-    with pytest.raises(UsageError, match="only images that an earlier run wrote"):
+    assert observer.messages == ["Skipped 3 images written by an earlier run."]
+    with pytest.raises(UsageError, match="only images written by an earlier run"):
         run(coffee.with_suffix(".cam.jpg"))
 
 
-def test_two_images_of_one_name_are_both_written(coffee: Path) -> None:
+def test_images_with_the_same_stem_are_both_written(coffee: Path) -> None:
     other = coffee.with_suffix(".jpg")
     cv2.imwrite(str(other), np.full((50, 50, 3), 128, np.uint8))
     run(coffee.parent)
@@ -329,7 +333,7 @@ def test_two_images_of_one_name_are_both_written(coffee: Path) -> None:
 
 
 class TestWholeFile:
-    def test_what_ends_well_takes_the_place(self, tmp_path: Path) -> None:
+    def test_a_finished_draft_replaces_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "a.cam.jpg"
         path.write_text("old")
         with whole_file(path) as draft:
@@ -340,7 +344,9 @@ class TestWholeFile:
         assert names(tmp_path) == ["a.cam.jpg"]
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-    def test_what_does_not_leaves_nothing(self, tmp_path: Path, error: type[BaseException]) -> None:
+    def test_a_failed_draft_leaves_nothing(
+        self, tmp_path: Path, error: type[BaseException]
+    ) -> None:
         def fail() -> None:
             with whole_file(tmp_path / "a.jpg") as draft:
                 draft.write_text("half")
@@ -350,7 +356,7 @@ class TestWholeFile:
             fail()
         assert names(tmp_path) == []
 
-    def test_a_folder_that_is_gone_is_named(self, tmp_path: Path) -> None:
+    def test_a_missing_folder_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "gone" / "a.jpg"
         with pytest.raises(RecordingError, match=r"a\.jpg"), whole_file(path) as draft:
             draft.write_text("x")

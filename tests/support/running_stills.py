@@ -1,4 +1,4 @@
-"""Runs the stills pipeline, and remembers what it said."""
+"""Runs the stills pipeline and records its messages and results."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ EMBEDDED = "efficientnet_lite0"
 
 class Observer:
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.steps = 0
         self.done = 0
         self.labels: dict[str, list[str]] = {}
 
     def notify(self, text: str) -> None:
-        self.said.append(text)
+        self.messages.append(text)
 
     def begin(self, steps: int) -> None:
         self.steps = steps
@@ -38,16 +38,16 @@ class Observer:
         self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
     ) -> None:
         assert all(path.exists() for path in overlays)
-        self.labels[source.name] = [said.label for said in explanations]
+        self.labels[source.name] = [explanation.label for explanation in explanations]
 
 
 def run(*paths: Path | str, **settings: Any) -> tuple[StillsPipeline, Observer]:
-    """Explain images by the embedded network, or by another one that the settings name."""
+    """Explain images with the embedded network, unless the settings name another."""
     settings = {"model": EMBEDDED, "paths": tuple(map(str, paths))} | settings
     observer = Observer()
     pipeline = StillsPipeline(StillsSettings(**settings), observer)
     pipeline.run()
-    assert observer.done == observer.steps, "the progress bar ends where everything is done"
+    assert observer.done == observer.steps, "the progress bar is full at the end"
     return pipeline, observer
 
 
