@@ -1,1 +1,1 @@
-"""A video file, explained frame by frame into another one: `live-cam video`."""
+"""A video file explained frame by frame into a new one: `live-cam video`."""

@@ -1,4 +1,4 @@
-"""Settings of `live-cam video` that each are valid and do not go together."""
+"""Settings of `live-cam video` that are valid alone but not together."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 def check_video(chosen: VideoSettings) -> None:
-    """Check what is asked of a video file.
+    """Reject settings that contradict each other.
 
     Raises:
-        UsageError: Some of it does not go together, or a file would be lost.
+        UsageError: Two settings contradict each other, or a file would be lost.
     """
     if chosen.output.exists() and chosen.output.samefile(chosen.input):
         raise UsageError(
-            f"{chosen.output} is the video itself and would be lost; write to another file."
+            f"{chosen.output} is the input video itself and would be lost; write to another file."
         )
     start, end = chosen.start or Fraction(0), chosen.end
     if end is not None and end <= start:
         raise UsageError(
-            f"--end {float(end):g} does not lie after --start {float(start):g}; give a later one."
+            f"`end={float(end):g}` is not after `start={float(start):g}`; give a later `end`."
         )
     check_output(chosen.output, overwrite=chosen.overwrite)

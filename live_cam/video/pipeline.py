@@ -1,4 +1,4 @@
-"""From a video to a video: it alone wires the stages, and reads like a table of contents."""
+"""The video pipeline: read, explain, draw and record, with the sound copied."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from live_cam.runtime.prefetch import batches_ahead
 from live_cam.temporal.stabiliser import Stabiliser
 from live_cam.video.conflicts import check_video
 from live_cam.video.reading import Reader
-from live_cam.video.sound import Cut, Sound
+from live_cam.video.sound import Excerpt, Sound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,39 +28,40 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from live_cam.explanation import Explanation
+    from live_cam.frame import Frame
     from live_cam.settings import VideoSettings
-    from live_cam.video.reading import Shot
+    from live_cam.video.reading import TimedFrame
 
 
 class VideoPipeline:
-    """Explains every frame of a video, in batches, and writes them as a video of the same times.
+    """Explains every frame of a video and writes them as a new video with the same times.
 
-    The next batch is decoded, and the last one encoded, while this one is explained; decoder and
-    encoder run in threads of their own.
+    While one batch is explained, the next is decoded and the last is encoded, each in its own
+    thread.
 
     Attributes:
-        written: How many frames the new video has; once `run` has ended.
-        seconds: How long it plays.
+        written: The number of frames in the new video, once `run` has ended.
+        seconds: The duration of the new video, once `run` has ended.
     """
 
     class Observer(Protocol):
-        """Who is told what happens, to tell the user."""
+        """Receives messages and progress."""
 
         def notify(self, text: str) -> None:
-            """Pass on what the user must know, a sentence a call."""
+            """Show the user a sentence."""
 
         def begin(self, seconds: Fraction | None) -> None:
-            """Take note that everything is ready, and how long the video is, if that is known."""
+            """Start the progress display with the video's duration, or None if unknown."""
 
         def advance(self, frames: int, seconds: Fraction) -> None:
-            """Take note of how many frames were explained, and how long they play together."""
+            """Report the total number of frames explained so far, and their total duration."""
 
     def __init__(self, settings: VideoSettings, observer: Observer) -> None:
-        """Take the settings; nothing is opened yet.
+        """Store the settings; nothing is opened before `run`.
 
         Args:
-            settings: What to do.
-            observer: Is told what happens.
+            settings: What to explain and write.
+            observer: Receives messages and progress.
         """
         self.written = 0
         self.seconds = 0.0
@@ -84,9 +85,9 @@ class VideoPipeline:
         """Explain the video.
 
         Raises:
-            UsageError: A wrong name or value; nothing has been written then.
-            CaptureError: A part of the video could not be read; all else was explained.
-            LiveCamError: Something failed; what was written until then plays.
+            UsageError: A name or value is wrong; nothing has been written.
+            CaptureError: A part of the video could not be read; the rest was explained.
+            LiveCamError: Something failed; the part written so far is playable.
         """
         check_video(self._settings)
         with ExitStack() as resources:
@@ -101,18 +102,19 @@ class VideoPipeline:
                 closing(batches_ahead(reader, explainer.batch_size, _bytes_of))
             )
             for batch in batches:
-                said = explainer.explain([shot.frame.image for shot in batch], question)
-                for shot, explanation in zip(batch, said, strict=True):
-                    recorder.write(self._draw(shot, explanation), self._moved(shot), shot.duration)
-                    recorder.copy(sound.until(shot.time + shot.duration))
-                self._note(batch)
+                explanations = explainer.explain([timed.frame.image for timed in batch], question)
+                for timed, explanation in zip(batch, explanations, strict=True):
+                    drawn = self._draw(timed.frame, explanation)
+                    recorder.write(drawn, self._shifted(timed), timed.duration)
+                    recorder.copy(sound.until(timed.time + timed.duration))
+                self._advance(batch)
             for packets in sound.rest():
                 recorder.copy(packets)
             problem = reader.problem(sound.end)
             if problem:
                 raise CaptureError(problem)
 
-    # ---- before --------------------------------------------------------------------------------
+    # ---- preparation ---------------------------------------------------------------------------
 
     def _open(self, resources: ExitStack) -> tuple[Reader, Sound, Recorder]:
         settings = self._settings
@@ -126,7 +128,7 @@ class VideoPipeline:
         sound = resources.enter_context(
             Sound(
                 settings.input,
-                Cut(reader.origin, start, settings.end, self._shift),
+                Excerpt(reader.origin, start, settings.end, self._shift),
                 wanted=settings.audio,
             )
         )
@@ -134,7 +136,7 @@ class VideoPipeline:
         recorder = Recorder(
             settings.output, overwrite=settings.overwrite, wait=True, template=template
         )
-        resources.callback(self._note_written, recorder)
+        resources.callback(self._record_result, recorder)
         return reader, sound, resources.enter_context(recorder)
 
     def _question(self, labels: Sequence[str]) -> Question:
@@ -149,22 +151,22 @@ class VideoPipeline:
 
     # ---- frames --------------------------------------------------------------------------------
 
-    def _draw(self, shot: Shot, explanation: Explanation) -> NDArray[np.uint8]:
-        frame = shot.frame
-        said = replace(explanation, frame_index=frame.index, timestamp=frame.timestamp)
-        return self._overlay.draw(frame, self._stabiliser.stabilise(frame, said), self._status)
+    def _draw(self, frame: Frame, explanation: Explanation) -> NDArray[np.uint8]:
+        explanation = replace(explanation, frame_index=frame.index, timestamp=frame.timestamp)
+        stable = self._stabiliser.stabilise(frame, explanation)
+        return self._overlay.draw(frame, stable, self._status)
 
-    def _moved(self, shot: Shot) -> Fraction:
-        """Return when a frame is shown in the new video."""
-        return shot.time - self._shift
+    def _shifted(self, timed: TimedFrame) -> Fraction:
+        """Return a frame's time in the new video."""
+        return timed.time - self._shift
 
-    def _note(self, batch: Sequence[Shot]) -> None:
+    def _advance(self, batch: Sequence[TimedFrame]) -> None:
         self._explained += len(batch)
-        self._observer.advance(self._explained, self._moved(batch[-1]) + batch[-1].duration)
+        self._observer.advance(self._explained, self._shifted(batch[-1]) + batch[-1].duration)
 
-    def _note_written(self, recorder: Recorder) -> None:
+    def _record_result(self, recorder: Recorder) -> None:
         self.written, self.seconds = recorder.frames, recorder.seconds
 
 
-def _bytes_of(shot: Shot) -> int:
-    return shot.frame.image.nbytes
+def _bytes_of(timed: TimedFrame) -> int:
+    return timed.frame.image.nbytes

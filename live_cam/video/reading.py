@@ -1,4 +1,4 @@
-"""The images of a video file, each once and at its exact time."""
+"""The frames of a video file, each once and with its exact time."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from live_cam.capture.decoder import Decoded
 
 _WORTH_SEEKING: Final = 5
-"""Seconds: what lies nearer is decoded and passed over."""
+"""Seconds; a start closer than this is reached by decoding and skipping."""
 _STEPS_BACK: Final = (1, 15, 120)
-"""Seconds before a time at which an image is looked for that can be decoded by itself."""
+"""Seconds before the start at which to seek for a key frame, one after the other."""
 _TOLERANCE: Final = Fraction(1, 2)
-"""Seconds by which a file may end earlier than it says."""
+"""Seconds by which a file may end before its declared end."""
 
 
-class Shot(NamedTuple):
-    """An image of the file, and when it is shown."""
+class TimedFrame(NamedTuple):
+    """A frame with its exact time in the file."""
 
     frame: Frame
     time: Fraction
@@ -39,23 +39,24 @@ class Shot(NamedTuple):
 
 
 class Reader(Closing):
-    """The images of a part of a video file, in their order.
+    """The frames of a part of a video file, in order.
 
     Attributes:
-        first: The first one. It is what the iteration begins with, too.
-        pixel_aspect: A pixel's width by its height; None: nobody says.
+        first: The first frame; iteration begins with it, too.
+        pixel_aspect: A pixel's width divided by its height, or None if unknown.
     """
 
     def __init__(self, path: Path, start: Fraction | None, end: Fraction | None) -> None:
-        """Decode the first image.
+        """Decode the first frame.
 
         Args:
             path: An existing file.
-            start: What is shown earlier is left out; seconds of the file's clock. None: nothing.
-            end: What is shown then or later is left out; None: nothing.
+            start: Earlier frames are left out, in seconds of the file's clock.
+            end: Frames at this time or later are left out, in seconds of the file's clock.
 
         Raises:
-            UsageError: It is no video, it cannot be read or decoded, or it has no image there.
+            UsageError: The file is not a video, cannot be read or decoded, or has no frame between
+                `start` and `end`.
         """
         self.pixel_aspect: Fraction | None = None
         self._path = path
@@ -66,11 +67,11 @@ class Reader(Closing):
         self._longest_gap = Fraction(0)
         self._all_read = False
         self._failure: str | None = None
-        self._shots = self._read()
+        self._frames = self._read()
         try:
-            first = next(self._shots, None)
+            first = next(self._frames, None)
             if first is None:
-                raise UsageError(self._nothing_there())
+                raise UsageError(self._no_frame())
             self.first = first
         except LiveCamError:
             self.close()
@@ -78,51 +79,51 @@ class Reader(Closing):
 
     @property
     def time_base(self) -> Fraction:
-        """Seconds per tick of the images' times."""
+        """Seconds per tick of the frames' times."""
         return self._decoder.time_base
 
     @property
     def origin(self) -> Fraction:
-        """What the streams' times call the clock's 0, in seconds."""
+        """The clock's 0 in the streams' own times, in seconds."""
         return self._decoder.start
 
     @property
     def length(self) -> Fraction | None:
-        """How long all of it plays from the first image on, in seconds, as far as is known."""
-        said = self._decoder.end or self._decoder.whole_end
+        """The time from the first frame to the end, in seconds, or None if unknown."""
+        declared = self._decoder.end or self._decoder.whole_end
         ends = [self._end] if self._end is not None else []
-        ends += [said - self.origin] if said is not None else []
+        ends += [declared - self.origin] if declared is not None else []
         return max(min(ends) - self.first.time, Fraction(0)) if ends else None
 
-    def __iter__(self) -> Iterator[Shot]:
-        """Yield each image once, until there is none or no more can be read."""
+    def __iter__(self) -> Iterator[TimedFrame]:
+        """Yield each frame once, until the end or the first read error."""
         yield self.first
-        yield from self._shots
+        yield from self._frames
 
     def problem(self, sound_end: Fraction | None) -> str | None:
-        """Say what was wrong with the file, once its images have been read.
+        """Describe what was wrong with the file, once all frames have been read.
 
         Args:
-            sound_end: When its sound ended, in seconds of its clock; None: that is not known.
+            sound_end: The end of the sound, in seconds of the file's clock, or None if unknown.
 
         Returns:
-            A sentence; None: nothing was.
+            A sentence, or None if nothing was wrong.
         """
         if self._failure:
             return self._failure
-        said, came = self._ends(sound_end)
-        early = said is not None and said - came > _TOLERANCE + self._longest_gap
+        declared, actual = self._ends(sound_end)
+        early = declared is not None and declared - actual > _TOLERANCE + self._longest_gap
         if self._all_read and (early or _is_short_riff(self._path)):
-            whole = f" of {float(said):.1f}" if early and said is not None else ""
+            whole = f" of {float(declared):.1f}" if early and declared is not None else ""
             return (
-                f"{self._path.name} stops after {float(came):.1f}{whole} seconds: it is cut off or "
-                "broken; what came before was explained."
+                f"{self._path.name} stops after {float(actual):.1f}{whole} seconds: it is cut off "
+                "or broken; everything before that was explained."
             )
         broken = self._decoder.broken
         if broken:
-            what = "an image" if broken == 1 else f"{broken} images"
+            count = "one frame" if broken == 1 else f"{broken} frames"
             return (
-                f"{self._path.name} is broken: {what} could not be decoded; all others were "
+                f"{self._path.name} is broken: {count} could not be decoded; all others were "
                 "explained."
             )
         return None
@@ -132,14 +133,15 @@ class Reader(Closing):
         self._decoder.close()
 
     def _ends(self, sound_end: Fraction | None) -> tuple[Fraction | None, Fraction]:
-        """Return when the file says that it ends, as far as it does, and when it did."""
-        decoder, came = self._decoder, self._timeline.end
-        said = decoder.end
-        if said is None and (decoder.alone or sound_end is not None):
-            said, came = decoder.whole_end, max(came, sound_end or came)
-        return (None if said is None else said - self.origin), came
+        """Return the file's declared end, if it has one, and its actual end."""
+        decoder, actual = self._decoder, self._timeline.end
+        declared = decoder.end
+        if declared is None and (decoder.alone or sound_end is not None):
+            declared, actual = decoder.whole_end, max(actual, sound_end or actual)
+        return (None if declared is None else declared - self.origin), actual
 
-    def _nothing_there(self) -> str:
+    def _no_frame(self) -> str:
+        """Describe why there is no frame between `start` and `end`."""
         name, end = self._path.name, self._timeline.end
         if self._failure:
             return self._failure
@@ -150,12 +152,12 @@ class Reader(Closing):
             )
         if self._start is not None and self._start >= end:
             return (
-                f"{name} has ended after {float(end):.1f} seconds, before --start "
-                f"{float(self._start):g}; give an earlier one."
+                f"{name} ends after {float(end):.1f} seconds, before "
+                f"`start={float(self._start):g}`; give an earlier `start`."
             )
-        return f"{name} shows no new image between --start and --end; set them further apart."
+        return f"{name} has no frame between `start` and `end`; set them further apart."
 
-    def _read(self) -> Iterator[Shot]:
+    def _read(self) -> Iterator[TimedFrame]:
         step = 1 / Fraction(self._decoder.rate)
         numbers, before = count(), None
         try:
@@ -169,25 +171,26 @@ class Reader(Closing):
                 if self._start is not None and time < self._start:
                     continue
                 self.pixel_aspect = decoded.pixel_aspect
-                yield Shot(Frame(decoded.image, next(numbers), float(time)), time, duration)
+                frame = Frame(decoded.image, next(numbers), float(time))
+                yield TimedFrame(frame, time, duration)
             self._all_read = True
         except av.error.FFmpegError as error:
             self._failure = lost(self._path.name, error)
 
     def _decoded(self) -> Iterator[Decoded]:
-        """Decode from somewhere before the start on."""
+        """Decode from a frame at or before the start."""
         images = self._decoder.images()
         first = next(images, None)
         if first is not None and first.time is not None and self._start is not None:
             wanted = self._start + self.origin
             if wanted > first.time + _WORTH_SEEKING:
-                first, images = self._enter(wanted)
+                first, images = self._seek(wanted)
         if first is not None:
             yield first
             yield from images
 
-    def _enter(self, wanted: Fraction) -> tuple[Decoded | None, Iterator[Decoded]]:
-        """Go to an image before a time; to the first one, where there is no other way."""
+    def _seek(self, wanted: Fraction) -> tuple[Decoded | None, Iterator[Decoded]]:
+        """Seek to an image before a time, or reopen the file if seeking fails."""
         for back in _STEPS_BACK:
             try:
                 self._decoder.seek(wanted - back)
@@ -204,8 +207,8 @@ class Reader(Closing):
 
 
 def _is_short_riff(path: Path) -> bool:
-    """Whether an AVI is shorter than it says; FFmpeg believes what is left of it."""
+    """Whether an AVI is shorter than its header states; FFmpeg does not report this."""
     with path.open("rb") as file:
         head = file.read(12)
-    says = int.from_bytes(head[4:8], "little") + 8
-    return head[:4] == b"RIFF" and head[8:] == b"AVI " and says > path.stat().st_size
+    declared = int.from_bytes(head[4:8], "little") + 8
+    return head[:4] == b"RIFF" and head[8:] == b"AVI " and declared > path.stat().st_size

@@ -1,7 +1,8 @@
-"""The sound of a video file, packet by packet as it is."""
+"""The sound of a video file, copied packet by packet."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -21,62 +22,61 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 _CHUNK: Final = Fraction(10)
-"""Seconds of sound that are handed on at once where no image sets the pace."""
+"""Seconds of sound per batch once no frames set the pace."""
 
 
-class Cut(NamedTuple):
-    """Which part of a file is taken, and when it begins in the new one."""
+class Excerpt(NamedTuple):
+    """The part of a file that is taken, and its position in the new file."""
 
     origin: Fraction
-    """What the streams' times call the 0 of the file's clock, in seconds."""
+    """The file clock's 0 in the streams' own times, in seconds."""
     start: Fraction | None
-    """What ends until then is left out, in seconds of that clock; None: nothing."""
+    """Sound that ends by this time is left out, in seconds of the file's clock."""
     end: Fraction | None
-    """What begins then or later is left out; None: nothing."""
+    """Sound that begins at this time or later is left out, in seconds of the file's clock."""
     shift: Fraction
-    """What the new file's clock calls 0."""
+    """The time of the file's clock at which the new file's clock is 0, in seconds."""
 
 
 class Sound(Closing):
-    """The packets of all streams of sound, none of them decoded.
+    """The packets of all audio streams, not decoded.
 
-    It reads the file for itself, so that sound and images need not lie close together in it.
+    It reads the file on its own, so that sound and images may lie far apart in it.
 
     Attributes:
-        streams: Those that have sound in the part that is wanted.
-        end: When the last packet that was read ends, in seconds of the file's clock; None: there
-            was none.
-        broken: Whether it could not be read to the end.
+        streams: The streams that have sound in the excerpt.
+        end: The end of the last packet read, in seconds of the file's clock, or None if none was
+            read.
     """
 
-    def __init__(self, path: Path, cut: Cut, *, wanted: bool = True) -> None:
+    def __init__(self, path: Path, excerpt: Excerpt, *, wanted: bool = True) -> None:
         """Open the file.
 
         Args:
             path: A video file.
-            cut: Which part of it is wanted.
-            wanted: Whether there is to be any sound.
+            excerpt: The part to take.
+            wanted: Whether to take any sound.
 
         Raises:
-            av.error.FFmpegError: It cannot be opened.
+            av.error.FFmpegError: The file cannot be opened.
         """
         self.end: Fraction | None = None
-        self.broken = False
-        self._cut = cut
+        self._excerpt = excerpt
         self._container = av.open(f"file:{path}", metadata_errors="replace")
         self.streams: tuple[AudioStream, ...] = tuple(
             stream
             for stream in self._container.streams.audio
-            if wanted and _reaches_into(stream, cut)
+            if wanted and _overlaps(stream, excerpt)
         )
-        self._lines = {
-            stream.index: _Line(stream, track, cut) for track, stream in enumerate(self.streams)
+        self._tracks = {
+            stream.index: _Track(stream, number, excerpt)
+            for number, stream in enumerate(self.streams)
         }
         self._packets = self._read()
         self._next: tuple[Fraction, SoundPacket] | None = None
 
     def until(self, time: Fraction) -> list[SoundPacket]:
-        """Return what begins before a time, in seconds of the file's clock, and is new."""
+        """Return the remaining packets that begin before a time of the file's clock, in seconds."""
         taken: list[SoundPacket] = []
         while True:
             self._next = self._next or next(self._packets, None)
@@ -86,7 +86,7 @@ class Sound(Closing):
             self._next = None
 
     def rest(self) -> Iterator[list[SoundPacket]]:
-        """Yield all that is left, some at a time."""
+        """Yield the remaining packets in batches."""
         while True:
             self._next = self._next or next(self._packets, None)
             if self._next is None:
@@ -98,49 +98,49 @@ class Sound(Closing):
         self._container.close()
 
     def _read(self) -> Iterator[tuple[Fraction, SoundPacket]]:
-        """Yield packets with when each begins, in seconds of the file's clock."""
+        """Yield packets with their start times, in seconds of the file's clock."""
         if not self.streams:
             return
-        start, end = self._cut.start, self._cut.end
-        going_on = set(self._lines)
-        try:
+        start, end = self._excerpt.start, self._excerpt.end
+        unfinished = set(self._tracks)
+        # The reader of the images reports a broken file; the sound just ends there.
+        with suppress(av.error.FFmpegError):
             for read in self._container.demux(self.streams):
-                if not read.size:  # it only ends the reading
+                if not read.size:  # PyAV's flush packet
                     continue
-                line = self._lines[read.stream_index]
-                for packet in line.copied(read):
-                    time, until = line.place(packet)
+                track = self._tracks[read.stream_index]
+                for packet in track.convert(read):
+                    time, until = track.place(packet)
                     self.end = max(self.end or until, until)
                     if end is not None and time >= end:
-                        going_on.discard(line.index)
+                        unfinished.discard(track.index)
                     elif start is None or until > start:
-                        yield time, SoundPacket(packet, line.track)
-                if not going_on:
+                        yield time, SoundPacket(packet, track.number)
+                if not unfinished:
                     return
-        except av.error.FFmpegError:
-            self.broken = True
 
 
-class _Line:
-    """A stream, and where its packets go."""
+class _Track:
+    """An audio stream and its track in the new file."""
 
-    def __init__(self, stream: AudioStream, track: int, cut: Cut) -> None:
+    def __init__(self, stream: AudioStream, number: int, excerpt: Excerpt) -> None:
         self.index = stream.index
-        self.track = track
+        self.number = number
         self._base = stream.time_base or Fraction(1, stream.rate)
-        self._timeline = Timeline(cut.origin, self._base)
-        self._shift = cut.shift
-        # Broadcasts say in each packet how to decode it; MP4 and Matroska say it once.
+        self._timeline = Timeline(excerpt.origin, self._base)
+        self._shift = excerpt.shift
+        # Broadcasts repeat the decoder's parameters in each packet (ADTS); MP4 and Matroska store
+        # them once.
         context = stream.codec_context
-        bare = context.name == "aac" and not context.extradata
-        self._filter = BitStreamFilterContext("aac_adtstoasc", stream) if bare else None
+        is_adts = context.name == "aac" and not context.extradata
+        self._filter = BitStreamFilterContext("aac_adtstoasc", stream) if is_adts else None
 
-    def copied(self, packet: Packet[AudioStream]) -> list[Packet[AudioStream]]:
-        """Return it as it is copied."""
+    def convert(self, packet: Packet[AudioStream]) -> list[Packet[AudioStream]]:
+        """Return a packet in the form that the new file stores."""
         return self._filter.filter(packet) if self._filter else [packet]
 
     def place(self, packet: Packet[AudioStream]) -> tuple[Fraction, Fraction]:
-        """Give a packet its times in the new file; return when it begins and ends in this one."""
+        """Set a packet's times for the new file; return its start and end on this file's clock."""
         ticks = packet.dts if packet.pts is None else packet.pts
         duration = (packet.duration or 0) * self._base
         time = self._timeline.place(None if ticks is None else ticks * self._base, duration)
@@ -149,11 +149,12 @@ class _Line:
         return time, time + duration
 
 
-def _reaches_into(stream: AudioStream, cut: Cut) -> bool:
-    """Whether a stream has sound in that part, as far as it says."""
+def _overlaps(stream: AudioStream, excerpt: Excerpt) -> bool:
+    """Whether a stream has sound in the excerpt, or does not state its extent."""
     base, begin = stream.time_base, stream.start_time
     if base is None or begin is None or stream.duration is None:
         return True
-    ends = (begin + stream.duration) * base - cut.origin
-    begins = begin * base - cut.origin
-    return (cut.start is None or ends > cut.start) and (cut.end is None or begins < cut.end)
+    start, end = excerpt.start, excerpt.end
+    ends = (begin + stream.duration) * base - excerpt.origin
+    begins = begin * base - excerpt.origin
+    return (start is None or ends > start) and (end is None or begins < end)

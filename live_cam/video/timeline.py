@@ -1,4 +1,4 @@
-"""The times of a file, made steady where a broken file's are not."""
+"""The times of a stream, repaired where they are missing or out of order."""
 
 from __future__ import annotations
 
@@ -6,35 +6,34 @@ from fractions import Fraction
 from typing import Final
 
 _JUMP: Final = Fraction(1)
-"""Seconds: what goes back by more is a clock that has started over."""
+"""Seconds; a larger step backwards means that the clock was reset."""
 
 
 class Timeline:
-    """Says when each image or sound of a stream begins, by the file's clock, which starts at 0.
+    """Places the frames or packets of a stream on the file's clock, which starts at 0.
 
-    Times are kept as they are, but where nobody says any, where two are the same or in the wrong
-    order, and where the clock starts over.
+    Times are kept unless they are missing, repeated or out of order, or the clock is reset.
     """
 
     def __init__(self, origin: Fraction, tick: Fraction) -> None:
-        """Begin a stream.
+        """Start an empty timeline.
 
         Args:
-            origin: What the stream's times call the clock's 0, in seconds.
-            tick: The least time between two beginnings, in seconds.
+            origin: The clock's 0 in the stream's own times, in seconds.
+            tick: The smallest distance between two start times, in seconds.
         """
         self._origin = origin
         self._tick = tick
         self._last: Fraction | None = None
         self.end = Fraction(0)
-        """When the last one ends, in seconds."""
+        """The latest end so far, in seconds."""
 
     def place(self, time: Fraction | None, duration: Fraction) -> Fraction:
-        """Return when the next one begins, in seconds: later than the one before.
+        """Return the start time of the next frame or packet: later than all before, in seconds.
 
         Args:
-            time: What the stream says, in seconds; None: nothing.
-            duration: For how long it lasts, in seconds.
+            time: Its time in the stream, in seconds, or None if the stream gives none.
+            duration: Its duration in seconds.
         """
         if time is None:
             placed = self.end

@@ -89,7 +89,7 @@ def test_each_frame_is_labelled_with_its_own_colour(tmp_path: Path, colour_weigh
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["clip.mp4", "clip.mp4"], ["is the video itself"]),
+        (["clip.mp4", "clip.mp4"], ["is the input video itself"]),
         (["clip.mp4", "old.mp4"], ["old.mp4", "already exists", "--overwrite"]),
         (["text.mp4", "out.mp4"], ["text.mp4 is not a video"]),
         (["clip.mp4", "out.mp4", "--start", "soon"], ["'soon'", "[HH:]MM:SS"]),

@@ -1,4 +1,4 @@
-"""Videos with sound that are made for tests, and what is found in the files that come out."""
+"""Writes test videos with sound, and reads the frames and packets of any video."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from numpy.typing import NDArray
 SHADES = [
     (blue, green, red) for blue in (40, 110, 180) for green in (60, 130, 200) for red in (50, 140)
 ]
-"""Colours (BGR) that no codec takes for each other."""
+"""Colours (BGR) that stay distinct through any codec."""
 UNEVEN = [0, 40, 75, 200, 240, 241, 300, 1100, 1133, 1166, 1500, 1900]
-"""Times in milliseconds, as a phone or a screen recorder has them."""
+"""Times in milliseconds, uneven like those of phones and screen recorders."""
 SAMPLE_RATE = 48000
 
 
 class Packet(NamedTuple):
-    """Sound as it lies in a file."""
+    """An encoded packet of sound and its time in seconds."""
 
     time: Fraction
     data: bytes
 
 
 def shade(number: int, width: int = 160, height: int = 120) -> NDArray[np.uint8]:
-    """Return an image of one colour, which tells its number."""
+    """Return an image in one of the `SHADES`, chosen by a number."""
     return np.full((height, width, 3), SHADES[number % len(SHADES)], np.uint8)
 
 
@@ -48,16 +48,16 @@ def write_clip(
     """Write a video.
 
     Args:
-        path: The file.
-        images: BGR.
-        times: Milliseconds; None: 25 images a second.
-        codec: FFmpeg's name of the encoder; those that can use images from the future do.
-        sound: FFmpeg's names of the encoders of the tracks, each of which has a tone of its own.
-        sound_span: When the tone begins and ends, in milliseconds; None: with the images.
-        time_base: Of the images' times.
-        pixel_aspect: A pixel's width by its height.
+        path: The file to write.
+        images: H×W×3 uint8, BGR.
+        times: Milliseconds, or None for 25 images per second.
+        codec: FFmpeg's name of the video encoder; libx264 uses B-frames.
+        sound: FFmpeg's names of the audio encoders, one per track; each track has its own tone.
+        sound_span: Start and end of the sound in milliseconds, or None to match the images.
+        time_base: Seconds per tick of the images' times.
+        pixel_aspect: A pixel's width divided by its height.
         pixels: The pixel format.
-        key_every: How many images there are at most between two that can be decoded alone.
+        key_every: The largest distance between key frames.
     """
     times = [40 * number for number in range(len(images))] if times is None else times
     begin, end = sound_span or (0, times[-1] + 40)
@@ -121,7 +121,7 @@ def times(path: Path) -> list[Fraction]:
 
 
 def sound(path: Path, track: int = 0) -> list[Packet]:
-    """Return every packet of a track of sound."""
+    """Return every packet of an audio track."""
     with av.open(str(path)) as container:
         stream = container.streams.audio[track]
         return [
@@ -132,7 +132,7 @@ def sound(path: Path, track: int = 0) -> list[Packet]:
 
 
 def number_of(image: NDArray[np.uint8]) -> int:
-    """Return which shade an image has in its lower right corner, where nothing is written."""
+    """Return the number of an image's shade, taken from the lower right corner, free of text."""
     corner = image[-image.shape[0] // 4 :, -image.shape[1] // 4 :].reshape(-1, 3).mean(0)
     distances = [np.abs(corner - shade).sum() for shade in np.array(SHADES)]
     return int(np.argmin(distances))

@@ -1,4 +1,4 @@
-"""Runs the pipeline with a network that takes no time, and remembers what it said."""
+"""Runs the video pipeline and records its messages and progress."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from live_cam.video.pipeline import VideoPipeline
 
 class Observer:
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.length: Fraction | None = None
         self.frames: list[int] = []
         self.seconds = Fraction(0)
 
     def notify(self, text: str) -> None:
-        self.said.append(text)
+        self.messages.append(text)
 
     def begin(self, seconds: Fraction | None) -> None:
         self.length = seconds
@@ -29,7 +29,7 @@ class Observer:
 
 
 def run(source: Path, target: Path, **settings: Any) -> tuple[VideoPipeline, Observer]:
-    """Explain a video; without the heatmap's colours, so that each frame shows its own."""
+    """Explain a video, by default with a transparent heatmap, so that frames keep their colours."""
     chosen: dict[str, Any] = {"input": source, "output": target, "alpha": 0.0} | settings
     observer = Observer()
     pipeline = VideoPipeline(VideoSettings(**chosen), observer)

@@ -14,7 +14,7 @@ from tests.support.networks import shade_network
 
 @pytest.fixture(autouse=True)
 def shades(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every network is the one that names the shades, by their numbers."""
+    """Replace every network by one that recognises the shades by their numbers."""
     module = shade_network(SHADES)
     classifier = replace(
         as_classifier(module, "0", "shades"),

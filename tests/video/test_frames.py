@@ -1,4 +1,4 @@
-"""Every frame is in the new video once, at its time, with its own explanation."""
+"""The new video has every frame once, at its time, with its own explanation."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ def test_frames_keep_their_uneven_times_and_the_sound_is_copied(
 
     pipeline, observer = run(source, target, batch=5)
 
-    found = frames(target)
-    assert [number_of(image) for _, image in found] == list(range(12))
-    assert [time for time, _ in found] == times(source)
+    written = frames(target)
+    assert [number_of(image) for _, image in written] == list(range(12))
+    assert [time for time, _ in written] == times(source)
     assert [packet.data for packet in sound(target)] == [packet.data for packet in sound(source)]
     for copied, packet in zip(sound(target), sound(source), strict=True):
         assert copied.time == pytest.approx(packet.time, abs=1e-3)
     assert pipeline.written == 12
     assert observer.frames == [5, 10, 12]
-    assert observer.seconds > found[-1][0]
+    assert observer.seconds > written[-1][0]
 
 
 @pytest.mark.parametrize("time_base", [Fraction(1001, 30000), Fraction(1, 90000), Fraction(1, 25)])
 @pytest.mark.parametrize("ending", [".mp4", ".mov"])
-def test_no_time_is_rounded(tmp_path: Path, ending: str, time_base: Fraction) -> None:
+def test_times_are_not_rounded(tmp_path: Path, ending: str, time_base: Fraction) -> None:
     step = 1 if time_base.numerator > 1 or time_base.denominator == 25 else 3003
     source = tmp_path / "clip.mp4"
     with av.open(str(source), "w") as container:
@@ -87,7 +87,7 @@ def test_no_time_is_rounded(tmp_path: Path, ending: str, time_base: Fraction) ->
         assert after.duration == pytest.approx(before.duration, abs=1000)
 
 
-def test_batches_of_every_size_give_the_same(tmp_path: Path) -> None:
+def test_the_batch_size_does_not_change_the_video(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.mp4", times=UNEVEN, sound=["aac"])
     outputs = []
     for batch in (1, 4, 30):
@@ -110,12 +110,13 @@ def test_each_frame_has_its_own_explanation(tmp_path: Path) -> None:
     images = [image for _, image in frames(source)]
     with BatchExplainer(NetworkSettings(), print, batch=1) as explainer:
         explainer.load()
-        said = explainer.explain(images, Question())
-    assert [each.label for each in said] == [f"number {number}" for number in range(14)]
+        explanations = explainer.explain(images, Question())
+    labels = [explanation.label for explanation in explanations]
+    assert labels == [f"number {number}" for number in range(14)]
     for number, (_, image) in enumerate(frames(target)):
         distances = []
         for other in range(14):
-            drawn = overlay.draw(Frame(images[number], 0, 0.0), said[other], status)
+            drawn = overlay.draw(Frame(images[number], 0, 0.0), explanations[other], status)
             difference = np.abs(drawn[:100, :200].astype(float) - image[:100, :200])
             distances.append(difference.mean())
         assert int(np.argmin(distances)) == number
@@ -124,7 +125,7 @@ def test_each_frame_has_its_own_explanation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rotation", "corner"), [(90, (0.25, 0.75)), (180, (0.75, 0.75)), (-90, (0.75, 0.25))]
 )
-def test_a_turned_video_is_turned_once(
+def test_a_rotated_video_is_rotated_once(
     tmp_path: Path, rotation: int, corner: tuple[float, float]
 ) -> None:
     image = np.full((120, 160, 3), 90, np.uint8)
@@ -148,7 +149,7 @@ def test_a_turned_video_is_turned_once(
     assert red == [corner]
 
 
-def test_wide_pixels_stay_wide_and_turn_with_the_image(tmp_path: Path) -> None:
+def test_the_pixel_aspect_is_kept(tmp_path: Path) -> None:
     source = _clip(tmp_path / "tv.mkv", pixel_aspect=Fraction(16, 11))
     run(source, tmp_path / "out.mp4")
     run(source, tmp_path / "out.mkv")
@@ -159,7 +160,7 @@ def test_wide_pixels_stay_wide_and_turn_with_the_image(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(321, 241), (17, 33)])
-def test_odd_sizes_lose_nothing(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_odd_sizes_are_padded_to_even(tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size
     images = [shade(number, width, height) for number in range(4)]
     source = write_clip(tmp_path / "odd.mkv", images, codec="ffv1", pixels="bgr0")
@@ -167,13 +168,13 @@ def test_odd_sizes_lose_nothing(tmp_path: Path, size: tuple[int, int]) -> None:
 
     run(source, target)
 
-    found = frames(target)
-    assert [image.shape for _, image in found] == [(height + 1, width + 1, 3)] * 4
-    assert [number_of(image) for _, image in found] == [0, 1, 2, 3]
-    assert np.abs(found[0][1][-3:].astype(int) - SHADES[0]).max() < 20
+    written = frames(target)
+    assert [image.shape for _, image in written] == [(height + 1, width + 1, 3)] * 4
+    assert [number_of(image) for _, image in written] == [0, 1, 2, 3]
+    assert np.abs(written[0][1][-3:].astype(int) - SHADES[0]).max() < 20
 
 
-def test_a_change_of_size_in_the_middle_costs_no_frame(tmp_path: Path) -> None:
+def test_a_change_of_size_loses_no_frame(tmp_path: Path) -> None:
     source = tmp_path / "camera.mjpeg"
     sizes = [(160, 120)] * 3 + [(80, 120)] * 3
     jpegs = [cv2.imencode(".jpg", shade(n, *size))[1] for n, size in enumerate(sizes)]
@@ -182,22 +183,22 @@ def test_a_change_of_size_in_the_middle_costs_no_frame(tmp_path: Path) -> None:
 
     run(source, target)
 
-    found = frames(target)
-    assert [image.shape for _, image in found] == [(120, 160, 3)] * 6
+    written = frames(target)
+    assert [image.shape for _, image in written] == [(120, 160, 3)] * 6
     assert times(target) == [Fraction(number, 25) for number in range(6)]
 
 
-def test_frames_without_times_follow_at_the_streams_rate(tmp_path: Path) -> None:
+def test_frames_without_times_follow_the_streams_rate(tmp_path: Path) -> None:
     source = _clip(tmp_path / "bare.h264")
 
     run(source, tmp_path / "out.mp4")
 
-    found = frames(tmp_path / "out.mp4")
-    assert [number_of(image) for _, image in found] == list(range(12))
-    assert [time for time, _ in found] == [Fraction(number, 25) for number in range(12)]
+    written = frames(tmp_path / "out.mp4")
+    assert [number_of(image) for _, image in written] == list(range(12))
+    assert [time for time, _ in written] == [Fraction(number, 25) for number in range(12)]
 
 
-def test_a_gif_is_a_video_too(tmp_path: Path) -> None:
+def test_a_gif_is_read_as_a_video(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.gif", codec="gif", pixels="rgb8", time_base=Fraction(1, 100))
 
     run(source, tmp_path / "out.mp4")
@@ -206,7 +207,7 @@ def test_a_gif_is_a_video_too(tmp_path: Path) -> None:
     assert len(times(source)) == 12
 
 
-def test_frames_of_one_time_are_all_kept_in_their_order(tmp_path: Path) -> None:
+def test_frames_with_equal_times_are_all_kept_in_order(tmp_path: Path) -> None:
     source = tmp_path / "clip.mkv"
     with av.open(str(source), "w") as container:
         stream = container.add_stream("mjpeg", rate=25)
@@ -223,8 +224,8 @@ def test_frames_of_one_time_are_all_kept_in_their_order(tmp_path: Path) -> None:
 
     run(source, tmp_path / "out.mp4")
 
-    found = frames(tmp_path / "out.mp4")
-    assert [number_of(image) for _, image in found] == list(range(6))
+    written = frames(tmp_path / "out.mp4")
+    assert [number_of(image) for _, image in written] == list(range(6))
     plain = (0, 1, 1, 1, 2, 3)
-    late = [time - Fraction(each, 25) for (time, _), each in zip(found, plain, strict=True)]
+    late = [time - Fraction(each, 25) for (time, _), each in zip(written, plain, strict=True)]
     assert late == [0, 0, Fraction(1, 1000), Fraction(2, 1000), 0, 0]

@@ -1,4 +1,4 @@
-"""What is wrong with files and wishes is said in one sentence, and what can be done is done."""
+"""Broken files and contradictory settings: one sentence each, and whatever can be written is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _clip(path: Path, count: int = 75, **options: Any) -> Path:
 
 
 def _with_index_in_front(path: Path) -> Path:
-    """Move an MP4's index to its beginning, so that it can be read though its end is missing."""
+    """Move an MP4's index to its beginning, so that it stays readable once its end is cut off."""
     moved = path.with_name(f"front-{path.name}")
     with av.open(str(path)) as source:
         options = {"movflags": "faststart"}
@@ -48,17 +48,17 @@ def _cut(path: Path, share: float) -> Path:
 
 def _readable(path: Path) -> list[tuple[Fraction, int]]:
     """Return the times and numbers of all frames up to where FFmpeg gives up."""
-    found: list[tuple[Fraction, int]] = []
+    written: list[tuple[Fraction, int]] = []
     with av.open(str(path)) as container, contextlib.suppress(av.FFmpegError):
         for frame in container.decode(video=0):
             time = (frame.pts or 0) * (frame.time_base or Fraction(0))
-            found.append((time, number_of(frame.to_ndarray(format="bgr24"))))
-    return found
+            written.append((time, number_of(frame.to_ndarray(format="bgr24"))))
+    return written
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.webm", "clip.avi"])
 @pytest.mark.parametrize("track", [True, False], ids=["sound", "silent"])
-def test_of_a_video_that_is_cut_off_all_that_is_there_is_explained(
+def test_a_cut_off_video_is_explained_as_far_as_it_goes(
     tmp_path: Path, name: str, track: bool
 ) -> None:
     codec = {"clip.webm": "libvpx", "clip.avi": "mpeg4"}.get(name, "libx264")
@@ -69,22 +69,22 @@ def test_of_a_video_that_is_cut_off_all_that_is_there_is_explained(
     if name == "clip.mp4":
         source = _with_index_in_front(source)
     _cut(source, 0.4 if name == "clip.avi" else 0.6)
-    there = _readable(source)
-    assert 10 < len(there) < 75
+    readable = _readable(source)
+    assert 10 < len(readable) < 75
     target = tmp_path / "out.mp4"
 
     with pytest.raises(CaptureError, match=r"stops after \d\.\d( of 3\.\d)? seconds") as caught:
         run(source, target)
 
     assert "\n" not in str(caught.value)
-    found = frames(target)
-    assert [number_of(image) for _, image in found] == [number for _, number in there]
-    assert [time for time, _ in found] == [time for time, _ in there]
+    written = frames(target)
+    assert [number_of(image) for _, image in written] == [number for _, number in readable]
+    assert [time for time, _ in written] == [time for time, _ in readable]
     if track:
-        assert sound(target)[-1].time > there[-1][0] / 2
+        assert sound(target)[-1].time > readable[-1][0] / 2
 
 
-def test_a_whole_video_is_not_taken_for_one_that_is_cut_off(tmp_path: Path) -> None:
+def test_a_complete_video_is_not_reported_as_cut_off(tmp_path: Path) -> None:
     for name, codec, tone in (
         ("a.mp4", "libx264", "aac"),
         ("a.mkv", "libx264", "flac"),
@@ -100,8 +100,8 @@ def test_a_whole_video_is_not_taken_for_one_that_is_cut_off(tmp_path: Path) -> N
     run(still, tmp_path / "out.mkv", overwrite=True)
 
 
-def test_what_was_recorded_without_an_end_says_nothing_of_one(tmp_path: Path) -> None:
-    # As browsers and crashed programs leave it.
+def test_a_video_without_a_declared_end_is_not_reported_as_cut_off(tmp_path: Path) -> None:
+    # Browsers and crashed programs leave such files.
     source = tmp_path / "live.webm"
     with av.open(str(source), "w", options={"live": "1"}) as container:
         stream = container.add_stream("libvpx", rate=25)
@@ -116,7 +116,7 @@ def test_what_was_recorded_without_an_end_says_nothing_of_one(tmp_path: Path) ->
     assert len(times(tmp_path / "out.mp4")) == 12
 
 
-def test_a_broken_image_is_told_and_costs_no_other(tmp_path: Path) -> None:
+def test_broken_frames_are_counted_and_the_others_explained(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.mkv", 12, codec="mjpeg", pixels="yuvj420p", sound=["flac"])
     with av.open(str(source)) as container:
         packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
@@ -127,52 +127,54 @@ def test_a_broken_image_is_told_and_costs_no_other(tmp_path: Path) -> None:
     source.write_bytes(data)
     target = tmp_path / "out.mp4"
 
-    with pytest.raises(CaptureError, match="2 images could not be decoded; all others"):
+    with pytest.raises(CaptureError, match="2 frames could not be decoded; all others"):
         run(source, target)
 
-    found = frames(target)
-    assert [number_of(image) for _, image in found] == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
-    assert found[4][0] == Fraction(6, 25)
+    written = frames(target)
+    assert [number_of(image) for _, image in written] == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
+    assert written[4][0] == Fraction(6, 25)
     assert [p.data for p in sound(target)] == [p.data for p in sound(source)]
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("settings", "message"),
     [
-        ({"start": Fraction(5)}, r"has ended after 3\.0 seconds, before --start 5; give"),
-        ({"start": Fraction(50)}, r"has ended after 3\.0 seconds, before --start 50; give"),
-        ({"start": Fraction(2), "end": Fraction(1)}, "--end 1 does not lie after --start 2"),
-        ({"end": Fraction(0)}, "--end 0 does not lie after --start 0"),
-        ({"start": Fraction("1.001"), "end": Fraction("1.03")}, "no new image between"),
+        ({"start": Fraction(5)}, r"ends after 3\.0 seconds, before `start=5`; give"),
+        ({"start": Fraction(50)}, r"ends after 3\.0 seconds, before `start=50`; give"),
+        ({"start": Fraction(2), "end": Fraction(1)}, "`end=1` is not after `start=2`"),
+        ({"end": Fraction(0)}, "`end=0` is not after `start=0`"),
+        ({"start": Fraction("1.001"), "end": Fraction("1.03")}, "no frame between"),
         ({"target_classes": ("unicorn",)}, "unicorn"),
     ],
 )
-def test_wishes_that_cannot_be_met(tmp_path: Path, wishes: dict[str, Any], message: str) -> None:
+def test_impossible_settings_are_rejected(
+    tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
     source = _clip(tmp_path / "clip.mp4")
     with pytest.raises(UsageError, match=message):
-        run(source, tmp_path / "out.mp4", **wishes)
+        run(source, tmp_path / "out.mp4", **settings)
     assert list(tmp_path.iterdir()) == [source]
 
 
 @pytest.mark.parametrize("name", ["out.avi", "out.webm", "out", "out.gif"])
-def test_an_ending_that_cannot_hold_it_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_unsuitable_output_ending_is_rejected(tmp_path: Path, name: str) -> None:
     source = _clip(tmp_path / "clip.mp4", 3)
     with pytest.raises(UsageError, match=r"must end in \.mp4, \.mov, \.mkv\."):
         run(source, tmp_path / name)
 
 
-def test_the_video_itself_is_never_written_over(tmp_path: Path) -> None:
+def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.mp4", 3)
     link = tmp_path / "link.mp4"
     link.symlink_to(source)
     whole = source.read_bytes()
     for target in (source, link):
-        with pytest.raises(UsageError, match="is the video itself"):
+        with pytest.raises(UsageError, match="is the input video itself"):
             run(source, target, overwrite=True)
     assert source.read_bytes() == whole
 
 
-def test_another_file_is_written_over_only_when_asked_to(tmp_path: Path) -> None:
+def test_an_existing_file_is_overwritten_only_on_request(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.mp4", 3)
     target = tmp_path / "out.mp4"
     target.write_bytes(b"precious" * 10_000)
@@ -192,7 +194,7 @@ def _text(path: Path) -> None:
 
 
 def _song(path: Path) -> None:
-    """A song with its cover, which FFmpeg takes for a video."""
+    """Write a song with a cover image, which FFmpeg presents as a video stream."""
     with av.open(str(path), "w", format="mp3") as container:
         track = container.add_stream("mp3", rate=48000)
         cover = container.add_stream("mjpeg")
@@ -216,7 +218,7 @@ def _empty(path: Path) -> None:
     ("make", "message"),
     [(_text, "not a video"), (_empty, "not a video"), (_song, "no video in clip.mp4")],
 )
-def test_what_is_no_video_is_refused(
+def test_a_file_that_is_no_video_is_rejected(
     tmp_path: Path, make: Callable[[Path], None], message: str
 ) -> None:
     make(tmp_path / "clip.mp4")
@@ -227,7 +229,7 @@ def test_what_is_no_video_is_refused(
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-def test_a_full_disk_is_told_and_what_was_written_plays(
+def test_a_full_disk_is_reported_and_the_part_written_plays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     source = _clip(tmp_path / "clip.mp4", 250, sound=["aac"])
@@ -239,14 +241,14 @@ def test_a_full_disk_is_told_and_what_was_written_plays(
         run(source, target)
 
     assert target.stat().st_size <= 30_000
-    found = [number_of(image) for _, image in frames(target)]
-    assert len(found) > 10
-    assert found == [n % 18 for n in range(len(found))]
+    written = [number_of(image) for _, image in frames(target)]
+    assert len(written) > 10
+    assert written == [n % 18 for n in range(len(written))]
     assert sound(target)
 
 
-def test_a_folder_of_images_is_no_video(tmp_path: Path) -> None:
+def test_an_image_is_a_video_of_one_frame(tmp_path: Path) -> None:
     image = tmp_path / "photo.png"
     image.write_bytes(cv2.imencode(".png", shade(0))[1].tobytes())
-    run(image, tmp_path / "out.mp4")  # an image is a video of one frame
+    run(image, tmp_path / "out.mp4")
     assert len(times(tmp_path / "out.mp4")) == 1

@@ -1,4 +1,4 @@
-"""The sound is what it was, and stays with the frames that it belongs to."""
+"""Sound is copied unchanged and stays in step with its frames."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def _clip(path: Path, count: int = LONG, **options: Any) -> Path:
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
-def test_a_part_has_its_frames_and_its_sound_in_step(tmp_path: Path, ending: str) -> None:
+def test_frames_and_sound_of_an_excerpt_stay_in_step(tmp_path: Path, ending: str) -> None:
     source = _clip(tmp_path / "clip.mp4", sound=["aac"], key_every=20)
     target = tmp_path / f"out{ending}"
 
     run(source, target, start=Fraction(1), end=Fraction(2))
 
-    found = frames(target)
-    assert [number_of(image) for _, image in found] == [n % 18 for n in range(25, 50)]
-    assert [time for time, _ in found] == [Fraction(n, 25) for n in range(25)]
-    # Every packet of sound lies exactly one second earlier than in the whole.
+    written = frames(target)
+    assert [number_of(image) for _, image in written] == [n % 18 for n in range(25, 50)]
+    assert [time for time, _ in written] == [Fraction(n, 25) for n in range(25)]
+    # Every packet of sound is exactly one second earlier than in the source.
     before = {packet.data: packet.time for packet in sound(source)}
     copied = sound(target)
     for packet in copied:
@@ -53,7 +53,7 @@ def test_a_part_has_its_frames_and_its_sound_in_step(tmp_path: Path, ending: str
     ],
 )
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
-def test_the_cut_is_exact(
+def test_start_and_end_are_exact(
     tmp_path: Path, name: str, start: Fraction | None, end: Fraction | None, expected: list[int]
 ) -> None:
     images = [shade(number) for number in range(12)]
@@ -62,14 +62,14 @@ def test_the_cut_is_exact(
 
     run(source, target, start=start, end=end)
 
-    found = frames(target)
-    assert [number_of(image) for _, image in found] == expected
+    written = frames(target)
+    assert [number_of(image) for _, image in written] == expected
     first = 0 if start is None else UNEVEN[expected[0]]
-    assert [time * 1000 for time, _ in found] == [UNEVEN[n] - first for n in expected]
+    assert [time * 1000 for time, _ in written] == [UNEVEN[n] - first for n in expected]
 
 
 @pytest.mark.parametrize("name", ["long.mp4", "long.mkv", "long.ts", "long.avi", "long.webm"])
-def test_a_far_start_is_found_without_decoding_all(
+def test_a_distant_start_is_reached_by_seeking(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codec = {"long.webm": "libvpx", "long.avi": "mpeg4"}.get(name, "libx264")
@@ -92,12 +92,12 @@ def test_a_far_start_is_found_without_decoding_all(
 
     run(source, target, start=Fraction(16), end=Fraction("16.4"))
 
-    found = frames(target)
-    assert [number_of(image) for _, image in found] == [n % 18 for n in range(400, 410)]
+    written = frames(target)
+    assert [number_of(image) for _, image in written] == [n % 18 for n in range(400, 410)]
     assert len(converted) < 200
 
 
-def test_sound_that_begins_later_and_ends_later_stays_where_it_is(tmp_path: Path) -> None:
+def test_sound_that_starts_and_ends_after_the_frames_keeps_its_times(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.mkv", sound=["flac"], sound_span=(1500, 4500))
     run(source, tmp_path / "out.mp4")
 
@@ -108,7 +108,7 @@ def test_sound_that_begins_later_and_ends_later_stays_where_it_is(tmp_path: Path
     assert times(tmp_path / "out.mp4") == times(source)
 
 
-def test_images_that_begin_after_the_sound_stay_there(tmp_path: Path) -> None:
+def test_frames_that_start_after_the_sound_keep_their_times(tmp_path: Path) -> None:
     source = write_clip(
         tmp_path / "clip.mp4",
         [shade(number) for number in range(12)],
@@ -123,7 +123,7 @@ def test_images_that_begin_after_the_sound_stay_there(tmp_path: Path) -> None:
         assert sound(target)[1].time == pytest.approx(sound(source)[1].time, abs=1e-3)
 
 
-def test_all_tracks_are_copied_and_keep_their_languages(tmp_path: Path) -> None:
+def test_all_tracks_are_copied_with_their_languages(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.mkv", 20, sound=["aac", "libopus", "flac"])
     run(source, tmp_path / "out.mp4")
 
@@ -136,7 +136,7 @@ def test_all_tracks_are_copied_and_keep_their_languages(tmp_path: Path) -> None:
         assert [packet.data for packet in after] == [packet.data for packet in before]
 
 
-def test_a_broadcast_begins_at_zero_and_its_sound_is_made_to_fit(tmp_path: Path) -> None:
+def test_a_broadcast_is_shifted_to_zero_and_its_sound_converted(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.ts", sound=["aac"])
     start = min(times(source)[0], sound(source)[0].time)
     assert start > 0
@@ -150,14 +150,14 @@ def test_a_broadcast_begins_at_zero_and_its_sound_is_made_to_fit(tmp_path: Path)
         assert [packet.time for packet in after] == pytest.approx(
             [packet.time - start for packet in before], abs=late
         )
-        # A broadcast has a header of 7 bytes in each packet.
+        # Each packet of a broadcast has an ADTS header of 7 bytes.
         assert [packet.data for packet in after] == [packet.data[7:] for packet in before]
         with av.open(str(target)) as container:
             tone = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
         assert np.abs(tone[4096:-4096]).max() > 0.5
 
 
-def test_a_video_without_sound_and_sound_that_is_not_wanted(tmp_path: Path) -> None:
+def test_the_new_video_is_silent_without_sound_or_on_request(tmp_path: Path) -> None:
     silent = _clip(tmp_path / "silent.mp4", 12)
     loud = _clip(tmp_path / "loud.mp4", 12, sound=["aac"])
 
@@ -170,7 +170,7 @@ def test_a_video_without_sound_and_sound_that_is_not_wanted(tmp_path: Path) -> N
         assert times(tmp_path / name) == times(loud)
 
 
-def test_sound_that_ended_before_the_part_is_no_track_in_it(tmp_path: Path) -> None:
+def test_a_track_without_sound_in_the_excerpt_is_dropped(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.mp4", sound=["aac"], sound_span=(0, 800))
 
     run(source, tmp_path / "out.mp4", start=Fraction(2))
@@ -180,7 +180,7 @@ def test_sound_that_ended_before_the_part_is_no_track_in_it(tmp_path: Path) -> N
     assert len(times(tmp_path / "out.mp4")) == 25
 
 
-def test_sound_that_does_not_fit_is_told_before_anything_is_done(tmp_path: Path) -> None:
+def test_an_unsuitable_audio_codec_is_rejected_before_writing(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.mkv", 12, sound=["tta"])
     target = tmp_path / "out.mp4"
 
@@ -196,7 +196,7 @@ def test_sound_that_does_not_fit_is_told_before_anything_is_done(tmp_path: Path)
     assert [p.data for p in sound(tmp_path / "out.mkv")] == [p.data for p in sound(source)]
 
 
-def test_of_sound_that_fits_nowhere_no_other_ending_is_advised(tmp_path: Path) -> None:
+def test_no_other_ending_is_advised_for_a_codec_that_fits_none(tmp_path: Path) -> None:
     source = _clip(tmp_path / "clip.asf", 12, codec="mpeg4", sound=["wmav2"])
 
     with pytest.raises(UsageError, match=r"\(wmav2\).*out\.mkv; leave it out with `audio=False`\."):

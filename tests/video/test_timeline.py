@@ -28,9 +28,9 @@ def _placed(times: list[object], origin: int = 0) -> list[Fraction]:
     ],
     ids=["as they are", "before 0", "none", "some missing", "the same", "back", "starts over"],
 )
-def test_times(times: list[object], expected: list[float]) -> None:
+def test_times_are_repaired(times: list[object], expected: list[float]) -> None:
     assert _placed(times) == [Fraction(str(time)) for time in expected]
 
 
-def test_the_clock_begins_where_the_file_says() -> None:
+def test_the_clock_starts_at_the_files_origin() -> None:
     assert _placed([7, 7.5], origin=7) == [0, Fraction(1, 2)]

@@ -1,4 +1,4 @@
-"""What is drawn on the frames is what was asked for."""
+"""The frames are drawn as the settings ask."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.running_videos import run
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    """A spot that moves over another colour."""
+    """Write a video of a spot that moves over another colour."""
     images = []
     for number in range(6):
         image = shade(3, 320, 240)
@@ -31,19 +31,19 @@ def clip(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Explanation, Status]]:
-    """Collects what the frames are drawn of."""
-    seen: list[tuple[Explanation, Status]] = []
+    """Record the explanation and the status that each frame is drawn with."""
+    calls: list[tuple[Explanation, Status]] = []
     draw = Overlay.draw
 
-    def spy(self: Overlay, frame: Any, said: Any, status: Status) -> NDArray[np.uint8]:
-        seen.append((said, status))
-        return draw(self, frame, said, status)
+    def spy(self: Overlay, frame: Any, explanation: Any, status: Status) -> NDArray[np.uint8]:
+        calls.append((explanation, status))
+        return draw(self, frame, explanation, status)
 
     monkeypatch.setattr(Overlay, "draw", spy)
-    return seen
+    return calls
 
 
-def test_each_view_is_drawn_of_every_frame(clip: Path, tmp_path: Path) -> None:
+def test_every_frame_is_drawn_in_each_view(clip: Path, tmp_path: Path) -> None:
     images = {}
     for view in VIEWS:
         target = tmp_path / f"{view}.mp4"
@@ -54,35 +54,33 @@ def test_each_view_is_drawn_of_every_frame(clip: Path, tmp_path: Path) -> None:
         assert np.abs(images[one] - images[other]).mean() > 2, (one, other)
 
 
-def test_several_classes_lie_side_by_side(
+def test_several_classes_are_drawn_side_by_side(
     clip: Path, tmp_path: Path, drawn: list[tuple[Explanation, Status]]
 ) -> None:
     run(clip, tmp_path / "out.mp4", target_classes=("number 3", "14", "number 7"))
 
-    for said, status in drawn:
+    for explanation, status in drawn:
         assert status.view == "classes"
-        assert [each.label for each in said.split_by_class()] == [
-            "number 3",
-            "number 14",
-            "number 7",
-        ]
+        labels = [each.label for each in explanation.split_by_class()]
+        assert labels == ["number 3", "number 14", "number 7"]
 
 
-def test_one_class_the_method_and_what_speaks_against_it(
+def test_class_method_and_counterfactual_are_drawn_as_asked(
     clip: Path, tmp_path: Path, drawn: list[tuple[Explanation, Status]]
 ) -> None:
     options = {"target_classes": ("number 14",), "method": "layercam", "counterfactual": True}
     run(clip, tmp_path / "out.mp4", **options, box=True, bars=False, theme="light", alpha=0.3)
 
     assert len(drawn) == 6
-    for said, status in drawn:
-        assert (said.label, said.maps[0].title) == ("number 14", "layercam · for and against")
-        assert said.maps[0].signed
+    for explanation, status in drawn:
+        asked = explanation.maps[0]
+        assert (explanation.label, asked.title) == ("number 14", "layercam · for and against")
+        assert asked.signed
         assert (status.box, status.bars, status.theme, status.alpha) == (True, False, "light", 0.3)
         assert status.network == status.engine == status.source == "", "no bar of live figures"
 
 
-def test_smoothing_calms_scores_and_needs_no_more_frames(
+def test_smoothing_reduces_the_spread_of_probabilities(
     tmp_path: Path, drawn: list[tuple[Explanation, Status]]
 ) -> None:
     noise = np.random.default_rng(5)
@@ -92,12 +90,16 @@ def test_smoothing_calms_scores_and_needs_no_more_frames(
     source = write_clip(tmp_path / "clip.mkv", images, codec="ffv1", pixels="bgr0")
 
     run(source, tmp_path / "plain.mp4")
-    run(source, tmp_path / "calm.mp4", smooth=2.0)
+    run(source, tmp_path / "smooth.mp4", smooth=2.0)
 
-    plain, calm = drawn[:20], drawn[20:]
-    assert [said.frame_index for said, _ in calm] == list(range(20))
-    assert [said.timestamp for said, _ in calm] == [float(time) for time in times(source)]
-    restless = [np.ptp([said.probability for said, _ in each[5:]]) for each in (plain, calm)]
-    assert restless[0] > 0.003
-    assert restless[1] < 0.5 * restless[0]
-    assert times(tmp_path / "calm.mp4") == times(source)
+    plain, smooth = ([explanation for explanation, _ in part] for part in (drawn[:20], drawn[20:]))
+    assert [explanation.frame_index for explanation in smooth] == list(range(20))
+    assert [explanation.timestamp for explanation in smooth] == [
+        float(time) for time in times(source)
+    ]
+    spread = [
+        np.ptp([explanation.probability for explanation in part[5:]]) for part in (plain, smooth)
+    ]
+    assert spread[0] > 0.003
+    assert spread[1] < 0.5 * spread[0]
+    assert times(tmp_path / "smooth.mp4") == times(source)
