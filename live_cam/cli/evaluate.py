@@ -69,11 +69,11 @@ def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
         try:
             pipeline.run()
         except KeyboardInterrupt:
-            measured = len(pipeline.evaluation.done) if pipeline.evaluation else 0
+            measured = len(pipeline.evaluation.measured) if pipeline.evaluation else 0
             progress.notify(f"Stopped after {measured} images.")
             return 0
         finally:
             progress.close()
-            if pipeline.evaluation and pipeline.evaluation.done:
+            if pipeline.evaluation and pipeline.evaluation.measured:
                 tell(pipeline.evaluation.text().removesuffix("\n"))
     return 1 if pipeline.evaluation and pipeline.evaluation.failed else 0

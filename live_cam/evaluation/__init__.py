@@ -1,7 +1,8 @@
-"""Can the images be trusted? Methods measured on a folder of images: `live-cam evaluate`.
+"""Can the heatmaps be trusted? CAM methods evaluated on a folder of images: `live-cam evaluate`.
 
-- `images`: which images there are, and what they show.
-- `measuring`: one image, explained by every method and measured.
-- `summary`: the figures of all images, as means, as a table and as JSON.
-- `pipeline`: all of it.
+- `images`: finds the images and their true classes.
+- `curves`: deletion and insertion curves.
+- `evaluator`: the metrics of every method on one image.
+- `summary`: the metrics of all images as means, as a table and as JSON.
+- `pipeline`: the whole run.
 """

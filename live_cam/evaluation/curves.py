@@ -1,4 +1,4 @@
-"""A class's probability while an image is taken apart, or put together, place by place."""
+"""Deletion and insertion curves: a class's probability while pixels are removed or restored."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_AT_ONCE: Final = 64
-"""Steps whose images are in memory together."""
+_BATCH: Final = 64
+"""The largest number of changed images in memory at the same time."""
 
 
 class Curves:
-    """The deletion and insertion curves of one image, by any map.
+    """The deletion and insertion curves of one image, for any map (Petsiuk et al. 2018, sec. 4.2).
 
-    Petsiuk et al. 2018, section 4.2. Both ends of both curves are the same for all maps.
+    The end points of both curves are the same for all maps and are computed once.
 
     Attributes:
-        whole: The probability on the whole image, a scalar.
+        whole: The probability on the unchanged image, a scalar.
     """
 
     def __init__(self, x: Tensor, probability: Callable[[Tensor], Tensor], counts: Tensor) -> None:
-        """Score the ends.
+        """Compute the end points.
 
         Args:
-            x: 1×3×H×W float32, normalised: the image.
-            probability: From N×3×H×W to N float32 on the CPU.
-            counts: M int64, as `metrics.step_counts` gives them.
+            x: The image, 1×3×H×W float32, normalised.
+            probability: Maps N×3×H×W to N float32 probabilities on the CPU.
+            counts: M int64, from `metrics.step_counts`.
         """
-        nothing, blurry = torch.zeros_like(x), blurred(x)
-        self.whole, self._nothing, self._blurred = probability(torch.cat([x, nothing, blurry]))
-        self._image, self._mean_colour, self._blurry = x[0], nothing[0], blurry[0]
+        empty, blurry = torch.zeros_like(x), blurred(x)
+        self.whole, self._empty, self._blurred = probability(torch.cat([x, empty, blurry]))
+        self._image, self._mean_colour, self._blurry = x[0], empty[0], blurry[0]
         self._probability = probability
         self._between = counts[1:-1].to(x.device)
 
     def deletion(self, rank: Tensor) -> Tensor:
-        """Return the probability while the hottest places become the mean colour.
+        """Return the probability while the hottest pixels are replaced by the mean colour.
 
         Args:
-            rank: H×W int64, as `metrics.ranks` gives it.
+            rank: H×W int64, from `metrics.ranks`.
 
         Returns:
             M float32, on the CPU.
         """
         between = self._curve(self._image, self._mean_colour, rank)
-        return torch.stack([self.whole, *between, self._nothing])
+        return torch.stack([self.whole, *between, self._empty])
 
     def insertion(self, rank: Tensor) -> Tensor:
-        """Return the probability while the hottest places come back into the blurred image.
+        """Return the probability while the hottest pixels of a blurred image are restored.
 
         Args:
-            rank: As above.
+            rank: H×W int64, from `metrics.ranks`.
 
         Returns:
             M float32, on the CPU.
@@ -66,8 +66,8 @@ class Curves:
 
     def _curve(self, start: Tensor, finish: Tensor, rank: Tensor) -> list[Tensor]:
         rank = rank.to(start.device)
-        scored: list[Tensor] = []
-        for first in range(0, len(self._between), _AT_ONCE):
-            counts = self._between[first : first + _AT_ONCE]
-            scored += self._probability(changed(start, finish, rank, counts))
-        return scored
+        probabilities: list[Tensor] = []
+        for first in range(0, len(self._between), _BATCH):
+            counts = self._between[first : first + _BATCH]
+            probabilities += self._probability(changed(start, finish, rank, counts))
+        return probabilities

@@ -1,4 +1,4 @@
-"""The images of a folder, and what they show: by their folders' names, or by a list."""
+"""The images of a folder and their true classes, from folder names or a truth file."""
 
 from __future__ import annotations
 
@@ -17,144 +17,148 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Named(NamedTuple):
-    """An image, and what the user says that it shows."""
+class LabelledImage(NamedTuple):
+    """An image file and its true class."""
 
     path: Path
-    shows: str | None
-    """The name or index of a class; None: the user does not say."""
+    truth: str | None
+    """The label or index of a class, or None if unknown."""
 
 
-def find_named_images(folder: Path, truth: Path | None = None) -> list[Named]:
-    """Find the images directly in a folder, and those in each folder in it.
+def find_labelled_images(folder: Path, truth: Path | None = None) -> list[LabelledImage]:
+    """Find the images in a folder and in its direct subfolders.
 
-    What an earlier run of `live-cam image` wrote is left out.
+    Images written by an earlier run of `live-cam image` are left out.
 
     Args:
-        folder: The folder. Those in it are named by the class that their images show, as in
-            torchvision's `ImageFolder`; they are not looked into any deeper.
-        truth: What the images show instead, for `read_truth`; None: their folder's name, and
-            nothing is said of those directly in `folder`.
+        folder: The folder. Its subfolders are named after the class of their images, as in
+            torchvision's `ImageFolder`; deeper folders are ignored.
+        truth: A file for `read_truth`, or None to take the subfolder's name as the class; the
+            images directly in `folder` then have none.
 
     Raises:
-        UsageError: There is no such folder or no image in it, or the truth cannot be read or
-            says nothing of any image.
+        UsageError: The folder cannot be read or has no image, or the truth file cannot be read or
+            names none of the images.
     """
     try:
-        inner = sorted((each for each in folder.iterdir() if each.is_dir()), key=natural_order)
+        inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=natural_order)
     except OSError as error:
         raise UsageError(
             f"cannot read the folder {folder}: {error.strerror or error}; give one with images."
         ) from error
-    found = [Named(path, None) for path in _own_images(folder)]
-    for each in inner:
-        if each.name[0] != ".":
-            found += [Named(path, each.name) for path in _own_images(each)]
-    if not found:
+    images = [LabelledImage(path, None) for path in _source_images(folder)]
+    for subfolder in inner:
+        if subfolder.name[0] != ".":
+            images += [LabelledImage(path, subfolder.name) for path in _source_images(subfolder)]
+    if not images:
         raise UsageError(
-            f"there is no image in the folder {folder}; give a folder with images in it, or in "
-            "one folder for each class."
+            f"there is no image in the folder {folder}; give a folder with images in it or in one "
+            "subfolder per class."
         )
     if truth is None:
-        return found
-    shows = read_truth(truth)
-    named = [Named(path, shows.get(path.relative_to(folder).as_posix())) for path, _ in found]
-    if not any(image.shows for image in named):
+        return images
+    classes = read_truth(truth)
+    names = [image.path.relative_to(folder).as_posix() for image in images]
+    if not any(map(classes.get, names)):
         raise UsageError(
-            f"{truth} names none of the {len(found)} images in {folder}; it must name them as "
-            f"they lie in the folder, such as {found[0].path.relative_to(folder).as_posix()}."
+            f"{truth} names none of the {len(images)} images in {folder}; name them by their "
+            f"paths within the folder, such as {names[0]}."
         )
-    return named
+    return [
+        LabelledImage(image.path, classes.get(name))
+        for image, name in zip(images, names, strict=True)
+    ]
 
 
-def _own_images(folder: Path) -> list[Path]:
+def _source_images(folder: Path) -> list[Path]:
+    """Return the images of a folder without those written by an earlier run."""
     return [path for path in list_images(folder) if not is_output(path)]
 
 
 def read_truth(path: Path) -> dict[str, str]:
-    """Read what images show.
+    """Read the true classes of images.
 
     Args:
-        path: A CSV file with an image's name and its class in each line, or a `.json` file with
-            an object of classes by the images' names. A class is given by its label or index.
+        path: A CSV file with an image's path and its class in each row, or a `.json` file with an
+            object from paths to classes. A class is a label or an index.
 
     Returns:
-        Each class as it is written, by the name of the image, relative to its folder. It may
-        have a line with the columns' titles.
+        The class of each image as written, by the image's path relative to its folder. A header
+        row of a CSV file is kept as an entry.
 
     Raises:
-        UsageError: The file cannot be read, or is neither.
+        UsageError: The file cannot be read or is neither.
     """
     text = read_text(path, "classes of images in")
     try:
         return _parse_json(text) if path.suffix.lower() == ".json" else _parse_csv(text)
     except (ValueError, RecursionError, csv.Error) as error:
         raise UsageError(
-            f"{path} does not say what images show ({first_line(error)}); write lines such as "
-            'cat/1.jpg,tabby in a .csv file, or {"cat/1.jpg": "tabby"} in a .json file.'
+            f"{path} does not list the classes of images ({first_line(error)}); write rows such "
+            'as cat/1.jpg,tabby in a .csv file, or {"cat/1.jpg": "tabby"} in a .json file.'
         ) from error
 
 
 def _parse_json(text: str) -> dict[str, str]:
     content = json.loads(text)
     if not isinstance(content, dict):
-        raise ValueError("it is no JSON object")  # noqa: TRY004
-    if not all(isinstance(each, str | int) for each in content.values()):
+        raise ValueError("not a JSON object")  # noqa: TRY004
+    if not all(isinstance(value, str | int) for value in content.values()):
         raise ValueError("a class is neither a name nor a number")
-    return {name: str(each) for name, each in content.items()}
+    return {name: str(value) for name, value in content.items()}
 
 
 def _parse_csv(text: str) -> dict[str, str]:
-    found = {}
+    classes = {}
     for number, row in enumerate(csv.reader(text.splitlines()), start=1):
         if row:
             if len(row) < 2:
                 raise ValueError(f"line {number} has no class")
-            found[row[0].strip()] = row[1].strip()
-    return found
+            classes[row[0].strip()] = row[1].strip()
+    return classes
 
 
-def find_classes_shown(
-    named: Sequence[Named], labels: Sequence[str], notify: Callable[[str], None]
+def find_true_classes(
+    images: Sequence[LabelledImage], labels: Sequence[str], notify: Callable[[str], None]
 ) -> list[int | None]:
-    """Find which of a network's classes each image shows.
+    """Find the network's class of each image.
 
     Args:
-        named: The images.
-        labels: The names of the network's classes.
-        notify: Called with if the names are taken for something else than labels.
+        images: The images.
+        labels: The labels of the network's classes.
+        notify: Called with a sentence if the names are no labels and are matched by their order.
 
     Returns:
-        One for each image; None where the user does not say.
+        One class index per image, or None if its class is unknown.
 
     Raises:
-        UsageError: A name is no class of the network.
+        UsageError: A name is not a class of the network.
     """
-    names = sorted({each.shows for each in named if each.shows is not None})
-    meant = {name: _class_named(labels, name) for name in names}
-    classes = {name: index for name, index in meant.items() if isinstance(index, int)}
-    problems = [each for each in meant.values() if isinstance(each, UsageError)]
+    names = sorted({image.truth for image in images if image.truth is not None})
+    matches = {name: _class_named(labels, name) for name in names}
+    classes = {name: index for name, index in matches.items() if isinstance(index, int)}
+    problems = [match for match in matches.values() if isinstance(match, UsageError)]
     if problems and not classes and len(names) == len(labels):
         notify(
-            f"The names of the {len(names)} classes are none of the network's labels; they are "
-            "taken for its classes in alphabetical order, as torchvision's ImageFolder does."
+            f"None of the {len(names)} class names is a label of the network; taking them in "
+            "alphabetical order, as torchvision's ImageFolder does."
         )
         classes = {name: index for index, name in enumerate(names)}
     elif problems:
         raise UsageError(
-            f"what an image shows must be a class of the network: {problems[0]}"
+            f"the class of an image must be a class of the network: {problems[0]}"
         ) from problems[0]
-    return [None if each.shows is None else classes[each.shows] for each in named]
+    return [None if image.truth is None else classes[image.truth] for image in images]
 
 
 def _class_named(labels: Sequence[str], name: str) -> int | UsageError:
-    """Find the class that a name means: a label, where `_` may stand for a space, or an index.
+    """Find a class by its label, in which `_` may stand for a space, or by its index.
 
-    A part of a label is not enough: folders called train or test are no classes.
+    Part of a label does not match: folders called train or test are no classes.
     """
-    wanted = (name.casefold(), name.casefold().replace("_", " "))
-    same = [index for index, label in enumerate(labels) if label.casefold() in wanted]
-    if len(same) == 1:  # a label may be a number, too
+    spellings = (name.casefold(), name.casefold().replace("_", " "))
+    same = [index for index, label in enumerate(labels) if label.casefold() in spellings]
+    if len(same) == 1:  # checked before indices, because a label may be a number
         return same[0]
     try:
         index = find_class(labels, labels[same[0]] if same else name)
@@ -164,5 +168,5 @@ def _class_named(labels: Sequence[str], name: str) -> int | UsageError:
         return index
     return UsageError(
         f"{shortened(name)!r} is only a part of {shortened(labels[index])!r} ({index}); give the "
-        "label in full, or its number."
+        "full label or its index."
     )

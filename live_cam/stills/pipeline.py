@@ -161,9 +161,7 @@ class StillsPipeline:
                 self._write(still, image, result, writer)
             except NonFiniteError as error:
                 self.failed += 1
-                self._observer.notify(
-                    f"Skipping {still.source}, which cannot be explained: {error}"
-                )
+                self._observer.notify(f"{still.source} cannot be explained; skipping it: {error}")
             self._step(self._steps_left - (len(usable) - place) * self._steps_each)
 
     def _write(

@@ -53,7 +53,7 @@ def test_real_photos_in_folders_named_by_class(photo_folder: Path, tmp_path: Pat
         (["photos", "--json", "nowhere/out.json"], ["there is no folder nowhere"]),
         (["photos", "--method", "magic"], ["'magic'", "gradcam"]),
         (["photos", "--steps", "0"], ["--steps", "from 1 to 1000"]),
-        (["photos", "--truth", "taken.json"], ["taken.json does not say"]),
+        (["photos", "--truth", "taken.json"], ["taken.json does not list the classes"]),
         (["photos"], ["a class of the network", "'a cop'"]),
     ],
     ids=lambda value: " ".join(value) if value[0] in ("nowhere", "empty", "photos") else "",

@@ -22,7 +22,7 @@ CLASSES = 7
 
 
 def small_vgg() -> nn.Sequential:
-    """As VGG: convolutions with ReLUs in place, poolings, and linear layers."""
+    """Return a VGG in small: convolutions with in-place ReLUs, poolings and linear layers."""
     network = nn.Sequential(
         *(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
         *(nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
@@ -31,14 +31,14 @@ def small_vgg() -> nn.Sequential:
         *(nn.Linear(256, 32), nn.ReLU(inplace=True), nn.Linear(32, CLASSES)),
     )
     randomised(network)
-    # Sure of something: classes that differ by little have gradients of nearly nothing.
+    # Larger weights tell the classes apart; otherwise the gradients would nearly vanish.
     for parameter in network[-1].parameters():
         parameter.mul_(3.0)
     return network
 
 
 def colour_network() -> nn.Sequential:
-    """Names the colour it sees: a small sister of `tests.support.networks.colour_vgg19`."""
+    """Return a network that recognises colours, like `tests.support.networks.colour_vgg19` but smaller."""
     network = small_vgg()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -59,7 +59,7 @@ def colour_network() -> nn.Sequential:
 
 
 def load_instead(monkeypatch: pytest.MonkeyPatch, classifier: Classifier) -> None:
-    """Have every `BatchExplainer` load this network."""
+    """Make every `BatchExplainer` load this network."""
     cpu = torch.device("cpu")
     preprocess = Preprocessor(SIZE, classifier.mean, classifier.std, cpu)
     loaded = Loaded(classifier, preprocess, cpu)
@@ -80,7 +80,7 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchExplainer]:
 
 
 def blocks(seed: int) -> NDArray[np.uint8]:
-    """A few coloured rectangles."""
+    """Return an image of a few coloured rectangles."""
     random = np.random.default_rng(seed)
     image = np.full((80, 100, 3), 128, np.uint8)
     for _ in range(6):
@@ -92,7 +92,7 @@ def blocks(seed: int) -> NDArray[np.uint8]:
 
 @pytest.fixture
 def write_images(tmp_path: Path) -> Callable[..., Path]:
-    """Write `image`s into a folder, by their names."""
+    """Return a function that writes images of these names into a folder."""
 
     def write(*names: str) -> Path:
         folder = tmp_path / "pictures"

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from live_cam.errors import EngineError, UsageError
-from live_cam.evaluation.measuring import RANDOM, Measured, Measuring
+from live_cam.evaluation.evaluator import RANDOM, Evaluator, ImageMetrics
 from live_cam.evaluation.pipeline import EvaluationPipeline
 from live_cam.settings import METHODS, EvaluationSettings
 
@@ -20,12 +20,12 @@ Write = Callable[..., Path]
 
 class Observer:
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.steps = 0
         self.done = 0
 
     def notify(self, text: str) -> None:
-        self.said.append(text)
+        self.messages.append(text)
 
     def begin(self, steps: int) -> None:
         self.steps = steps
@@ -48,12 +48,12 @@ def text(pipeline: EvaluationPipeline) -> str:
     return pipeline.evaluation.text()
 
 
-def test_the_file_has_every_image_and_the_table_their_means(
+def test_the_json_file_has_every_image_and_the_table_their_means(
     write_images: Write, tmp_path: Path
 ) -> None:
     folder = write_images("b.png", "a.jpg", "c.png")
-    pipeline, observer = run(folder, json=tmp_path / "figures.json", steps=4)
-    written = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    pipeline, observer = run(folder, json=tmp_path / "metrics.json", steps=4)
+    written = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert [each["file"] for each in written["evaluated"]] == ["a.jpg", "b.png", "c.png"]
     assert written["pictures"] == {
         "total": 3,
@@ -97,7 +97,7 @@ def test_the_file_has_every_image_and_the_table_their_means(
     )
 
 
-def test_the_table_is_legible_on_80_columns(write_images: Write) -> None:
+def test_the_table_fits_80_columns(write_images: Write) -> None:
     pipeline, _ = run(write_images("a.png"), methods=())
     lines = text(pipeline).splitlines()
     assert max(len(line) for line in lines if not line.startswith("Images:")) <= 80
@@ -105,10 +105,10 @@ def test_the_table_is_legible_on_80_columns(write_images: Write) -> None:
     rows = lines[first : first + len(METHODS) + 2]
     assert [row.split()[0] for row in rows] == ["method", *METHODS, RANDOM]
     assert len({len(row) for row in rows}) == 1, "aligned"
-    assert "not whether the answer is right" in " ".join(lines)
+    assert "not whether the prediction is right" in " ".join(lines)
 
 
-def test_with_folders_for_classes_these_are_explained_and_accuracy_is_told(
+def test_labelled_images_are_explained_by_class_and_give_an_accuracy(
     write_images: Write, tmp_path: Path
 ) -> None:
     names = ("class_2/a.png", "3/b.png", "class 2/c.png", "loose.png")
@@ -124,7 +124,7 @@ def test_with_folders_for_classes_these_are_explained_and_accuracy_is_told(
     (loose,) = [each for each in once["evaluated"] if each["file"] == "loose.png"]
     assert loose["explained"] == loose["top"]
     assert loose["shows"] is None
-    # And now the truth: what the network says of two of them, and another class of the third.
+    # The truth is the top class for two of them, and another class for the third.
     tops = {each["file"]: each["top"]["class_index"] for each in once["evaluated"]}
     wrong = (tops["3/b.png"] + 1) % 7
     truth = tops | {"3/b.png": wrong}
@@ -134,10 +134,10 @@ def test_with_folders_for_classes_these_are_explained_and_accuracy_is_told(
     assert pipeline.evaluation is not None
     assert pipeline.evaluation.accuracy == pytest.approx(2 / 3)
     assert "Accuracy:   66.7 % (2 of 3)" in text(pipeline)
-    assert "the class that is shown (3), or else the top class (1)" in text(pipeline)
+    assert "the true class (3), or else the top class (1)" in text(pipeline)
 
 
-def test_figures_do_not_depend_on_the_batch(write_images: Write, tmp_path: Path) -> None:
+def test_metrics_do_not_depend_on_the_batch_size(write_images: Write, tmp_path: Path) -> None:
     folder = write_images("a.png", "b.png")
     for batch in (1, 5):
         run(folder, steps=7, batch=batch, json=tmp_path / f"{batch}.json")
@@ -149,38 +149,38 @@ def test_figures_do_not_depend_on_the_batch(write_images: Write, tmp_path: Path)
         assert five[method] == pytest.approx(means, abs=1e-4)
 
 
-def test_a_broken_image_is_told_counted_and_passed_over(
+def test_a_broken_image_is_reported_counted_and_skipped(
     write_images: Write, tmp_path: Path
 ) -> None:
     folder = write_images("a.png", "b.png")
     (folder / "broken.jpg").write_text("no image")
-    pipeline, observer = run(folder, json=tmp_path / "figures.json")
+    pipeline, observer = run(folder, json=tmp_path / "metrics.json")
     assert pipeline.evaluation is not None
     assert pipeline.evaluation.failed == [folder / "broken.jpg"]
-    assert "broken.jpg is not a readable image" in observer.said[0]
+    assert "broken.jpg is not a readable image" in observer.messages[0]
     assert "2 of 3 in" in text(pipeline)
     assert "1 could not be measured" in text(pipeline)
-    assert json.loads((tmp_path / "figures.json").read_text())["failed"] == ["broken.jpg"]
+    assert json.loads((tmp_path / "metrics.json").read_text())["failed"] == ["broken.jpg"]
     assert observer.done == observer.steps
 
 
 def fail_after(count: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    measure = Measuring.measure
+    measure = Evaluator.measure
     measured: list[int] = []
 
     def limited(
-        self: Measuring, image: NDArray[np.uint8], shows: int | None, seed: int, step: Any
-    ) -> Measured:
+        self: Evaluator, image: NDArray[np.uint8], truth: int | None, seed: int, step: Any
+    ) -> ImageMetrics:
         if len(measured) == count:
             raise error
         measured.append(seed)
-        return measure(self, image, shows, seed, step)
+        return measure(self, image, truth, seed, step)
 
-    monkeypatch.setattr(Measuring, "measure", limited)
+    monkeypatch.setattr(Evaluator, "measure", limited)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), EngineError("no memory")])
-def test_what_was_measured_is_kept_whatever_ends_it(
+def test_results_are_kept_when_the_run_is_cut_short(
     write_images: Write,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -189,36 +189,38 @@ def test_what_was_measured_is_kept_whatever_ends_it(
     folder = write_images("a.png", "b.png", "c.png")
     fail_after(2, error, monkeypatch)
     settings = EvaluationSettings(
-        folder=folder, methods=("gradcam",), steps=1, json=tmp_path / "figures.json"
+        folder=folder, methods=("gradcam",), steps=1, json=tmp_path / "metrics.json"
     )
     pipeline = EvaluationPipeline(settings, Observer())
     with pytest.raises(type(error)):
         pipeline.run()
     assert "2 of 3 in" in text(pipeline)
-    written = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    written = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert written["pictures"]["evaluated"] == 2
 
 
-def test_without_a_single_figure_nothing_is_written(
+def test_no_file_is_written_without_results(
     write_images: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_images("a.png")
     fail_after(0, KeyboardInterrupt(), monkeypatch)
     with pytest.raises(KeyboardInterrupt):
-        run(folder, json=tmp_path / "figures.json")
-    assert not (tmp_path / "figures.json").exists()
+        run(folder, json=tmp_path / "metrics.json")
+    assert not (tmp_path / "metrics.json").exists()
 
 
-def test_a_file_is_not_written_over_unasked(write_images: Write, tmp_path: Path) -> None:
+def test_an_existing_file_is_overwritten_only_on_request(
+    write_images: Write, tmp_path: Path
+) -> None:
     folder = write_images("a.png")
-    (tmp_path / "figures.json").write_text("precious")
+    (tmp_path / "metrics.json").write_text("precious")
     with pytest.raises(UsageError, match="already exists"):
-        run(folder, json=tmp_path / "figures.json")
-    assert (tmp_path / "figures.json").read_text() == "precious"
-    run(folder, json=tmp_path / "figures.json", overwrite=True)
-    assert json.loads((tmp_path / "figures.json").read_text())["pictures"]["evaluated"] == 1
+        run(folder, json=tmp_path / "metrics.json")
+    assert (tmp_path / "metrics.json").read_text() == "precious"
+    run(folder, json=tmp_path / "metrics.json", overwrite=True)
+    assert json.loads((tmp_path / "metrics.json").read_text())["pictures"]["evaluated"] == 1
 
 
-def test_a_method_is_measured_once(write_images: Write) -> None:
+def test_a_repeated_method_is_measured_once(write_images: Write) -> None:
     pipeline, _ = run(write_images("a.png"), methods=("gradcam", "gradcam"))
     assert text(pipeline).count("\ngradcam ") == 1

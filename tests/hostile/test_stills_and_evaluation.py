@@ -19,8 +19,8 @@ from live_cam.capture.image_paths import find_images
 from live_cam.cli.evaluate import evaluate
 from live_cam.cli.image import image
 from live_cam.errors import UsageError
+from live_cam.evaluation.evaluator import RANDOM
 from live_cam.evaluation.images import read_truth
-from live_cam.evaluation.measuring import RANDOM
 from live_cam.evaluation.pipeline import EvaluationPipeline
 from live_cam.settings import METHODS, STILL_METHODS, EvaluationSettings
 from tests.support import tiny
@@ -59,7 +59,7 @@ def measure(images: Path, weights: Path, **chosen: Any) -> tuple[EvaluationPipel
         EvaluationSettings(folder=images, weights=weights, **usual | chosen), observer
     )
     pipeline.run()
-    assert observer.done == observer.steps, "the progress bar ends where everything is done"
+    assert observer.done == observer.steps, "the progress bar is full at the end"
     return pipeline, observer
 
 
@@ -67,7 +67,7 @@ def measure(images: Path, weights: Path, **chosen: Any) -> tuple[EvaluationPipel
 @pytest.mark.parametrize("classes", [1, 2])
 @pytest.mark.parametrize("method", ["gradcam", "eigencam", *STILL_METHODS[len(METHODS) :]])
 @pytest.mark.parametrize("layers", [("2",), ("0", "3")])
-def test_few_classes_and_odd_images_in_every_output(
+def test_every_output_handles_few_classes_and_odd_images(
     tmp_path: Path, change: Change, classes: int, method: str, layers: tuple[str, ...]
 ) -> None:
     source = odd_images(tmp_path / "pictures", 6)
@@ -91,19 +91,19 @@ def test_few_classes_and_odd_images_in_every_output(
     assert (done.explained, done.failed, observer.messages) == (6, 0, [])
     for number in range(6):
         assert read(tmp_path / "out" / f"{number}.cam.jpg").any()
-        said = record(tmp_path / "out" / f"{number}.json")
-        assert 0 < said["score"] <= 1
-        assert len(said["top"]) == classes
+        written = record(tmp_path / "out" / f"{number}.json")
+        assert 0 < written["score"] <= 1
+        assert len(written["top"]) == classes
         heatmap = np.load(tmp_path / "out" / f"{number}.heatmap.npy")
         assert np.isfinite(heatmap).all()
         if change is unresponsive and method == "gradcam":
             assert not heatmap.any()
-            assert said["box"] is None
+            assert written["box"] is None
 
 
 @pytest.mark.parametrize("options", [{}, {"more_layers": ("0",)}, {"method": "scorecam"}])
 @pytest.mark.parametrize("batch", [1, 8])
-def test_a_image_that_overflows_is_passed_over_and_the_others_are_explained(
+def test_an_image_that_overflows_is_skipped_and_the_others_explained(
     tmp_path: Path, options: dict[str, Any], batch: int
 ) -> None:
     levels = (BLACK, WHITE, BLACK, WHITE, BLACK)
@@ -124,7 +124,7 @@ def test_a_image_that_overflows_is_passed_over_and_the_others_are_explained(
     assert not (tmp_path / "out" / "1.cam.jpg").exists()
 
 
-def test_figures_of_few_classes_and_odd_images(tmp_path: Path) -> None:
+def test_metrics_of_few_classes_and_odd_images_are_finite(tmp_path: Path) -> None:
     for classes in (1, 2):
         source = odd_images(tmp_path / f"images-{classes}", 6)
         weights = checkpoint(tmp_path / f"{classes}.pth", classes)
@@ -137,7 +137,7 @@ def test_figures_of_few_classes_and_odd_images(tmp_path: Path) -> None:
         assert set(figures["methods"]) == {*STILL_METHODS, RANDOM}
 
 
-def test_a_network_that_nothing_changes_has_figures_too(tmp_path: Path) -> None:
+def test_an_unresponsive_network_has_metrics(tmp_path: Path) -> None:
     source = odd_images(tmp_path / "pictures", 3)
     weights = checkpoint(tmp_path / "unresponsive.pth", 2, unresponsive)
 
@@ -146,24 +146,24 @@ def test_a_network_that_nothing_changes_has_figures_too(tmp_path: Path) -> None:
     assert done.evaluation is not None
     means = done.evaluation.means("gradcam")
     assert means["average_drop"] == 0
-    assert "Found nothing that speaks for the class: gradcam in 3" in done.evaluation.text()
+    assert "Empty maps, without evidence for the class: gradcam in 3" in done.evaluation.text()
 
 
-def test_a_image_that_overflows_is_not_measured_and_the_others_are(tmp_path: Path) -> None:
+def test_an_image_that_overflows_is_skipped_and_the_others_measured(tmp_path: Path) -> None:
     source = folder(tmp_path / "pictures", [plain(level) for level in (BLACK, WHITE, BLACK)])
     weights = checkpoint(tmp_path / "bright.pth", 3, overflowing_on_white)
 
     done, observer = measure(source, weights)
 
     assert done.evaluation is not None
-    assert [each.path.name for each in done.evaluation.done] == ["0.png", "2.png"]
+    assert [image.path.name for image in done.evaluation.measured] == ["0.png", "2.png"]
     assert done.evaluation.failed == [source / "1.png"]
     assert len(observer.messages) == 1
-    assert "1.png cannot be measured and is passed over" in observer.messages[0]
+    assert "1.png cannot be measured; skipping it" in observer.messages[0]
 
 
 @pytest.mark.parametrize("command", ["image", "evaluate"])
-def test_a_network_that_never_gives_finite_numbers_ends_with_1(
+def test_a_network_without_finite_outputs_ends_with_exit_code_1(
     tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = folder(tmp_path / "pictures", [plain(WHITE), plain(BLACK)])
@@ -173,9 +173,9 @@ def test_a_network_that_never_gives_finite_numbers_ends_with_1(
     code = {"image": image, "evaluate": evaluate}[command].main(words, standalone_mode=False)
 
     assert code == 1
-    told = capsys.readouterr()
-    assert told.err.count("check the weights") == 2
-    assert "nan" not in told.out.casefold()
+    printed = capsys.readouterr()
+    assert printed.err.count("check the weights") == 2
+    assert "nan" not in printed.out.casefold()
 
 
 COMMANDS = {"image": (image, ["somewhere"]), "evaluate": (evaluate, ["."])}
@@ -183,7 +183,7 @@ COMMANDS = {"image": (image, ["somewhere"]), "evaluate": (evaluate, ["."])}
 
 @pytest.mark.parametrize("name", COMMANDS)
 @given(data=st.data())
-def test_any_words_are_settings_in_their_ranges_or_refused(name: str, data: st.DataObject) -> None:
+def test_any_words_give_settings_in_range_or_are_rejected(name: str, data: st.DataObject) -> None:
     command, arguments = COMMANDS[name]
     known = sorted({each for parameter in command.params for each in parameter.opts})
     pairs = st.tuples(st.sampled_from(known), VALUES)
@@ -207,7 +207,7 @@ def test_any_words_are_settings_in_their_ranges_or_refused(name: str, data: st.D
 @example("[")
 @example("**/[!]*")
 @example("")
-def test_any_path_is_images_or_one_sentence(tmp_path: Path, given_path: str) -> None:
+def test_any_path_gives_images_or_one_sentence(tmp_path: Path, given_path: str) -> None:
     before = Path.cwd()
     os.chdir(tmp_path)
     try:
@@ -223,7 +223,7 @@ def test_any_path_is_images_or_one_sentence(tmp_path: Path, given_path: str) -> 
 @example(b'"' + b"a" * 200_000, "csv")
 @example(b"a,b\0\n", "csv")
 @example(b"a\n" * 3, "csv")
-def test_any_bytes_say_what_images_show_or_are_refused(
+def test_any_bytes_are_a_truth_file_or_are_rejected(
     tmp_path: Path, data: bytes, ending: str
 ) -> None:
     path = tmp_path / f"truth.{ending}"
@@ -234,22 +234,20 @@ def test_any_bytes_say_what_images_show_or_are_refused(
 
 
 @given(shows=st.dictionaries(st.text(min_size=1), st.text() | st.integers(), max_size=5))
-def test_what_is_written_as_json_is_read_as_it_is(
-    tmp_path: Path, shows: dict[str, str | int]
-) -> None:
+def test_a_json_truth_file_is_read_unchanged(tmp_path: Path, shows: dict[str, str | int]) -> None:
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(shows))
     assert read_truth(path) == {name: str(each) for name, each in shows.items()}
 
 
-def test_a_pipe_for_the_truth_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_as_truth_file_is_rejected_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "truth.csv")
     with pytest.raises(UsageError, match="it is not a file"):
         read_truth(tmp_path / "truth.csv")
 
 
 @pytest.mark.parametrize("batch", [settings.BATCH.high, 1])
-def test_the_largest_batch_is_no_more_than_there_are_images(tmp_path: Path, batch: float) -> None:
+def test_a_batch_is_no_larger_than_the_number_of_images(tmp_path: Path, batch: float) -> None:
     source = odd_images(tmp_path / "pictures", 2)
     weights = checkpoint(tmp_path / "3.pth", 3)
     done, _ = explain(

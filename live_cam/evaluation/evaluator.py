@@ -1,4 +1,4 @@
-"""One image, explained by every method, and how far each explanation can be trusted."""
+"""The metrics of every method on one image: how far each heatmap can be trusted."""
 
 from __future__ import annotations
 
@@ -36,64 +36,65 @@ if TYPE_CHECKING:
     from live_cam.explanation import Explanation, Heatmap, Prediction
 
 RANDOM: Final = "random"
-"""The name of what every method must beat: a map of random numbers, as coarse as theirs."""
+"""The name of the baseline: a map of random numbers, as coarse as the maps of the methods."""
 _COARSE: Final = 14
-"""Cells across and down."""
+"""The baseline's largest side, in cells."""
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """How far one method's map of one image can be trusted."""
+class MapMetrics:
+    """The metrics of one method's map of one image."""
 
     kept: float
-    """The class's softmax probability on the image multiplied with the map."""
+    """The class's probability on the image multiplied by the map."""
     drop: float
-    """As in `metrics.drop`."""
+    """See `metrics.drop`."""
     increase: bool
-    """As in `metrics.increases`."""
+    """See `metrics.increases`."""
     deletion: tuple[float, ...]
-    """The class's probability after each step of the deletion, from the whole image on."""
+    """The class's probability at each step of the deletion, starting with the whole image."""
     insertion: tuple[float, ...]
-    """And of the insertion, from the blurred image on."""
+    """The class's probability at each step of the insertion, starting with the blurred image."""
     deletion_area: float
-    """The area under that curve, in [0, 1]."""
+    """The area under the deletion curve, in [0, 1]."""
     insertion_area: float
-    """Likewise."""
+    """The area under the insertion curve, in [0, 1]."""
     last_layer: float | None
-    """The map's rank correlation with the same network's once its last layer's weights are
-    randomised; None: of a random map."""
+    """Rank correlation with the map of the same network after the weights of its last layer are
+    randomised, or None for the random map."""
     all_layers: float | None
-    """Likewise, with the weights of all layers randomised."""
+    """Rank correlation after the weights of all layers are randomised, or None for the random
+    map."""
     empty: bool
-    """Whether the map is the same everywhere, and so shows nothing."""
+    """Whether the map is 0 everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What the network says of an image, and the figures of every method."""
+class ImageMetrics:
+    """The network's prediction for an image, and the metrics of every method."""
 
     explained: Prediction
     """The class that the maps explain."""
     top: Prediction
     """The most probable class."""
-    figures: dict[str, Figures]
-    """By the method's name; `RANDOM` is the last one."""
+    methods: dict[str, MapMetrics]
+    """The metrics by method name; `RANDOM` comes last."""
 
 
-class Measuring(Closing):
-    """Measures images with one network and two copies of it whose weights are randomised."""
+class Evaluator(Closing):
+    """Measures images with one network and two copies of it with randomised weights."""
 
     def __init__(self, explainer: BatchExplainer, methods: Sequence[str], steps: int) -> None:
-        """Randomise the copies.
+        """Copy the network and randomise the copies.
 
         Args:
-            explainer: The network; loaded, and not closed with this.
+            explainer: A loaded explainer; the caller closes it.
             methods: Names in `settings.STILL_METHODS`.
-            steps: In how many steps an image is deleted and inserted.
+            steps: The number of steps of the deletion and insertion curves.
         """
         self._explainer = explainer
         self._methods = tuple(methods)
-        self._asked_together = _asked_together(self._methods, len(explainer.layers))
+        self._grouped = _grouped(self._methods, len(explainer.layers))
         height, width = explainer.classifier.input_size
         self._counts = torch.tensor(step_counts(height * width, steps))
         last_layer, all_layers = (_Copy(explainer) for _ in range(2))
@@ -103,75 +104,79 @@ class Measuring(Closing):
 
     @property
     def fractions(self) -> list[float]:
-        """Which share of an image is changed after each step of a curve."""
+        """The fraction of the image that is changed at each point of a curve."""
         counts = self._counts.tolist()
         return [count / counts[-1] for count in counts]
 
     def measure(
         self, image: NDArray[np.uint8], class_index: int | None, seed: int, step: Callable[[], None]
-    ) -> Measured:
+    ) -> ImageMetrics:
         """Measure one image.
 
         Args:
             image: H×W×3, BGR.
-            class_index: The class to explain; None: the top class.
-            seed: Of the random map.
-            step: Called once for each method, and once for the random map.
+            class_index: The class to explain, or None for the top class.
+            seed: The seed of the random map.
+            step: Called after each method and after the random map.
 
         Raises:
-            NonFiniteError: The network's scores or gradients are not finite.
-            EngineError: There is no memory for it.
+            NonFiniteError: The network's logits or gradients are not finite.
+            EngineError: The device has too little memory.
         """
-        said, maps = self._explain(image, TOP_CLASS if class_index is None else class_index)
+        wanted = TOP_CLASS if class_index is None else class_index
+        explanation, maps = self._explain(image, wanted)
+        target = explanation.target
         x = self._explainer.prepare([image])
-        alike = self._likenesses(x, said.class_index, maps)
+        correlations = self._correlations(x, target.class_index, maps)
         masks = laid_over(maps, *x.shape[2:])
         random = laid_over(_random_map(maps, seed), *x.shape[2:])
-        figures = self._figures(x, said.class_index, torch.cat([masks, random]), alike, step)
-        return Measured(said.target, said.top[0], figures)
+        masks = torch.cat([masks, random])
+        metrics = self._map_metrics(x, target.class_index, masks, correlations, step)
+        return ImageMetrics(target, explanation.top[0], metrics)
 
     def _explain(self, image: NDArray[np.uint8], wanted: int) -> tuple[Explanation, Tensor]:
-        """Return what the network says, and the maps of all methods, N×h×w."""
-        found: dict[str, NDArray[np.float32]] = {}
-        for methods in self._asked_together:
-            (said,) = self._explainer.explain([image], Question((wanted,), methods))
-            wanted = said.class_index
-            found |= _named(methods, said.maps)
-        return said, self._stacked(found)
+        """Return the explanation and the maps of all methods, N×h×w."""
+        maps: dict[str, NDArray[np.float32]] = {}
+        for methods in self._grouped:
+            (explanation,) = self._explainer.explain([image], Question((wanted,), methods))
+            wanted = explanation.class_index
+            maps |= _named(methods, explanation.maps)
+        return explanation, self._stacked(maps)
 
-    def _likenesses(self, x: Tensor, class_index: int, maps: Tensor) -> list[_Likeness]:
-        """Compare each method's map with those of the randomised networks."""
+    def _correlations(self, x: Tensor, class_index: int, maps: Tensor) -> list[_Correlations]:
+        """Correlate each method's map with those of the randomised networks."""
         correlations = []
         for copy in self._copies:
-            found: dict[str, NDArray[np.float32]] = {}
-            for methods in self._asked_together:
+            randomised: dict[str, NDArray[np.float32]] = {}
+            for methods in self._grouped:
                 question = Question((class_index,), methods)
-                found |= _named(methods, copy.ask(x, question, self._explainer.batch_size))
-            correlations.append(rank_correlation(maps, self._stacked(found)).tolist())
-        return [_Likeness(*pair) for pair in zip(*correlations, strict=True)]
+                randomised |= _named(methods, copy.ask(x, question, self._explainer.batch_size))
+            correlations.append(rank_correlation(maps, self._stacked(randomised)).tolist())
+        return [_Correlations(*pair) for pair in zip(*correlations, strict=True)]
 
     def _stacked(self, maps: Mapping[str, NDArray[np.float32]]) -> Tensor:
         return torch.from_numpy(np.stack([maps[method] for method in self._methods]))
 
-    def _figures(
+    def _map_metrics(
         self,
         x: Tensor,
         class_index: int,
         masks: Tensor,
-        alike: Sequence[_Likeness],
+        correlations: Sequence[_Correlations],
         step: Callable[[], None],
-    ) -> dict[str, Figures]:
+    ) -> dict[str, MapMetrics]:
         def probability(images: Tensor) -> Tensor:
             return self._explainer.scores(images).softmax(dim=1)[:, class_index]
 
         curves = Curves(x, probability, self._counts)
         kept = probability(masked(x, masks.to(x.device)))
         drops, rises = drop(curves.whole, kept), increases(curves.whole, kept)
-        figures = {}
+        metrics = {}
         for place, name in enumerate((*self._methods, RANDOM)):
             rank = ranks(masks[place : place + 1])[0]
             deletion, insertion = curves.deletion(rank), curves.insertion(rank)
-            figures[name] = Figures(
+            correlation = correlations[place] if name != RANDOM else None
+            metrics[name] = MapMetrics(
                 kept=float(kept[place]),
                 drop=float(drops[place]),
                 increase=bool(rises[place]),
@@ -179,33 +184,33 @@ class Measuring(Closing):
                 insertion=tuple(insertion.tolist()),
                 deletion_area=float(area(deletion[None], self._counts)),
                 insertion_area=float(area(insertion[None], self._counts)),
-                last_layer=None if name == RANDOM else alike[place].last_layer,
-                all_layers=None if name == RANDOM else alike[place].all_layers,
+                last_layer=correlation.last_layer if correlation else None,
+                all_layers=correlation.all_layers if correlation else None,
                 empty=not bool(masks[place].any()),
             )
             step()
-        return figures
+        return metrics
 
     def close(self) -> None:
-        """Let go of the copies. May be called twice."""
+        """Release the copies. May be called twice."""
         for copy in self._copies:
             copy.close()
 
 
-class _Likeness(NamedTuple):
-    """How a map correlates with those of randomised networks."""
+class _Correlations(NamedTuple):
+    """A map's rank correlations with those of the randomised networks."""
 
     last_layer: float
     all_layers: float
 
 
 class _Copy(Closing):
-    """A copy of the network, to be randomised, and who answers by it."""
+    """A copy of the network whose weights can be randomised, with its own engine."""
 
     def __init__(self, explainer: BatchExplainer) -> None:
         loaded = explainer.loaded
         self.network = RandomisedNetwork(loaded.classifier, loaded.device)
-        # In its plainest form, whatever computes the original: it is for comparison.
+        # The plain engine in float32, independent of how the original network is run.
         self._respondent = Respondent(
             loaded._replace(classifier=self.network.classifier),
             NetworkSettings(engine="hook", precision="fp32"),
@@ -220,21 +225,25 @@ class _Copy(Closing):
         self.network.close()
 
 
-def _asked_together(methods: Sequence[str], layers: int) -> list[tuple[str, ...]]:
-    """Return which methods one question asks for: at one layer, all that share a gradient."""
+def _grouped(methods: Sequence[str], layers: int) -> list[tuple[str, ...]]:
+    """Group the methods by question: at a single layer, all that share a gradient go together."""
     shared = tuple(method for method in methods if method in METHODS and layers == 1)
-    return [*([shared] if shared else []), *((each,) for each in methods if each not in shared)]
+    return [
+        *([shared] if shared else []),
+        *((method,) for method in methods if method not in shared),
+    ]
 
 
 def _named(methods: Sequence[str], maps: Sequence[Heatmap]) -> dict[str, NDArray[np.float32]]:
     """Return each method's map by its name."""
-    return dict(zip(methods, (each.values for each in maps), strict=True))
+    return dict(zip(methods, (heatmap.values for heatmap in maps), strict=True))
 
 
 def _random_map(maps: Tensor, seed: int) -> Tensor:
-    """Return a map of random numbers, 1×h×w, as coarse as these or as features usually are.
+    """Return a map of random numbers, 1×h×w, no finer than these maps or a usual target layer.
 
-    Not finer: noise of single pixels takes any image apart, and its curve falls at once.
+    Noise at the scale of single pixels destroys any image, so that its deletion curve would fall
+    immediately.
     """
     height, width = (min(side, _COARSE) for side in maps.shape[1:])
     return torch.rand(1, height, width, generator=torch.Generator().manual_seed(seed))
