@@ -1,4 +1,4 @@
-"""What `check_camera.py` runs beside the camera, in the virtual machine; not for use by itself.
+"""The part of `check_camera.py` that runs in the virtual machine, next to the camera.
 
 usage: camera_guest.py measure SECONDS | busy | quit SECONDS [window] | damaged
 """
@@ -29,17 +29,17 @@ _DISPLAY: Final = ":7"
 _PATIENCE: Final = 100.0
 
 
-def tell(word: str) -> None:
-    """Steer the camera."""
+def command_camera(word: str) -> None:
+    """Send a word to the harness."""
     Path("/run/webcam").write_text(f"{word}\n", encoding="ascii")
 
 
 def wait(reached: Callable[[], object]) -> None:
-    """Wait until something is so, for as long as a slow machine may need."""
+    """Wait until a condition holds, with patience for a slow machine."""
     end = time.monotonic() + _PATIENCE
     while not reached():
         if time.monotonic() > end:
-            sys.exit("waited in vain")
+            sys.exit(f"nothing happened for {_PATIENCE:g} s")
         time.sleep(0.1)
 
 
@@ -49,7 +49,7 @@ def explained() -> bool:
 
 
 def measure(seconds: float) -> None:
-    """Read the camera, without a network, and print what came as JSON."""
+    """Read the camera without a network, and print the measurements as JSON."""
     from live_cam.capture import open_source
 
     began = time.monotonic()
@@ -74,7 +74,7 @@ def measure(seconds: float) -> None:
 
 
 def busy() -> int:
-    """Run the program while another program has the camera."""
+    """Run the program while another process uses the camera."""
     from live_cam.capture import open_source
 
     with open_source("0") as source:
@@ -83,11 +83,11 @@ def busy() -> int:
 
 
 def quit_frozen(seconds: float, window: bool) -> int:
-    """Quit the program, and again while its camera is frozen; print how long each took.
+    """Quit the program, and again while its camera is frozen; print both times as JSON.
 
     Args:
-        seconds: For how long the camera is frozen before.
-        window: Whether to press q in a window; otherwise it is Ctrl-C.
+        seconds: How long the camera is frozen before.
+        window: Whether to press q in a window instead of Ctrl-C.
     """
     screen = None
     if window:
@@ -96,20 +96,20 @@ def quit_frozen(seconds: float, window: bool) -> int:
     codes, plain = _quit(0.0, window)
     more, frozen = _quit(seconds, window)
     print(json.dumps({"plain": plain, "frozen": frozen}), flush=True)
-    tell("thaw")
+    command_camera("thaw")
     if screen is not None:
         screen.kill()
     return codes or more
 
 
 def _quit(freeze: float, window: bool) -> tuple[int, float]:
-    """Run the program, quit it, and return its exit code and how many seconds that took."""
+    """Run the program, quit it, and return its exit code and the seconds until its end."""
     environment = os.environ | {"DISPLAY": _DISPLAY}
     _LOG.unlink(missing_ok=True)
     program = subprocess.Popen([*_PROGRAM, *([] if window else ["--headless"])], env=environment)
     wait(explained)
     if freeze:
-        tell("freeze")
+        command_camera("freeze")
     time.sleep(freeze)
     if not window:
         began = time.monotonic()
@@ -124,7 +124,7 @@ def _quit(freeze: float, window: bool) -> tuple[int, float]:
 
 
 def damaged() -> int:
-    """Run the program on a camera of which every second image is cut off on its way."""
+    """Run the program on a camera whose every second image arrives cut off."""
     from live_cam.runtime.opencv import cv2
 
     photo = cv2.imread(os.environ["PHOTO"])
@@ -140,10 +140,10 @@ def damaged() -> int:
         fresh.replace(frame)
 
     show(0)
-    tell("unplug")
+    command_camera("unplug")
     wait(lambda: not Path("/dev/video0").exists())
-    tell(f"eval camera[2]={frame}")
-    tell("plug")
+    command_camera(f"eval camera[2]={frame}")
+    command_camera("plug")
     wait(Path("/dev/video0").exists)
     program = subprocess.Popen([*_PROGRAM, "--headless", "--seconds", "15"])
     number = 0
@@ -155,7 +155,7 @@ def damaged() -> int:
 
 
 def main() -> int:
-    """Do what the command line says, and return the exit code."""
+    """Run the task of the command line and return the exit code."""
     task, *rest = sys.argv[1:]
     if task == "measure":
         measure(float(rest[0]))

@@ -1,6 +1,6 @@
-"""What must come of the checks in `check_camera.py`; not for use by itself.
+"""The verdicts of `check_camera.py`.
 
-A verdict takes what a command said and wrote, and returns what was measured, or raises
+A verdict receives the result of a command, and returns its measurements as text or raises
 `CheckError`.
 """
 
@@ -18,18 +18,18 @@ import av
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PAUSE: Final = 2.5  # a gap in the capture that only a lost camera makes, in seconds
-_QUITTING: Final = 2.0  # seconds, at most, by which a frozen camera delays the end of the process
+_PAUSE: Final = 2.5  # seconds without a frame that only a lost camera explains
+_QUITTING: Final = 2.0  # the longest delay in seconds that a frozen camera may cause at the end
 _CATS: Final = ("tabby", "tiger cat", "Egyptian cat")
 
 
 class CheckError(Exception):
-    """What was seen is not what should be."""
+    """A result is not as required."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended in the virtual machine."""
+    """The result of a command in the virtual machine."""
 
     code: int
     stdout: str
@@ -38,23 +38,23 @@ class Result:
 
     @property
     def sentences(self) -> list[str]:
-        """What was said, without the words of the harness, each after its name."""
+        """The program's messages, without those of the harness."""
         return [line for line in self.stderr.splitlines() if not line.startswith("webcam:")]
 
 
 def require(condition: bool, problem: str) -> None:
-    """Raise what was seen unless it is right."""
+    """Raise a problem unless a condition holds."""
     if not condition:
         raise CheckError(problem)
 
 
 def out(name: str) -> Path:
-    """Return where a file is that the machine and the virtual one share."""
+    """Return the path of a file that host and virtual machine share."""
     return Path(os.environ["OUT"]) / name
 
 
 def captures(pixels: str, size: str) -> Callable[[Result], str]:
-    """The camera gives images of this format and size, thirty a second."""
+    """Require 30 images per second of this format and size."""
 
     def judge(result: Result) -> str:
         require(result.code == 0, f"ended with {result.code}")
@@ -65,7 +65,7 @@ def captures(pixels: str, size: str) -> Callable[[Result], str]:
         require(seen["shape"] == [height, width, 3], f"images of shape {seen['shape']}")
         require(29 <= seen["rate"] <= 31, f"{seen['rate']:.1f} images per second")
         return (
-            f"{seen['rate']:.1f} images per second, none later than {seen['longest']:.2f} s, "
+            f"{seen['rate']:.1f} images per second, longest gap {seen['longest']:.2f} s, "
             f"{seen['description']}, open after {seen['opened']:.2f} s"
         )
 
@@ -73,9 +73,9 @@ def captures(pixels: str, size: str) -> Callable[[Result], str]:
 
 
 def names_the_cat(result: Result) -> str:
-    """The network sees what is on the photo."""
+    """Require that the explanations name the cat of the photo."""
     require(result.code == 0, f"ended with {result.code}")
-    require(len(result.predictions) > 1, "hardly anything was explained")
+    require(len(result.predictions) > 1, "fewer than two explanations")
     named = sum(line["label"] in _CATS for line in result.predictions)
     share = named / len(result.predictions)
     require(share > 0.9, f"only {share:.0%} of the explanations name a cat")
@@ -84,8 +84,13 @@ def names_the_cat(result: Result) -> str:
     return f"{last['label']} ({last['score']:.2f}), {rate:.1f} explanations per second"
 
 
-def goes_on_after_a_gap(*said: str, still: bool = False) -> Callable[[Result], str]:
-    """The camera was away and came back, with a still image or a moving one; this was said."""
+def continues_after_a_gap(*messages: str, still: bool = False) -> Callable[[Result], str]:
+    """Require that the camera was lost and came back, with these messages.
+
+    Args:
+        *messages: Parts of the program's messages.
+        still: Whether the image does not move afterwards.
+    """
 
     def judge(result: Result) -> str:
         seen = names_the_cat(result)
@@ -93,20 +98,20 @@ def goes_on_after_a_gap(*said: str, still: bool = False) -> Callable[[Result], s
         frames = [line["frame"] for line in result.predictions]
         gaps = [b - a for a, b in pairwise(times)]
         longest = max(gaps)
-        require(longest > _PAUSE, f"the camera was never away: the longest gap is {longest:.1f} s")
-        # What does not move is not explained again.
+        require(longest > _PAUSE, f"the camera was never lost: the longest gap is {longest:.1f} s")
+        # A still image is not explained again.
         lasted = times[-1] - times[gaps.index(longest) + 1]
-        require(still or lasted > 1, "hardly anything came after the gap")
-        require(frames == sorted(set(frames)), "the frames' indices do not go on counting")
-        for part in said:
-            require(part in result.stderr, f"{part!r} was not said")
+        require(still or lasted > 1, "explanations for less than 1 s after the gap")
+        require(frames == sorted(set(frames)), "the frames' indices do not increase")
+        for part in messages:
+            require(part in result.stderr, f"the message {part!r} is missing")
         return f"a gap of {longest:.1f} s; {_recorded(longest)}{seen}"
 
     return judge
 
 
 def _recorded(gap: float) -> str:
-    """Check the recording, where there is one: one file, with the gap in its times."""
+    """Check the recording, if there is one: a single file with the gap in its times."""
     path = out("r.mp4")
     if not path.exists():
         return ""
@@ -116,17 +121,17 @@ def _recorded(gap: float) -> str:
     path.unlink()
     longest = max(b - a for a, b in pairwise(times))
     require(abs(longest - gap) < 1, f"a gap of {longest:.1f} s in the recording")
-    require(len({(frame.width, frame.height) for frame in frames}) == 1, "its size changes")
+    require(len({(frame.width, frame.height) for frame in frames}) == 1, "the image size changes")
     return f"recorded {len(frames)} images with a gap of {longest:.1f} s; "
 
 
 def fails_with(*parts: str) -> Callable[[Result], str]:
-    """The run ends with a sentence that has these parts."""
+    """Require that the run fails with a sentence that contains these parts."""
 
     def judge(result: Result) -> str:
         lines = result.sentences
         require(result.code == 1, f"ended with {result.code} instead of 1")
-        require(bool(lines), "no reason was given")
+        require(bool(lines), "no error message")
         for part in parts:
             require(part in lines[-1], f"{part!r} is not in: {lines[-1]}")
         require("Traceback" not in result.stderr, "a traceback was shown")
@@ -135,25 +140,23 @@ def fails_with(*parts: str) -> Callable[[Result], str]:
     return judge
 
 
-def says(part: str) -> Callable[[Result], str]:
-    """It goes on to its end, but says what is wrong."""
+def warns(part: str) -> Callable[[Result], str]:
+    """Require that the run succeeds and warns once with a sentence that contains this part."""
 
     def judge(result: Result) -> str:
         require(result.code == 0, f"ended with {result.code}")
-        said = [line for line in result.sentences if part in line]
-        require(len(said) == 1, f"{part!r} was said {len(said)} times")
-        return said[0]
+        warnings = [line for line in result.sentences if part in line]
+        require(len(warnings) == 1, f"{part!r} is in {len(warnings)} messages")
+        return warnings[0]
 
     return judge
 
 
-def ends_at_once(result: Result) -> str:
-    """A frozen camera does not hold the process."""
+def ends_promptly(result: Result) -> str:
+    """Require that a frozen camera does not delay the end of the process."""
     require(result.code == 0, f"ended with {result.code}")
     seen = json.loads(result.stdout.splitlines()[-1])
-    # A process this large takes seconds to end in the virtual machine, whatever its camera does.
-    said = (
-        f"ended {seen['frozen']:.1f} s after it was asked to, and {seen['plain']:.1f} s otherwise"
-    )
-    require(seen["frozen"] <= seen["plain"] + _QUITTING, said)
-    return said
+    # Compared with a plain end, because a process this large needs seconds in the virtual machine.
+    times = f"ended after {seen['frozen']:.1f} s, and {seen['plain']:.1f} s without the freeze"
+    require(seen["frozen"] <= seen["plain"] + _QUITTING, times)
+    return times

@@ -1,10 +1,10 @@
 """Checks the program on a real V4L2 camera, in the virtual machine of a webcam harness.
 
-A person runs this, with the project's Python; it takes some minutes. The harness is a command
+Run it with the project's Python; it takes some minutes. The harness is a command
 `run [--feed FILE] [--size WxH] [--format yuyv|mjpeg] … -- COMMAND` that gives COMMAND a camera at
 /dev/video0, obeys words (`unplug`, `plug`, `freeze`, `thaw`) written to /run/webcam, and keeps
-what is written to $OUT. Where a camera must come back as another one, a word is used that the
-harness does not promise: one that sets, in its shell, what the next `plug` plugs in.
+the files in $OUT. To reconnect a different camera, an undocumented word of the harness sets, in its
+shell, the device of the next `plug`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from camera_verdicts import (
     CheckError,
     Result,
     captures,
-    ends_at_once,
+    continues_after_a_gap,
+    ends_promptly,
     fails_with,
-    goes_on_after_a_gap,
     names_the_cat,
     out,
-    says,
+    warns,
 )
 
 from live_cam.runtime.opencv import cv2
@@ -47,25 +47,25 @@ _HARNESS: Final = _ROOT.parent / "shared" / "webcam" / "run"
 _FORMATS: Final = {"yuyv": "YUYV", "mjpeg": "MJPG"}
 _SIZES: Final = ("640x480", "1280x720")
 _TIME_LIMIT: Final = 400
-_PATIENCE: Final = 10  # of the program, in seconds, where a camera does not come back
+_PATIENCE: Final = 10  # seconds for which the program tries to reconnect
 
 
 @dataclass(frozen=True)
 class Check:
-    """A command, what happens to its camera meanwhile, and what must come of it."""
+    """A command, the fate of its camera, and the required result."""
 
     name: str
     command: list[str]
     judge: Callable[[Result], str]
-    """Returns what was measured, or raises `CheckError`."""
+    """Returns the measurements as text, or raises `CheckError`."""
     harness: tuple[str, ...] = ()
     words: tuple[tuple[float, str], ...] = ()
-    """What the camera is told once the first image is explained: seconds to wait, and a word."""
+    """Seconds to wait and a word for the harness, from the first explanation on."""
     stop_after: float | None = None
-    """Seconds after that at which the command is asked to end; None: it ends by itself."""
+    """Seconds after the last word at which the command is stopped, or None if it ends alone."""
 
 
-# ---- what runs in the virtual machine --------------------------------------------------------
+# ---- commands in the virtual machine ---------------------------------------------------------
 
 
 def _guest(*task: str) -> list[str]:
@@ -82,29 +82,29 @@ def _program(*options: str) -> list[str]:
 
 
 def _formats(moving: Path) -> Iterator[Check]:
-    """Each format and size, without a network and with one."""
-    for given, pixels in _FORMATS.items():
+    """Check each format and size, without a network and with one."""
+    for option, pixels in _FORMATS.items():
         for size in _SIZES:
-            camera = ("--feed", str(moving), "--format", given, "--size", size)
-            name = f"{given} {size}"
+            camera = ("--feed", str(moving), "--format", option, "--size", size)
+            name = f"{option} {size}"
             yield Check(f"{name}: capture", _guest("measure", "6"), captures(pixels, size), camera)
             yield Check(f"{name}: program", _program(), names_the_cat, camera, stop_after=15)
 
 
 def _losses(moving: Path) -> Iterator[Check]:
-    """Cameras that go away, and those that come back."""
+    """Check cameras that are lost, for a while or for good."""
     camera = ("--feed", str(moving), "--format", "mjpeg")
-    found = goes_on_after_a_gap("Lost camera 0", "Reconnected to camera 0")
+    reconnects = continues_after_a_gap("Lost camera 0", "Reconnected to camera 0")
     small = f"eval camera[2]={out('small.jpg')} camera[4]=320x240"
     back = {
-        "unplugged, plugged in again": (found, ((3, "unplug"), (4, "plug"))),
+        "unplugged, plugged in again": (reconnects, ((3, "unplug"), (4, "plug"))),
         "comes back in another size": (
-            goes_on_after_a_gap("Reconnected to camera 0", "320×240 MJPG", still=True),
+            continues_after_a_gap("Reconnected to camera 0", "320×240 MJPG", still=True),
             ((3, "unplug"), (1, small), (3, "plug")),
         ),
-        "frozen for a moment": (goes_on_after_a_gap(), ((3, "freeze"), (4, "thaw"))),
-        "frozen, thawed": (found, ((3, "freeze"), (12, "thaw"))),
-        "frozen, unplugged, plugged in": (found, ((3, "freeze"), (9, "unplug"), (3, "plug"))),
+        "frozen for a moment": (continues_after_a_gap(), ((3, "freeze"), (4, "thaw"))),
+        "frozen, thawed": (reconnects, ((3, "freeze"), (12, "thaw"))),
+        "frozen, unplugged, plugged in": (reconnects, ((3, "freeze"), (9, "unplug"), (3, "plug"))),
     }
     for name, (judge, words) in back.items():
         recorded = _program("--record", str(out("r.mp4")))
@@ -114,14 +114,14 @@ def _losses(moving: Path) -> Iterator[Check]:
     gone = fails_with(*away, "check its cable")
     held = fails_with(*away, "camera 0 does not respond")
     never = _program("--reconnect-seconds", "0")
-    at_once = fails_with("camera 0 was lost; check its cable")
+    immediately = fails_with("camera 0 was lost; check its cable")
     yield Check("unplugged for good", short, gone, camera, ((3, "unplug"),))
-    yield Check("unplugged, not looked for", never, at_once, camera, ((3, "unplug"),))
+    yield Check("unplugged, no reconnecting", never, immediately, camera, ((3, "unplug"),))
     yield Check("frozen for good", short, held, camera, ((3, "freeze"),))
 
 
 def _troubles(moving: Path, photo: Path) -> Iterator[Check]:
-    """Cameras that cannot be used, or that send what is no good."""
+    """Check cameras that cannot be opened, or that send useless images."""
     camera = ("--feed", str(moving), "--format", "mjpeg")
     yield Check(
         "not plugged in", _program(), fails_with("There is no camera 0"), ("--unplug-after", "0")
@@ -137,35 +137,35 @@ def _troubles(moving: Path, photo: Path) -> Iterator[Check]:
     yield Check(
         "always the same image",
         _program(),
-        says("exactly the same image"),
+        warns("exactly the same image"),
         still(photo),
         stop_after=8,
     )
     yield Check(
         "black images",
         _program(),
-        says("only black images"),
+        warns("only black images"),
         still(out("b.png")),
         stop_after=8,
     )
-    yield Check("cut off images", _guest("damaged"), says("arrive damaged"), camera)
+    yield Check("cut off images", _guest("damaged"), warns("arrive damaged"), camera)
 
 
 def still(saved: Path) -> tuple[str, ...]:
-    """A camera that always sends this image, bit by bit the same."""
+    """Return the harness's options for a camera that always sends the identical image."""
     return ("--feed", str(saved), "--format", "yuyv")
 
 
 def _ends(moving: Path) -> Iterator[Check]:
-    """The end of the process while its camera is frozen: in a read, and in the way back."""
+    """Check the end of the process while its camera is frozen or being reconnected."""
     camera = ("--feed", str(moving), "--format", "mjpeg")
-    yield Check("Ctrl-C while frozen", _guest("quit", "2"), ends_at_once, camera)
-    yield Check("q while frozen", _guest("quit", "2", "window"), ends_at_once, camera)
-    yield Check("q while looked for", _guest("quit", "9", "window"), ends_at_once, camera)
+    yield Check("Ctrl-C while frozen", _guest("quit", "2"), ends_promptly, camera)
+    yield Check("q while frozen", _guest("quit", "2", "window"), ends_promptly, camera)
+    yield Check("q while reconnecting", _guest("quit", "9", "window"), ends_promptly, camera)
 
 
 def prepare(photo: Path) -> Path:
-    """Make what the cameras show besides the photo; return a video that moves over it."""
+    """Write the other images of the cameras; return a video that pans over the photo."""
     image = cv2.imread(str(photo))
     assert image is not None
     wide = cv2.resize(image, (704, 480), interpolation=cv2.INTER_AREA)
@@ -210,11 +210,13 @@ def run(check: Check, harness: Path) -> Result:
 
 
 def main() -> int:
-    """Run the checks and return the exit code: 0 if all is well."""
+    """Run the checks and return the exit code, 0 if all pass."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--harness", type=Path, default=_HARNESS, help="default: %(default)s")
-    parser.add_argument("--only", default="", metavar="TEXT", help="run the checks named like this")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to leave screenshots")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="run the checks whose names contain it"
+    )
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep screenshots there")
     options = parser.parse_args()
     harness = options.harness.resolve()
     if not os.access(harness, os.X_OK):
@@ -226,7 +228,7 @@ def main() -> int:
         return 2
     skimage = importlib.util.find_spec("skimage")
     if skimage is None or skimage.origin is None:
-        print("scikit-image, whose photo is shown, is missing; install live-cam[demo].")
+        print("scikit-image, the source of the photo, is missing; install live-cam[demo].")
         return 2
     photo = Path(skimage.origin).parent / "data" / "chelsea.png"
     failed = 0
@@ -243,7 +245,7 @@ def main() -> int:
 
 
 def passes(check: Check, harness: Path) -> bool:
-    """Run a check, say what came of it, and return whether all is well."""
+    """Run a check, print its verdict, and return whether it passed."""
     start = time.monotonic()
     result = run(check, harness)
     try:

@@ -1,6 +1,6 @@
-"""Sets everything up and runs the demo: in a window, or to `demo.mp4` where there is no display.
+"""Sets everything up and runs the demo, in a window or, without a display, to `demo.mp4`.
 
-Needs Python 3.10 or newer and nothing else. Arguments go to `live-cam demo`.
+It needs only Python 3.10 or newer. Arguments are passed to `live-cam demo`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Makes the project's virtual environment; the two commands of the README share it.
+"""Creates the project's virtual environment for the two commands of the README.
 
-Standard library only: it runs on a machine that has Python and nothing else.
+It uses only the standard library, so that it runs on a machine with nothing but Python.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _OLDEST = (3, 10)
 def prepare(extra: str, *, without_dependencies: tuple[str, ...] = ()) -> Path:
     """Install the project with an extra into `.venv`, and return the environment's Python.
 
-    What is installed already is left as it is: a stamp file remembers it.
+    A stamp file records what is installed, so that this happens only once.
 
     Args:
         extra: A name under `[project.optional-dependencies]`.
-        without_dependencies: Packages to install after it, by themselves.
+        without_dependencies: Packages to install afterwards without their dependencies.
     """
     if sys.version_info < _OLDEST:
         sys.exit(
@@ -33,14 +33,14 @@ def prepare(extra: str, *, without_dependencies: tuple[str, ...] = ()) -> Path:
         )
     python = _VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
-        print(f"Making the virtual environment {_VENV} …", flush=True)
-        _make_venv()
+        print(f"Creating the virtual environment {_VENV} …", flush=True)
+        _create_venv()
     stamp = _VENV / f"installed-{extra}"
     wanted = hashlib.sha256(
         (ROOT / "pyproject.toml").read_bytes() + repr(without_dependencies).encode()
     ).hexdigest()
     if not stamp.exists() or stamp.read_text() != wanted:
-        print("Installing what live_cam needs: a few minutes, once …", flush=True)
+        print("Installing the dependencies of live_cam, which takes a few minutes …", flush=True)
         _pip(python, "--editable", f"{ROOT}[{extra}]")
         for package in without_dependencies:
             _pip(python, "--no-deps", package)
@@ -48,12 +48,12 @@ def prepare(extra: str, *, without_dependencies: tuple[str, ...] = ()) -> Path:
     return python
 
 
-def _make_venv() -> None:
+def _create_venv() -> None:
     try:
         venv.create(_VENV, with_pip=True)
     except (subprocess.CalledProcessError, OSError) as error:
         sys.exit(
-            f"Python could not make {_VENV}: {error}\n"
+            f"Python could not create {_VENV}: {error}\n"
             "On Debian and Ubuntu, first run: sudo apt install python3-venv"
         )
 
@@ -62,4 +62,6 @@ def _pip(python: Path, *arguments: str) -> None:
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     code = subprocess.call([*command, *arguments])
     if code != 0:
-        sys.exit(f"pip could not install {arguments[-1]} (exit code {code}); its reason is above.")
+        sys.exit(
+            f"pip could not install {arguments[-1]} (exit code {code}); see its message above."
+        )

@@ -1,8 +1,8 @@
-"""Draws an image of every view, card and theme with the program's own parts, for the README.
+"""Draws every view, card and theme for the README.
 
-A person runs this, with the project's Python and its extra `demo`, after a change to what is drawn.
-With `--check DIR` it draws them all in three sizes on a bright, a dark and a busy image instead,
-one file each and one contact sheet for each size and image, to be looked through.
+Run it with the project's Python and its extra `demo` after a change to the drawing. With
+`--check DIR` it draws them in three sizes on a bright, a dark and a busy image instead, with a
+contact sheet per size and image to look through.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SIZE: Final = (960, 540)
 _QUALITY: Final = 85
 _CHECKED_SIZES: Final = ((640, 480), (1280, 720), (1920, 1080))
 _TILE_WIDTH: Final = 640
-"""Pixels of an image's width on a contact sheet."""
+"""The width of an image on a contact sheet, in pixels."""
 _COLUMNS: Final = 4
 _RANDOMISED_LAYERS: Final = 6
 _CUP: Final = ("coffee",)
@@ -48,19 +48,19 @@ _KEYS: Final = {" ": "space", "\n": "enter"}
 
 @dataclass(frozen=True)
 class Shot:
-    """One image: what is pressed to get it, and on which photos the README shows it."""
+    """One image: the keys that lead to it, and the photos that it shows."""
 
     name: str
     keys: str = ""
-    """What is pressed, a letter a key."""
+    """The keys to press, one letter each."""
     photos: tuple[str, ...] = _CUP
     fit: str = "squash"
-    said: Mapping[str, Any] = field(default_factory=dict)
-    """What of the status a single image cannot come by: a recording, a camera that is away."""
+    status: Mapping[str, Any] = field(default_factory=dict)
+    """Parts of the status that keys alone do not reach, such as a recording or a lost camera."""
     confirms: bool = False
-    """Whether it is shown how the last key is confirmed."""
+    """Whether to show the confirmation of the last key."""
     arrows: int = 0
-    """How often the right arrow is pressed after the keys."""
+    """How often to press the right arrow after the keys."""
 
 
 SHOTS: Final = (
@@ -86,13 +86,13 @@ SHOTS: Final = (
     Shot("none", "tt"),
     Shot("confirmed", "+", confirms=True),
 )
-"""What the README shows."""
+"""The images of the README."""
 _MORE: Final = (
     Shot(
         "messages",
         " l",
         confirms=True,
-        said={"recording": 754.0, "notice": "waiting for camera 0… 2 s"},
+        status={"recording": 754.0, "notice": "waiting for camera 0… 2 s"},
     ),
     Shot("light-grid", "tg"),
     Shot("light-help", "th"),
@@ -101,14 +101,14 @@ _MORE: Final = (
     Shot("none-check", "ttfb"),
     Shot("none-help", "tth"),
 )
-"""What is checked beside it."""
+"""Further images for `--check`."""
 
 
 class Studio:
-    """The program's own network, controls and brush, with which shots are taken."""
+    """Takes shots with the program's own explainer, controls and overlay."""
 
     def __init__(self, fit: str) -> None:
-        """Load the network, with one of `settings.FITS`."""
+        """Load the network with one of `settings.FITS`."""
         self._settings = Settings(model=EMBEDDED_MODEL, engine="hook", smooth=0.0, fit=fit)
         self._explainer = Explainer(self._settings, print)
         self._explainer.load()
@@ -120,19 +120,18 @@ class Studio:
         """Press a shot's keys and draw what the window would show.
 
         Args:
-            shot: What to draw.
-            image: H×W×3 uint8, BGR: what the camera sees.
-            source: Its name.
-            timed: Whether it is written how long the explanation took: on every machine another
-                image.
+            shot: The shot.
+            image: The camera's image, H×W×3 uint8, BGR.
+            source: The camera's name.
+            timed: Whether to show the explanation's time, which differs between machines.
         """
         frame = Frame(image, 0, 0.0)
         controls = Controls.of(self._settings)
         controls.labels = self._explainer.labels
         controls.top = self._explain(frame, controls).top
-        said = None
+        confirmation = None
         for key in (*shot.keys, *["right"] * shot.arrows):
-            said = press(controls, _KEYS.get(key, key))
+            confirmation = press(controls, _KEYS.get(key, key))
         explanation = self._explain(frame, controls)
         height, width = image.shape[:2]
         seconds = explanation.seconds["total"] if timed else None
@@ -143,8 +142,8 @@ class Studio:
             source=f"{source} · {width}×{height}",
             explained_fps=1 / seconds if seconds else None,
             age=seconds,
-            confirmation=said if shot.confirms else None,
-            **shot.said,
+            confirmation=confirmation if shot.confirms else None,
+            **shot.status,
         )
         return self._overlay.draw(frame, explanation, status)
 
@@ -171,15 +170,15 @@ def photo(name: str) -> NDArray[np.uint8]:
 
 
 def framed(images: list[NDArray[np.uint8]], width: int, height: int) -> NDArray[np.uint8]:
-    """Put images side by side, each cut to its share of a frame of this size."""
+    """Put images side by side, each cropped to its share of a frame of this size."""
     share = width // len(images)
     columns = [*[share] * (len(images) - 1), width - share * (len(images) - 1)]
     return np.hstack(
-        [_covering(image, across, height) for image, across in zip(images, columns, strict=True)]
+        [_cover(image, across, height) for image, across in zip(images, columns, strict=True)]
     )
 
 
-def _covering(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+def _cover(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     scale = max(width / image.shape[1], height / image.shape[0])
     size = max(width, round(scale * image.shape[1])), max(height, round(scale * image.shape[0]))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
@@ -189,7 +188,7 @@ def _covering(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.u
 
 
 def backgrounds() -> dict[str, list[NDArray[np.uint8]]]:
-    """Return photos to check what is drawn on: nearly white, nearly black, and full of things."""
+    """Return photos to check the drawing on: nearly white, nearly black, and busy."""
     bright = 255 - (255 - photo("coffee").astype(float)) * 0.35
     dark = photo("chelsea").astype(float) * 0.25
     return {
@@ -211,7 +210,7 @@ def draw_for_readme(studios: Mapping[str, Studio], folder: Path) -> None:
 
 
 def draw_for_check(studios: Mapping[str, Studio], folder: Path) -> None:
-    """Draw every shot in three sizes on three images, and contact sheets of them."""
+    """Draw every shot in three sizes on three images, and their contact sheets."""
     for name, images in backgrounds().items():
         for width, height in _CHECKED_SIZES:
             image = framed(images, width, height)
@@ -226,19 +225,23 @@ def draw_for_check(studios: Mapping[str, Studio], folder: Path) -> None:
 
 
 def contact_sheet(drawings: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Lay images of one size out in rows, row by row in their order."""
+    """Arrange images of one size in rows."""
     height, width = drawings[0].shape[:2]
     size = _TILE_WIDTH, round(_TILE_WIDTH * height / width)
-    tiles = [np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA)) for each in drawings]
+    tiles = [
+        np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)) for drawn in drawings
+    ]
     tiles += [np.full_like(tiles[0], 128)] * (-len(tiles) % _COLUMNS)
-    rows = [np.hstack(tiles[each : each + _COLUMNS]) for each in range(0, len(tiles), _COLUMNS)]
+    rows = [np.hstack(tiles[start : start + _COLUMNS]) for start in range(0, len(tiles), _COLUMNS)]
     return np.asarray(np.vstack(rows), np.uint8)
 
 
 def main() -> None:
     """Run the script."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", type=Path, metavar="DIR", help="draw everything there instead")
+    parser.add_argument(
+        "--check", type=Path, metavar="DIR", help="draw all checks into a folder instead"
+    )
     check = parser.parse_args().check
     studios = {fit: Studio(fit) for fit in FITS}
     if check:

@@ -1,14 +1,14 @@
-"""Runs the whole program for long, breaks something again and again, and says what grows.
+"""Runs the live loop for long, injects faults, and reports leaks and slow recovery.
 
-A made-up camera sends images at full rate to the live loop, which explains them by a tiny
-network, shows them in a window where there is a display, records them and logs them. Meanwhile,
+A synthetic camera sends images at full rate to the live loop, which explains them with a tiny
+network, shows them in a window if there is a display, records them and logs them. Meanwhile,
 drawn from a seed: the camera is unplugged, freezes, turns black, sends damaged images or another
-size; the network's scores are not finite; the process is stopped. With a window, also: there is no
-memory for the network, the disk is full, the folder is gone, and every key but those that quit is
-pressed.
+size; the network's logits are not finite; the process is stopped. With a window, also: there is
+too little memory for the network, the disk is full, the working folder disappears, and all keys
+except those that quit are pressed.
 
-It ends with exit code 1 where memory, threads or open files have grown, an explanation was too old,
-something did not come back, or something that was said to be recorded is not there. Linux only.
+The exit code is 1 if memory, threads or open files have grown, an explanation was too old, the
+program did not recover, or a recording is missing. Linux only.
 
     python scripts/soak.py --hours 3
     python scripts/soak.py --frames 1000000 --rate 400 --size 160x120
@@ -51,21 +51,21 @@ if TYPE_CHECKING:
 _DISK_MB: Final = 48
 _SAMPLES: Final = 600
 _LEAST_INTERVAL: Final = 0.5
-"""Seconds between two looks at memory and the like."""
+"""The shortest interval between two samples of the process, in seconds."""
 _SHARE: Final = 0.999
-"""Of the images, whose explanations' age is judged."""
+"""The quantile of the age of explanations that is judged."""
 
 
 @click.command(help=__doc__)
-@click.option("--seed", default=1, show_default=True, help="What happens when is drawn from it.")
-@click.option("--hours", type=float, help="How long.")
-@click.option("--seconds", type=float, help="How long, for the impatient.")
-@click.option("--frames", type=int, help="How many images to show.")
+@click.option("--seed", default=1, show_default=True, help="The seed of faults and keys.")
+@click.option("--hours", type=float, help="Stop after this many hours.")
+@click.option("--seconds", type=float, help="Stop after this many seconds.")
+@click.option("--frames", type=int, help="Stop after this many images.")
 @click.option("--rate", default=60.0, show_default=True, help="The camera's images per second.")
-@click.option("--size", default="320x240", show_default=True, help="The camera's images.")
+@click.option("--size", default="320x240", show_default=True, help="The size of the images.")
 @click.option("--pause", default=4.0, show_default=True, help="Mean seconds between two faults.")
 @click.option("--keys", default=2.0, show_default=True, help="Keys per second, with a window.")
-@click.option("--report", type=click.Path(path_type=Path), help="A JSON file for all figures.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write the results as JSON.")
 def soak(
     seed: int,
     hours: float | None,
@@ -77,16 +77,16 @@ def soak(
     keys: float,
     report: Path | None,
 ) -> None:
-    """Run it."""
+    """Run the soak test."""
     seconds = seconds or (hours * 3600 if hours else None)
     if seconds is None and frames is None:
-        raise click.UsageError("say how long: --hours, --seconds or --frames.")
+        raise click.UsageError("give a duration: --hours, --seconds or --frames.")
     expected = seconds or (frames or 0) / rate
     width, height = (int(side) for side in size.split("x"))
     watched = bool(os.environ.get("DISPLAY"))
     witness = Witness()
     network = NetworkFaults()
-    logging.getLogger("live_cam").addHandler(_Listening(witness))
+    logging.getLogger("live_cam").addHandler(_WitnessHandler(witness))
     with ExitStack() as resources:
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory()))
         resources.callback(os.chdir, Path.cwd())
@@ -120,13 +120,13 @@ def soak(
             if fingers:
                 fingers.close()
             witness.close()
-        took = time.monotonic() - began
+        elapsed = time.monotonic() - began
         threads = settled_threads()
         lines = _lines(folder / "log.jsonl")
     if lines != witness.explanations:
         witness.lost.append(f"the log has {lines} of {witness.explanations} explanations")
     outcome = Outcome(
-        seconds=took,
+        seconds=elapsed,
         taken=camera.taken,
         shown=witness.images,
         explained=witness.explanations,
@@ -138,12 +138,12 @@ def soak(
         returns={kind: Returns.of(waits) for kind, waits in sorted(faults.returns.items())},
         trends=trends(vitals.samples),
         more_threads=more_threads(vitals.samples, threads),
-        problems=[*witness.lost, *(f"{kind}: no way back" for kind in faults.overdue)],
+        problems=[*witness.lost, *(f"{kind}: no recovery" for kind in faults.overdue)],
     )
     if report:
         report.write_text(json.dumps(asdict(outcome), indent=2) + "\n")
     problems = outcome.judged()
-    click.echo("\n".join([*outcome.lines(), *(f"PROBLEM: {each}" for each in problems)]))
+    click.echo("\n".join([*outcome.lines(), *(f"PROBLEM: {problem}" for problem in problems)]))
     sys.exit(1 if problems else 0)
 
 
@@ -154,8 +154,8 @@ def _lines(path: Path) -> int:
         return sum(1 for _ in log)
 
 
-class _Listening(logging.Handler):
-    """Lets the witness hear what the program's modules warn of."""
+class _WitnessHandler(logging.Handler):
+    """Forwards the program's warnings to the witness."""
 
     def __init__(self, witness: Witness) -> None:
         super().__init__()
@@ -167,12 +167,12 @@ class _Listening(logging.Handler):
 
 @contextmanager
 def _small_disk(folder: Path) -> Iterator[Path]:
-    """Yield a folder on a file system of its own, which is soon full; without root, on any."""
+    """Yield a folder on a small file system of its own, which only root can mount."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_MB}m", "tmpfs", str(folder)]
     if os.geteuid() or shutil.which("mount") is None or subprocess.call(mount):
         raise click.ClickException(
-            "no small file system can be mounted, to be filled: run as root, or without DISPLAY."
+            "cannot mount a small file system to fill; run as root, or without DISPLAY."
         )
     inside = folder / "run"
     inside.mkdir()

@@ -1,7 +1,7 @@
-"""Writes one of each kind of output that `image` and `video` have into docs/stills, for the README.
+"""Writes the README's examples of `image` and `video` into docs/stills.
 
-A person runs this, with the project's Python and its extra `demo`, after a change to what is drawn.
-The commands are run as a user runs them; what is too large for a README is made smaller.
+Run it with the project's Python and its extra `demo` after a change to the drawing. It runs the
+commands as a user does, and shrinks what is too large for a README.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "stills"
 _QUALITY: Final = 85
 _MAPS: Final = 8
 _ANIMATION_WIDTH: Final = 300
-"""Pixels: a GIF of photos is large."""
+"""Pixels; GIFs of photos are large."""
 _CLIP_SIZE: Final = (640, 400)
 _CLIP_FRAMES: Final = 12
 _CLIP_STEP: Final = 4
-"""Pixels by which the clip pans, a frame."""
+"""Pixels by which the clip pans per frame."""
 
 
 def main() -> None:
-    """Write them all."""
+    """Write all examples."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         cat = photo("chelsea")

@@ -1,6 +1,6 @@
-"""Sets everything up and runs lint, types and tests. Arguments go to pytest.
+"""Sets everything up and runs lint, type checks and tests. Arguments are passed to pytest.
 
-Needs Python 3.10 or newer and nothing else.
+It needs only Python 3.10 or newer.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from environment import ROOT, prepare
 
 # grad-cam depends on opencv-python-headless, whose cv2 would overwrite opencv-python's.
 _PEERS = ("captum>=0.8", "grad-cam>=1.5")
-_NICENESS = 5  # that of the program's own background work, which tests would starve otherwise
-# A file's tests stay together, since they share what takes long to make; in the order that
-# tests/conftest.py gives them.
-_SIDE_BY_SIDE = ("--dist", "loadfile", "--no-loadscope-reorder")
-_MOST_SIDE_BY_SIDE = 4
+_NICENESS = 5  # as nice as the program's own background work, which tests would starve otherwise
+# A file's tests share slow fixtures and stay together, in the order of tests/conftest.py.
+_DISTRIBUTION = ("--dist", "loadfile", "--no-loadscope-reorder")
+_MAX_WORKERS = 4
 
 
 if __name__ == "__main__":
     python = prepare("test", without_dependencies=_PEERS)
-    # Tests run side by side, and so each takes one core; one more, since many wait for a program.
-    workers = min(_MOST_SIDE_BY_SIDE, 1 + (os.cpu_count() or 1))
+    # Each worker uses one core; one more than there are cores, because many wait for a program.
+    workers = min(_MAX_WORKERS, 1 + (os.cpu_count() or 1))
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
@@ -31,7 +30,7 @@ if __name__ == "__main__":
         ("ruff", "check", "."),
         ("ruff", "format", "--check", "."),
         ("mypy",),
-        ("pytest", "-n", str(workers), *_SIDE_BY_SIDE, *sys.argv[1:]),
+        ("pytest", "-n", str(workers), *_DISTRIBUTION, *sys.argv[1:]),
     ):
         print(f"--- {' '.join(check)}", flush=True)
         code = subprocess.call([str(python), "-m", *check], cwd=ROOT)

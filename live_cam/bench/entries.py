@@ -1,4 +1,4 @@
-"""Which of the project's engines take part on this machine, opened and tried on a frame."""
+"""The project's engines that run on this machine, opened and tried on a frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from live_cam.bench.contest import Answer, Contestant
+from live_cam.bench.contest import Contestant, Submission
 from live_cam.engines import available_engines, open_engine
 from live_cam.engines.openvino import openvino_devices
 from live_cam.errors import LiveCamError
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from live_cam.engines import Engine
     from live_cam.network.classifier import Classifier
 
-TRUTH: Final = "hook fp32"
-"""The entry that all maps are compared with: float32 autograd on the network as it is."""
+REFERENCE: Final = "hook fp32"
+"""The entry that all CAMs are compared with: float32 autograd on the unchanged network."""
 
 _HALVES: Final = ("bf16", "fp16")
 _ACCELERATED: Final = {"gpu": ("fp32", "fp16"), "npu": ("fp16",)}
-"""What makes sense on OpenVINO's devices beside the CPU; an NPU has no float32."""
+"""The precisions to measure on OpenVINO's accelerators; an NPU has no float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An engine in a precision, on a device."""
+    """An engine with a precision and a device."""
 
     engine: str
     """`hook`, `torch` or `openvino`."""
@@ -44,18 +44,18 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """As the tables call it: `torch bf16`, `openvino gpu fp16`."""
+        """The name in the tables: `torch bf16`, `openvino gpu fp16`."""
         accelerator = "" if self.accelerator == "cpu" else f" {self.accelerator}"
         return f"{self.engine}{accelerator} {self.precision}"
 
 
-class Opened(Closing):
-    """Engines that are ready to take part.
+class OpenEntries(Closing):
+    """Entries whose engines are open.
 
     Attributes:
-        contestants: Those that opened and explained the first frame, the truth first.
-        engines: The same ones' engines, by the contestant's name.
-        missing: Why each of the others did not, by its name.
+        contestants: The entries that explained the first frame, in the given order.
+        engines: Their engines by name.
+        missing: Why each other entry failed, by name.
     """
 
     def __init__(
@@ -66,17 +66,17 @@ class Opened(Closing):
         x: Tensor,
         notify: Callable[[str], None],
     ) -> None:
-        """Open the engines, which takes minutes where one quantises the network.
+        """Open the engines, which takes minutes if the network has to be quantised.
 
         Args:
             classifier: The network, on the device.
-            entries: What to open.
-            device: Where the network is.
+            entries: The entries to open.
+            device: The network's device.
             x: A frame, 1×3×H×W float32, normalised.
-            notify: Called with what is being opened.
+            notify: Called with a sentence before each engine is opened.
 
         Raises:
-            LiveCamError: The plain engine, which is the truth, cannot explain the network.
+            LiveCamError: The reference, the plain engine, cannot explain the network.
         """
         self.contestants: list[Contestant] = []
         self.engines: dict[str, Engine] = {}
@@ -84,12 +84,12 @@ class Opened(Closing):
         self._stack = ExitStack()
         try:
             for entry in entries:
-                first = " (the first time takes minutes)" if entry.precision == "int8" else ""
-                notify(f"Opening {entry.name}{first} …")
+                note = " (takes minutes the first time)" if entry.precision == "int8" else ""
+                notify(f"Opening {entry.name}{note} …")
                 try:
                     self._open(entry, classifier, device, x)
                 except LiveCamError as error:
-                    if entry.name == TRUTH:
+                    if entry.name == REFERENCE:
                         raise
                     self.missing[entry.name] = str(error)
         except BaseException:
@@ -119,50 +119,52 @@ class Opened(Closing):
 
 
 def contestant_of(engine: Engine, name: str) -> Contestant:
-    """Return an engine as a contestant; it stays the caller's to close."""
+    """Return an engine as a contestant; the caller closes it."""
 
-    def explain(x: Tensor) -> Answer:
+    def explain(x: Tensor) -> Submission:
         result = engine(x)
         # A copy, since engines may overwrite what they returned.
         best = result.logits[0].softmax(0).topk(min(2, result.logits.shape[1])).values.tolist()
         lead = best[0] - best[1] if len(best) > 1 else 1.0
-        return Answer(result.cam[0].cpu().numpy().copy(), int(result.class_index[0]), lead)
+        return Submission(result.cam[0].cpu().numpy().copy(), int(result.class_index[0]), lead)
 
     return Contestant(name, explain, engine.exact, engine.precision, engine.device)
 
 
 def forward_alone(engine: Engine, name: str) -> Contestant:
-    """Return an engine's bare forward pass as a contestant, whose maps are empty."""
+    """Return an engine's forward pass without gradients as a contestant; its CAMs are empty."""
 
-    def explain(x: Tensor) -> Answer:
-        return Answer(np.zeros((1, 1), np.float32), int(engine.scores(x).argmax()))
+    def explain(x: Tensor) -> Submission:
+        return Submission(np.zeros((1, 1), np.float32), int(engine.scores(x).argmax()))
 
     return Contestant(f"{name}, forward alone", explain, False, engine.precision, engine.device)
 
 
 def entries(device: torch.device, rates: Mapping[str, float], *, int8: bool = True) -> list[Entry]:
-    """Return what is worth measuring on a device, the truth first.
+    """Return the entries to measure on a device, the reference first.
 
     Args:
-        device: Where the network is.
-        rates: The device's `Limits.rates`: a half precision that it multiplies no faster in than
-            in float32 is left out, and would take forever on an old processor.
+        device: The network's device.
+        rates: The device's `MachineLimits.rates`. A half precision that is no faster than float32
+            is left out; on an old processor it would take very long.
         int8: Whether to include int8, for which the network is quantised once.
     """
-    rough = ("int8",) if int8 else ()
-    halves = tuple(each for each in _HALVES if rates.get(each, 0.0) > rates.get("fp32", 0.0))
-    found = [Entry("hook", "fp32")]
+    quantised = ("int8",) if int8 else ()
+    halves = tuple(
+        precision for precision in _HALVES if rates.get(precision, 0.0) > rates.get("fp32", 0.0)
+    )
+    selected = [Entry("hook", "fp32")]
     for name in available_engines(device):
         if name != "openvino":
             precisions = ("fp32", *halves) if name == "torch" else _plain_halves(device, halves)
-            found += [Entry(name, each) for each in precisions]
+            selected += [Entry(name, precision) for precision in precisions]
             continue
         for accelerator in openvino_devices():
-            precisions = _ACCELERATED.get(accelerator, ("fp32", *halves, *rough))
-            found += [Entry(name, each, accelerator) for each in precisions]
-    return found
+            precisions = _ACCELERATED.get(accelerator, ("fp32", *halves, *quantised))
+            selected += [Entry(name, precision, accelerator) for precision in precisions]
+    return selected
 
 
 def _plain_halves(device: torch.device, halves: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the half precisions that the plain engine is run in: on a GPU, its default's."""
+    """Return the half precisions to measure on the plain engine: those of a GPU's default."""
     return () if device.type == "cpu" else halves

@@ -1,4 +1,4 @@
-"""The network and the frames that engines are measured on."""
+"""The network and the frames to measure engines on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from live_cam.network.classifier import Classifier
 
 _SCENE_SECONDS = 20.0
-"""After which the demo scene begins anew."""
+"""The duration of one cycle of the demo scene."""
 _LARGEST_BIAS = 0.1
 
 
@@ -33,18 +33,18 @@ _LARGEST_BIAS = 0.1
 def network(
     name: str, *, weights: Path | None = None, device: torch.device | None = None
 ) -> Iterator[tuple[Classifier, str]]:
-    """Load a network, without a download: its speed does not depend on what it learnt.
+    """Load a network without a download; its speed does not depend on its weights.
 
     Args:
         name: The network's name.
-        weights: As `weights_at_hand` takes them; what holds there holds here.
-        device: Where to put it; None is the CPU.
+        weights: See `weights_at_hand`, whose remarks on the hub folder apply here, too.
+        device: The network's device; None is the CPU.
 
     Yields:
-        The network, and what weights it has, in words.
+        The network, and a description of its weights.
 
     Raises:
-        UsageError: No such network, or weights that do not fit.
+        UsageError: The network is unknown, or the weights do not fit.
         WeightsError: The embedded network's package is not installed.
     """
     with weights_at_hand(name, weights) as (path, origin):
@@ -53,21 +53,23 @@ def network(
 
 @contextmanager
 def weights_at_hand(name: str, weights: Path | None = None) -> Iterator[tuple[Path | None, str]]:
-    """Find weights for a network that need no download.
+    """Find weights for a network without a download.
 
-    Where torchvision's weights are not cached it gets random ones. Nothing of such a network is
-    kept behind the `with` block: while it is open, torch's hub folder, where int8 networks are
-    cached, is a temporary one.
+    If torchvision's weights are not cached, the network gets random ones. torch's hub folder,
+    where int8 networks are cached, is then a temporary folder inside the `with` block, so that
+    nothing of the random network is kept.
 
     Args:
         name: The network's name.
-        weights: A state dict for it; None: torchvision's where they are cached, else random ones.
+        weights: A state dict, or None for torchvision's weights if they are cached and random ones
+            otherwise.
 
     Yields:
-        The state dict, None for the network's own one, and what weights these are, in words.
+        The path of the state dict, or None for the pretrained weights, and a description of the
+        weights.
 
     Raises:
-        UsageError: No such network.
+        UsageError: The network is unknown.
     """
     download = missing_download(name)
     if weights is not None or download is None:
@@ -79,8 +81,8 @@ def weights_at_hand(name: str, weights: Path | None = None) -> Iterator[tuple[Pa
         torch.save(random_weights(name), path)
         torch.hub.set_dir(folder)
         origin = (
-            f"random, since the pretrained ones ({download}) are not cached; speed does not "
-            "depend on their values"
+            f"random, because the pretrained ones ({download}) are not cached; speed does not "
+            "depend on the values"
         )
         try:
             yield path, origin
@@ -89,10 +91,11 @@ def weights_at_hand(name: str, weights: Path | None = None) -> Iterator[tuple[Pa
 
 
 def random_weights(name: str, seed: int = 0) -> dict[str, Tensor]:
-    """Return a state dict for one of torchvision's networks, the same for the same seed.
+    """Return a random state dict for one of torchvision's networks, reproducible by its seed.
 
-    The weights are normal, of the variance that keeps activations in range behind ReLUs (He et
-    al., "Delving Deep into Rectifiers", 2015, section 2.2). The biases are small and positive.
+    The weights are normally distributed with the variance that keeps activations in range behind
+    ReLUs (He et al., "Delving Deep into Rectifiers", 2015, section 2.2). The biases are small and
+    positive.
     """
     generator = torch.Generator().manual_seed(seed)
     module = models.get_model(name, weights=None)
@@ -110,16 +113,16 @@ def random_weights(name: str, seed: int = 0) -> dict[str, Tensor]:
 def benchmark_inputs(
     classifier: Classifier, count: int, device: torch.device | None = None
 ) -> tuple[list[Tensor], str]:
-    """Return frames as the network wants them: of the demo scene, evenly from its start to its end.
+    """Return preprocessed frames, spread evenly over the demo scene.
 
     Args:
-        classifier: Whose input they are made for.
-        count: How many.
-        device: Where to put them; None is the CPU.
+        classifier: The network to prepare them for.
+        count: The number of frames.
+        device: The frames' device; None is the CPU.
 
     Returns:
-        The frames, each 1×3×H×W float32, and what they show, in words. Without the demo's photos:
-        seeded noise.
+        The frames, each 1×3×H×W float32, and a description of them. Without the demo's photos they
+        are seeded noise.
     """
     prepare = Preprocessor(classifier.input_size, classifier.mean, classifier.std, device)
     try:
@@ -128,7 +131,7 @@ def benchmark_inputs(
         noise = np.random.default_rng(0)
         shape = (SIZE[1], SIZE[0], 3)
         frames = [noise.integers(0, 256, shape, dtype=np.uint8) for _ in range(count)]
-        return [prepare(frame) for frame in frames], "noise, since scikit-image is not installed"
+        return [prepare(frame) for frame in frames], "noise, because scikit-image is not installed"
     with scene:
         whole = int(_SCENE_SECONDS * RATE)
         frames = [scene.frame(number * whole // count) for number in range(count)]

@@ -1,10 +1,10 @@
-"""What a machine can do at all, measured, and what that leaves possible for a network.
+"""The measured limits of a machine, and the least time they allow for a network.
 
-The model is the roofline (Williams, Waterman and Patterson, "Roofline: An Insightful Visual
-Performance Model for Multicore Architectures", 2009), layer by layer: a layer takes no less time
-than its arithmetic at the machine's best rate, nor less than one reading of its weights at the
-memory's bandwidth, and layers come one after the other. At batch 1 the first bounds VGG-19's
-convolutions, the second its classifier.
+This is the roofline model (Williams, Waterman and Patterson, "Roofline: An Insightful Visual
+Performance Model for Multicore Architectures", 2009), applied layer by layer: a layer takes at
+least the time of its arithmetic at the machine's best rate, and at least the time to read its
+weights once at the memory's bandwidth; the layers run one after the other. At batch 1, arithmetic
+bounds VGG-19's convolutions, and bandwidth bounds its classifier.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ if TYPE_CHECKING:
 _DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _BYTES: Final = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1}
 _SECONDS = 0.25
-"""For each measurement."""
+"""The duration of each measurement."""
 _SMALLEST = 256
 _GROWTH = 8
-"""How many times as long a product of matrices with sides twice as long takes."""
+"""The factor by which the time of a matrix product grows when its sides double."""
 _PATIENCE = 0.25
-"""Seconds that a single product may take."""
+"""The longest time of a single product, in seconds."""
 _SMALL_MACHINE = 4 * 2**30
-"""Bytes of memory below which less of it is read."""
+"""The memory size, in bytes, below which the bandwidth is measured on a smaller block."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a device was seen to do at its best."""
+class MachineLimits:
+    """The best measured performance of a device."""
 
     rates: Mapping[str, float]
-    """Operations per second of a matrix product, a multiplication and an addition being two;
-    by precision, without those that torch cannot multiply in there."""
+    """Operations per second of a matrix product by precision; a multiplication and an addition
+    count as two. Precisions that torch cannot multiply in on the device are left out."""
     bandwidth: float
-    """Bytes per second, reading memory from its beginning to its end."""
+    """Bytes per second of sequential memory reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,45 +59,45 @@ class Layer:
 
     name: str
     flops: int
-    """A multiplication and an addition are two."""
+    """Operations; a multiplication and an addition count as two."""
     weights: int
-    """How many numbers it has to read."""
+    """The number of parameters to read."""
 
 
-def measure_limits(device: torch.device) -> Limits:
-    """Measure a device, in a few seconds.
+def measure_limits(device: torch.device) -> MachineLimits:
+    """Measure a device in a few seconds.
 
-    The rate is that of the fastest way torch has to a matrix product, since its libraries differ:
-    `torch.mm` for one, and a convolution, which is a matrix product too (on an AMD processor the
-    convolution of oneDNN is twice as fast as the product of MKL). On CUDA, float32 is what the
-    engines take it for, not TF32.
+    The rate is that of torch's fastest matrix product, because its libraries differ: `torch.mm`,
+    or a convolution, which is a matrix product, too (on an AMD processor, oneDNN's convolution is
+    twice as fast as MKL's product). On CUDA, float32 excludes TF32, as in the engines.
 
     Args:
-        device: What to measure; nothing else should be running there.
+        device: The device to measure; it should be idle.
     """
     compute_float32_exactly(device)
     rates = {}
     with torch.inference_mode():
         for precision, dtype in _DTYPES.items():
-            found = [_rate(product, device, dtype) for product in (_matrix_product, _convolution)]
-            if any(found):
-                rates[precision] = max(found)
+            best = max(_rate(product, device, dtype) for product in (_matrix_product, _convolution))
+            if best:
+                rates[precision] = best
         if int8 := _rate(_int8_product, device, torch.int8):
             rates["int8"] = int8
-        return Limits(rates, _bandwidth(device))
+        return MachineLimits(rates, _bandwidth(device))
 
 
 def layers(module: nn.Module, x: Tensor) -> list[Layer]:
-    """Return the layers of a network that compute with weights or multiply matrices.
+    """Return the layers of a network that have weights or multiply matrices.
 
-    The count is torch's own. On CPUs it leaves out attention's products of tokens with tokens.
+    Operations are counted by torch, which on CPUs leaves out attention's products of tokens with
+    tokens.
 
     Args:
         module: The network, in `eval()`.
         x: An image, 1×3×H×W float32, on the network's device.
     """
     fused = torch.backends.mha.get_fastpath_enabled()
-    # torch does not count the one operation that attention is when no gradient is wanted.
+    # Without gradients, attention runs as one fused operation, which torch does not count.
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -105,7 +105,7 @@ def layers(module: nn.Module, x: Tensor) -> list[Layer]:
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
     root = type(module).__name__
-    totals = {name: sum(found.values()) for name, found in counter.get_flop_counts().items()}
+    totals = {name: sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
     flops = {
         name: totals.get(f"{root}.{name}" if name else root, 0)
         for name, _ in module.named_modules()
@@ -113,21 +113,22 @@ def layers(module: nn.Module, x: Tensor) -> list[Layer]:
     return _own_layers(module, "", flops)
 
 
-def time_limit(work: Sequence[Layer], limits: Limits, precision: str = "fp32") -> float | None:
-    """Return the seconds that a device needs for one explanation at least.
+def time_limit(
+    work: Sequence[Layer], limits: MachineLimits, precision: str = "fp32"
+) -> float | None:
+    """Return the least time that a device needs for one explanation, in seconds.
 
-    Counted is one forward pass: what is left out (reading and writing activations, pooling, the
-    gradient of the layers above the target) only adds to it. It is a lower limit but for one
-    thing: an algorithm that needs fewer multiplications than the definition of a convolution
-    (Winograd's) could undercut it.
+    It covers one forward pass; everything left out (reading and writing activations, pooling, the
+    gradient of the layers above the target) only adds to it. Only an algorithm with fewer
+    multiplications than the definition of a convolution, such as Winograd's, could be faster.
 
     Args:
         work: The network's `layers`.
-        limits: The device's.
-        precision: The number format of arithmetic and weights alike.
+        limits: The device's limits.
+        precision: The number format of arithmetic and weights.
 
     Returns:
-        None where the device was not measured in that precision.
+        None if the device was not measured in that precision.
     """
     rate = limits.rates.get(precision)
     if rate is None:
@@ -137,25 +138,25 @@ def time_limit(work: Sequence[Layer], limits: Limits, precision: str = "fp32") -
 
 
 def _own_layers(module: nn.Module, name: str, flops: Mapping[str, int]) -> list[Layer]:
-    found = []
-    # Attention multiplies by its projection's weights itself, without calling that layer.
+    inner = []
+    # Attention uses its projection's weights directly, without calling that layer.
     weights = sum(parameter.numel() for parameter in module.parameters(recurse=False))
     own = flops[name]
     for child_name, child in module.named_children():
         path = f"{name}.{child_name}" if name else child_name
         own -= flops[path]
         if flops[path]:
-            found += _own_layers(child, path, flops)
+            inner += _own_layers(child, path, flops)
         elif flops[name]:
             weights += sum(parameter.numel() for parameter in child.parameters())
-    return [*found, Layer(name, own, weights)] if own or weights else found
+    return [*inner, Layer(name, own, weights)] if own or weights else inner
 
 
 def _rate(product: Product, device: torch.device, dtype: torch.dtype) -> float:
-    """Operations per second; 0 where torch cannot do it there.
+    """Return operations per second, or 0 if torch cannot compute the product on the device.
 
-    A processor without instructions for a number format may take minutes for what others do in
-    no time, so that the product grows only as long as it stays quick.
+    The product grows only while it stays quick: a processor without instructions for a number
+    format may need minutes for a large one.
     """
     side, largest = _SMALLEST, 2048 if device.type == "cpu" else 8192
     try:
@@ -178,7 +179,7 @@ def _matrix_product(
 def _convolution(
     device: torch.device, dtype: torch.dtype, side: int
 ) -> tuple[Callable[[], object], int]:
-    """A convolution of about as many operations as the product of square matrices."""
+    """A convolution with about as many operations as the product of square matrices."""
     channels = side // 8
     width = max(8, round((8 * side**3 / (9 * channels**2)) ** 0.5 / 8))
     images = torch.rand(1, channels, width + 2, width + 2, device=device).to(dtype)
@@ -191,7 +192,7 @@ def _int8_product(
     device: torch.device, dtype: torch.dtype, side: int
 ) -> tuple[Callable[[], object], int]:
     one, other = (torch.randint(-127, 128, (side, side), device=device).to(dtype) for _ in range(2))
-    # torch has no public product of int8 matrices. Its fast one wants the second by columns.
+    # torch has no public product of int8 matrices; this one expects the second by columns.
     product = torch._int_mm
     return lambda: product(one, other.t()), 2 * side**3
 
@@ -202,7 +203,7 @@ def _bandwidth(device: torch.device) -> float:
 
 
 def _read_bytes(device: torch.device) -> int:
-    """More than any cache holds."""
+    """Return the size of a block larger than any cache."""
     if device.type != "cpu":
         return 2**30
     small = hasattr(os, "sysconf") and (
@@ -212,7 +213,7 @@ def _read_bytes(device: torch.device) -> int:
 
 
 def _best_seconds(run: Callable[[], object], device: torch.device, spent: float) -> float:
-    """The shortest of some runs, that many seconds of them: a disturbance only makes it longer."""
+    """Return the shortest run out of `spent` seconds of runs: disturbances only add time."""
     run()
     synchronize(device)
     times: list[float] = []

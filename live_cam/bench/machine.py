@@ -1,4 +1,4 @@
-"""Names the machine that figures were measured on."""
+"""Describes the machine of a measurement."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 
 def describe_machine() -> dict[str, str]:
-    """Return what figures depend on, in words, by what it is: `CPU`, `Memory`, `GPU`, `System`.
+    """Return the facts that timings depend on, such as `CPU`, `Memory`, `GPU` and `System`.
 
-    What cannot be found out is left out.
+    Unknown facts are left out.
     """
     facts = {
         "CPU": _cpu(),
@@ -43,7 +43,7 @@ def _cpu() -> str:
 
 
 def read_cpuinfo(text: str) -> str:
-    """Return the processor that Linux's `/proc/cpuinfo` tells of; "" where it tells of none.
+    """Return the processor named in Linux's `/proc/cpuinfo`, or "" if it names none.
 
     Args:
         text: The file's content.
@@ -56,10 +56,10 @@ def read_cpuinfo(text: str) -> str:
     name = first.get("model name", "")
     if not name:
         return ""
-    # A virtual machine is often told no more than the brand; this says which generation it is.
+    # Virtual machines often see only the brand; family and model identify the generation.
     if "cpu family" in first and not any(character.isdigit() for character in name):
         name += f" (family {first['cpu family']}, model {first.get('model', '?')})"
-    cores = {(each.get("physical id"), each.get("core id")) for each in processors}
+    cores = {(processor.get("physical id"), processor.get("core id")) for processor in processors}
     virtual = " of a virtual machine" if "hypervisor" in first.get("flags", "").split() else ""
     return f"{name}, {len(cores)} cores{virtual}"
 
@@ -70,8 +70,8 @@ def _field(line: str) -> tuple[str, str]:
 
 
 def _sysctl(name: str) -> str:
-    found = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, check=False)
-    return found.stdout.strip()
+    result = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, check=False)
+    return result.stdout.strip()
 
 
 def _memory() -> str:
@@ -94,5 +94,5 @@ def _gpus() -> str:
 
 
 def _versions() -> list[str]:
-    installed = {each.metadata["Name"].lower(): each.version for each in distributions()}
+    installed = {package.metadata["Name"].lower(): package.version for package in distributions()}
     return [f"{name} {installed[name]}" for name in _PACKAGES if name in installed]

@@ -1,4 +1,4 @@
-"""The benchmark for users: which engine is fastest here, and how many explanations to expect."""
+"""The benchmark for users: the fastest engine on this machine, and its speed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from live_cam.bench.contest import contest
-from live_cam.bench.entries import TRUTH, Opened, entries
+from live_cam.bench.entries import REFERENCE, OpenEntries, entries
 from live_cam.bench.inputs import benchmark_inputs, network
 from live_cam.bench.limits import measure_limits
 from live_cam.bench.machine import describe_machine
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FACTS = ("CPU", "GPU")
 _WARM_UP = 2
 _TRUSTED = 0.8
-"""The correlation below which a map is not worth recommending its engine."""
+"""The correlation below which an inexact engine is not recommended."""
 
 
 def bench(
@@ -35,22 +35,22 @@ def bench(
     notify: Callable[[str], None] = lambda _: None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> str:
-    """Measure every engine that is here on a network.
+    """Measure every available engine on a network.
 
     Args:
         model: The network's name.
-        weights: A state dict for it; None: torchvision's where they are cached, else random ones.
-        device: Where the network runs, as `select_device` takes it.
-        frames: How many frames each engine explains, beside two to warm up.
+        weights: See `weights_at_hand`.
+        device: The network's device, as in `select_device`.
+        frames: The number of frames per engine, besides two for warm-up.
         int8: Whether to measure int8, for which the network is quantised once.
-        notify: Called with what is being done.
-        progress: Told how many explanations of how many are done.
+        notify: Called with a sentence at each stage.
+        progress: Called with the number of finished explanations and their total.
 
     Returns:
-        A table and a sentence, to be printed.
+        A table and a recommendation, as text.
 
     Raises:
-        LiveCamError: No such network or device, or it cannot be explained at all.
+        LiveCamError: The network or the device is unknown, or the network cannot be explained.
     """
     place = select_device(device)
     notify("Loading the network …")
@@ -59,14 +59,14 @@ def bench(
         rates = measure_limits(place).rates
         inputs, source = benchmark_inputs(classifier, frames, place)
         wanted = entries(place, rates, int8=int8)
-        with Opened(classifier, wanted, place, inputs[0], notify) as opened:
+        with OpenEntries(classifier, wanted, place, inputs[0], notify) as opened:
             steps = len(opened.contestants) * (len(inputs) + _WARM_UP)
             done = itertools.count(1)
             outcomes = contest(
                 opened.contestants,
                 inputs,
-                truth=TRUTH,
-                yardstick=TRUTH,
+                reference=REFERENCE,
+                baseline=REFERENCE,
                 device=place,
                 warm_up=_WARM_UP,
                 progress=lambda: progress(next(done), steps),
@@ -79,31 +79,32 @@ def bench(
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:
-    """Say in a sentence which engine to use.
+    """Return a sentence that recommends engines.
 
     Args:
-        outcomes: Of a contest; an exact engine is among them.
+        outcomes: The outcomes of a contest, at least one of them exact.
     """
     exact = min(
-        (each for each in outcomes if each.contestant.exact), key=lambda each: each.seconds.median
+        (outcome for outcome in outcomes if outcome.contestant.exact),
+        key=lambda outcome: outcome.seconds.median,
     )
     sentence = (
         f"Fastest exact engine here: {exact.contestant.name}, "
         f"{_rate(exact)} explanations per second"
     )
     faster = [
-        each
-        for each in outcomes
-        if not each.contestant.exact
-        and each.seconds.median < exact.seconds.median
-        and (each.correlation or 0.0) >= _TRUSTED
+        outcome
+        for outcome in outcomes
+        if not outcome.contestant.exact
+        and outcome.seconds.median < exact.seconds.median
+        and (outcome.correlation or 0.0) >= _TRUSTED
     ]
     if not faster:
         return sentence + "."
-    rough = min(faster, key=lambda each: each.seconds.median)
+    inexact = min(faster, key=lambda outcome: outcome.seconds.median)
     return (
-        f"{sentence}; with {rough.contestant.name}, {_rate(rough)}, "
-        f"its maps correlating {rough.correlation:.2f} with the exact ones."
+        f"{sentence}; {inexact.contestant.name} makes {_rate(inexact)}, and its heatmaps correlate "
+        f"{inexact.correlation:.2f} with the exact ones."
     )
 
 
@@ -114,7 +115,7 @@ def _section(outcomes: Sequence[Outcome], missing: dict[str, str]) -> Section:
             "rate": 1.0 / outcome.seconds.median,
             "median_seconds": outcome.seconds.median,
             "speed": outcome.speed,
-            "map": "exact" if outcome.contestant.exact else _likeness(outcome),
+            "map": "exact" if outcome.contestant.exact else _agreement(outcome),
         }
         for outcome in sorted(outcomes, key=lambda outcome: outcome.seconds.median)
     ]
@@ -122,14 +123,14 @@ def _section(outcomes: Sequence[Outcome], missing: dict[str, str]) -> Section:
         Column("name", "engine"),
         Column("rate", "explanations/s", "{:.1f}"),
         Column("median_seconds", "ms", "{:.1f}", 1e3),
-        Column("speed", f"× {TRUTH}", "{:.2f}"),
-        Column("map", "map"),
+        Column("speed", f"× {REFERENCE}", "{:.2f}"),
+        Column("map", "heatmap"),
     )
-    notes = tuple(f"Not here: {name}: {reason}" for name, reason in missing.items())
+    notes = tuple(f"Not available: {name}: {reason}" for name, reason in missing.items())
     return Section("Engines", columns, tuple(rows), notes)
 
 
-def _likeness(outcome: Outcome) -> str:
+def _agreement(outcome: Outcome) -> str:
     if outcome.correlation is None:
         return "of other classes" if not outcome.agreement else "constant"
     return f"correlates {outcome.correlation:.2f}"

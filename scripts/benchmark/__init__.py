@@ -1,1 +1,1 @@
-"""The benchmark: our engines, their peers, and what the machine leaves possible."""
+"""The benchmark: our engines, other libraries, and the machine's limits."""

@@ -1,11 +1,10 @@
-"""Measures every engine against the machine's limits and its peers, and what is drawn.
+"""Measures every engine against its peers and the machine's limits, and the live loop as a whole.
 
-Needs the project with its extra `bench`, and grad-cam and captum without their dependencies:
+It needs the project with its extra `bench`, and grad-cam and captum without their dependencies:
 
     pip install -e '.[bench]' && pip install --no-deps grad-cam captum
 
-Peers that are missing are listed as such. Nothing is downloaded. While it runs, let the machine do
-nothing else.
+Missing peers are listed. Nothing is downloaded. The machine should be idle otherwise.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from benchmark.peers import TORCHCAM, open_peers
 from benchmark.sections import contest_section, limits_section, missing_section
 from benchmark.views import views_section
 from live_cam.bench.contest import contest
-from live_cam.bench.entries import TRUTH, Opened, entries, forward_alone
+from live_cam.bench.entries import REFERENCE, OpenEntries, entries, forward_alone
 from live_cam.bench.inputs import benchmark_inputs, weights_at_hand
 from live_cam.bench.limits import layers, measure_limits
 from live_cam.bench.machine import describe_machine
@@ -56,45 +55,45 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--weights",
     type=_FILE,
-    help="A state dict.  [default: torchvision's where they are cached, else random ones]",
+    help="A state dict.  [default: torchvision's if they are cached, else random ones]",
 )
 @click.option(
     "--frames",
     type=click.IntRange(min=1),
     default=30,
     show_default=True,
-    help="How many frames each one explains.",
+    help="Frames per engine.",
 )
 @click.option(
     "--int8/--no-int8",
     default=True,
     show_default=True,
-    help="Whether to measure int8, for which the network is quantised once, in minutes.",
+    help="Whether to measure int8; quantising the network takes minutes, once.",
 )
 @click.option(
     "--loop",
     type=click.FloatRange(min=1),
     default=20.0,
     show_default=True,
-    help="Seconds for which each run of the whole program is measured.",
+    help="Seconds of each run of the live loop.",
 )
 @click.option(
     "--engine",
     type=click.Choice(ENGINES),
     default="auto",
     show_default=True,
-    help="What explains in the whole program's runs but that of int8.",
+    help="The engine of the live loop's runs, except that of int8.",
 )
 @click.option(
     "--part",
     "parts",
     type=click.Choice(_PARTS),
     multiple=True,
-    help="What to measure; may be given several times.  [default: everything]",
+    help="A part to measure; repeat it for several.  [default: everything]",
 )
-@click.option("--json", "json_file", type=_FILE, help="Write the figures here, for programs.")
-@click.option("--markdown", type=_FILE, help="Write the tables here, for a page.")
-@click.option("--plot", type=_FILE, help="Draw the explanations' times here: .svg or .png.")
+@click.option("--json", "json_file", type=_FILE, help="Write the results as JSON.")
+@click.option("--markdown", type=_FILE, help="Write the tables as Markdown.")
+@click.option("--plot", type=_FILE, help="Plot the times of the engines: .svg or .png.")
 def benchmark(
     device: str,
     model: str,
@@ -108,10 +107,10 @@ def benchmark(
     markdown: Path | None,
     plot: Path | None,
 ) -> None:
-    """Measure every way to explain a frame that is here, the machine itself, and the images."""
+    """Measure engines and their peers, the machine's limits, the live loop and its views."""
     parts = parts or _PARTS
     if plot and "engines" not in parts:
-        raise click.UsageError("--plot draws the engines' times; add --part engines.")
+        raise click.UsageError("--plot needs the times of the engines; add --part engines.")
     place = select_device(device)
     with weights_at_hand(model, weights) as (path, origin):
         classifier = load_classifier(model, weights=path, device=place)
@@ -128,7 +127,7 @@ def benchmark(
         if "tracking" in parts:
             sections.append(tracking_section())
         if "calm" in parts:
-            _notify("Measuring how calm the images are …")
+            _notify("Measuring flicker …")
             sections.append(flicker_section())
         if "views" in parts:
             sections.append(views_section(settings, frames, _notify))
@@ -149,12 +148,12 @@ def explanations(
 
     Args:
         classifier: The network, on the device.
-        device: Where to measure.
-        frames: How many each one explains, beside those to warm up.
+        device: The device to measure.
+        frames: The number of frames per contestant, besides those for warm-up.
         int8: Whether to measure int8.
 
     Returns:
-        How the contestants did, what the machine can do and, if any, who is missing.
+        The sections of the contest, of the machine's limits and of missing contestants, if any.
     """
     _notify("Measuring the machine …")
     limits = measure_limits(device)
@@ -162,24 +161,24 @@ def explanations(
     work = layers(classifier.module, inputs[0])
     with ExitStack() as stack:
         _notify("Opening the peers …")
-        # Before the engines, whose hooks the peers' copies of the network would have, too.
+        # Opened before the engines, whose hooks would be copied with the network.
         peers, missing = open_peers(classifier, device, inputs[0], stack)
         wanted = entries(device, limits.rates, int8=int8)
-        opened = stack.enter_context(Opened(classifier, wanted, device, inputs[0], _notify))
+        opened = stack.enter_context(OpenEntries(classifier, wanted, device, inputs[0], _notify))
         alone = [
             forward_alone(engine, name)
             for name, engine in opened.engines.items()
-            if engine.exact and name != TRUTH
+            if engine.exact and name != REFERENCE
         ]
         contestants = [*opened.contestants, *alone, *peers]
-        yardstick = TORCHCAM if any(peer.name == TORCHCAM for peer in peers) else TRUTH
+        baseline = TORCHCAM if any(peer.name == TORCHCAM for peer in peers) else REFERENCE
         steps = len(contestants) * (len(inputs) + _WARM_UP)
         with click.progressbar(length=steps, label="Explaining", file=sys.stderr) as bar:
             outcomes = contest(
                 contestants,
                 inputs,
-                truth=TRUTH,
-                yardstick=yardstick,
+                reference=REFERENCE,
+                baseline=baseline,
                 device=device,
                 warm_up=_WARM_UP,
                 progress=lambda: bar.update(1),
@@ -188,8 +187,8 @@ def explanations(
     return (
         contest_section(
             outcomes,
-            truth=TRUTH,
-            yardstick=yardstick,
+            reference=REFERENCE,
+            baseline=baseline,
             work=work,
             limits=limits,
             device=str(device),
@@ -200,19 +199,19 @@ def explanations(
 
 
 def whole_loop(settings: Settings, seconds: float, *, int8: bool = True) -> Section:
-    """Measure the live loop with an engine, with all threads, and with int8.
+    """Measure the live loop with the given engine, with all threads, and with int8.
 
     Args:
-        settings: The network, its weights and its device, and which engine.
-        seconds: For how long to measure each.
+        settings: The network, its weights, the device and the engine.
+        seconds: The duration of each run.
         int8: Whether to measure int8.
     """
-    chosen = [settings]
+    runs = [settings]
     if select_device(settings.device).type == "cpu":
-        chosen.append(replace(settings, threads=torch.get_num_threads()))
+        runs.append(replace(settings, threads=torch.get_num_threads()))
         if int8 and openvino_devices():
-            chosen.append(replace(settings, engine="auto", precision="int8"))
-    return loop_section(chosen, seconds, _notify)
+            runs.append(replace(settings, engine="auto", precision="int8"))
+    return loop_section(runs, seconds, _notify)
 
 
 def _notify(text: str) -> None:

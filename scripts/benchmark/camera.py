@@ -1,6 +1,6 @@
-"""A camera for the benchmark: MJPEG over HTTP at a steady rate, from a process of its own.
+"""A camera for the benchmark: MJPEG over HTTP at a steady rate, from a separate process.
 
-Run as `python -m benchmark.camera`: prints its port, and serves until it is ended.
+Run as a script, it prints its port and serves until it is killed.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIZE: Final = (1280, 720)
-"""Width and height of its images, in pixels."""
+"""Width and height of the images, in pixels."""
 RATE: Final = 30.0
-"""Its images per second."""
+"""Images per second."""
 _STEP: Final = 12
-"""Pixels by which the scene moves from one image to the next: no two are alike."""
+"""Pixels by which the scene moves between two images, so that no two are alike."""
 _COUNT: Final = 240
 
 
 class Camera(Closing):
-    """The camera's process, for as long as it is open.
+    """The camera's process.
 
     Attributes:
-        url: Where it serves.
+        url: The address of the stream.
     """
 
     def __init__(self) -> None:
-        """Start it, and wait until it serves."""
+        """Start the process and wait until it serves."""
         command = [sys.executable, __file__]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
@@ -45,7 +45,7 @@ class Camera(Closing):
         self.url = f"http://127.0.0.1:{port}/"
 
     def close(self) -> None:
-        """End it. May be called twice."""
+        """Kill the process. May be called twice."""
         self._process.kill()
         self._process.wait()
         if self._process.stdout:
@@ -53,23 +53,23 @@ class Camera(Closing):
 
 
 def images(count: int = _COUNT) -> list[bytes]:
-    """Return the camera's images as JPEG: a flight at a steady speed along the demo's photos."""
+    """Return the camera's images as JPEG: a steady pan along the demo's photos."""
     width, height = SIZE
     photos = [cv2.resize(photo, SIZE) for photo in demo_photos()]
     strip = np.asarray(np.hstack([*photos, photos[0]]), np.uint8)
-    found = []
+    encoded = []
     for index in range(count):
         left = index * _STEP % (width * len(photos))
         view: NDArray[np.uint8] = strip[:height, left : left + width]
-        found.append(bytes(cv2.imencode(".jpg", view)[1]))
-    return found
+        encoded.append(bytes(cv2.imencode(".jpg", view)[1]))
+    return encoded
 
 
 class _Handler(BaseHTTPRequestHandler):
     images: tuple[bytes, ...] = ()
 
     def do_GET(self) -> None:  # http.server's name
-        """Send images until the other side has had enough."""
+        """Send images until the client disconnects."""
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         self.end_headers()
@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
 
     def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":

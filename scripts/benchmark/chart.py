@@ -1,4 +1,4 @@
-"""Draws a benchmark's explanations as a chart: one bar for each way to explain a frame."""
+"""Plots the times of a contest as a bar chart."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _FRAME_HEIGHT = 1.5
 
 
 def draw(report: Report, path: Path) -> None:
-    """Draw the first section of a report, the fastest way on top.
+    """Plot the first section of a report, the fastest contestant on top.
 
     Args:
-        report: Of `scripts/benchmark`.
-        path: The image to write: `.svg`, `.png` or whatever else matplotlib writes.
+        report: A report of `scripts/benchmark`.
+        path: The image to write: `.svg`, `.png` or another format of matplotlib.
     """
     from matplotlib.figure import Figure
 
@@ -39,8 +39,8 @@ def draw(report: Report, path: Path) -> None:
     )
     axes = figure.subplots()
     whiskers = (
-        [each - low for each, low in zip(middle, lower, strict=True)],
-        [high - each for each, high in zip(middle, upper, strict=True)],
+        [median - low for median, low in zip(middle, lower, strict=True)],
+        [high - median for median, high in zip(middle, upper, strict=True)],
     )
     axes.barh(range(len(rows)), middle, height=0.66, color=colours, linewidth=0)
     axes.errorbar(
@@ -58,7 +58,7 @@ def draw(report: Report, path: Path) -> None:
     axes.set_yticks(range(len(rows)), [str(row["name"]) for row in rows], color=_INK)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.12 * max(upper))
-    axes.set_xlabel("ms per explanation: median, and quartiles; less is better", color=_INK)
+    axes.set_xlabel("ms per explanation: median and quartiles; less is better", color=_INK)
     axes.tick_params(length=0, colors=_INK)
     axes.spines[:].set_visible(False)
     axes.grid(axis="x", color="#e6e8ea", linewidth=0.8)

@@ -1,4 +1,4 @@
-"""How much the heatmap flickers on a still scene, and how soon another scene shows."""
+"""How much the heatmap flickers on a still scene, and how soon a cut shows."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ SIZE: Final = (1280, 720)
 RATES: Final = (4.0, 10.0, 30.0)
 """Explanations per second."""
 SIGMA: Final = 5.0
-"""Of the noise, in grey levels a pixel."""
+"""The standard deviation of the noise, in grey levels."""
 _FRAMES: Final = 20
 _CUT: Final = 12
-"""How many explanations come before a cut, and after it."""
+"""Explanations before a cut, and after it."""
 _NEAR: Final = 0.1
-"""Of the image's diagonal: so near to the new scene's peak the heatmap's is on the new object."""
+"""The largest distance of a peak to that of the new scene, as a share of the image's diagonal, to
+be on the new object."""
 
 
 class Seen(NamedTuple):
-    """A frame, what the network said of it, and what of that was drawn."""
+    """The explanation of a frame, as computed and as drawn."""
 
-    found: Explanation
+    raw: Explanation
     drawn: Explanation
 
 
@@ -52,65 +53,65 @@ def watch(
     *,
     track: bool = True,
 ) -> list[Seen]:
-    """Explain every image, and stabilise the explanations as the live loop does.
+    """Explain every image and stabilise the explanations as the live loop does.
 
     Args:
         explain: Explains a frame.
         images: The images, H×W×3 BGR.
-        rate: How many of them make a second.
-        smoothing: Seconds over which is smoothed; 0: not at all.
+        rate: Images per second.
+        smoothing: The time constant of the smoothing in seconds; 0 for none.
         track: Whether heatmaps follow the image's motion.
     """
     stabiliser = Stabiliser(smoothing, track=track)
     seen = []
     for index, image in enumerate(images):
         frame = Frame(image, index, index / rate)
-        found = explain(frame)
-        drawn = stabiliser.stabilise(frame, found)
+        raw = explain(frame)
+        drawn = stabiliser.stabilise(frame, raw)
         assert drawn is not None
-        seen.append(Seen(found, drawn))
+        seen.append(Seen(raw, drawn))
     return seen
 
 
 def flicker(explanations: Sequence[Explanation], image: NDArray[np.uint8]) -> float:
-    """Return the mean absolute change of the drawn heatmap from one explanation to the next.
+    """Return the mean absolute change of the drawn heatmap between consecutive explanations.
 
     Args:
-        explanations: Of a scene that stands still, at least two, in their order.
-        image: The scene without noise, H×W×3 BGR: drawn on it, only the heatmap can flicker.
+        explanations: At least two explanations of a still scene, in order.
+        image: The scene without noise, H×W×3 BGR, so that only the heatmap can flicker.
 
     Returns:
-        Grey levels, in the mean over pixels and colours.
+        Grey levels, averaged over pixels and channels.
     """
     drawn = (blend_heatmap(image, each.heatmap).astype(np.int16) for each in explanations)
     return float(np.mean([np.abs(second - first).mean() for first, second in pairwise(drawn)]))
 
 
 class Delay(NamedTuple):
-    """Seconds of video from a cut to the frame whose explanation shows what is there now.
+    """Seconds of video from a cut until the drawn explanation is that of the new scene.
 
-    The cut lies just behind an explained frame, which is its worst place. What the network and
-    the window take comes on top.
+    The cut comes just after an explained frame, the worst case. The times of the network and of
+    the window are not included.
     """
 
     heatmap: float
-    """Until the heatmap's peak is where the network, asked without any memory, puts it."""
+    """Until the heatmap's peak is where the network puts it without smoothing."""
     label: float
-    """Until the label is the new scene's."""
+    """Until the label is that of the new scene."""
 
 
 def cut_delay(
     seen: Sequence[Seen], cut: int, rate: float, size: tuple[int, int] = SIZE
 ) -> Delay | None:
-    """Return how soon a cut shows, for good; None where it does not.
+    """Return how soon a cut shows for good, or None if it does not.
 
     Args:
-        seen: Of one scene, and then of another one.
-        cut: Which is the first of the other scene.
-        rate: How many of them make a second.
+        seen: Explanations of one scene, followed by those of another.
+        cut: The index of the first explanation of the second scene.
+        rate: Explanations per second.
         size: Width and height of the frames, in pixels.
     """
-    goal = seen[-1].found
+    goal = seen[-1].raw
     limit = _NEAR * float(np.hypot(*size))
     far, other = [], []
     for each in seen[cut:]:
@@ -123,27 +124,27 @@ def cut_delay(
 
 
 def _last(wrong: list[bool]) -> int:
-    """Return after how many explanations nothing is wrong any more, the first one counted as 1."""
-    return 1 + max((place + 1 for place, each in enumerate(wrong) if each), default=0)
+    """Return the 1-based position of the first explanation after which none is wrong."""
+    return 1 + max((place for place, is_wrong in enumerate(wrong, 1) if is_wrong), default=0)
 
 
 def noisy(image: NDArray[np.uint8], seed: int, sigma: float = SIGMA) -> NDArray[np.uint8]:
-    """Return an image with a camera's noise, the same for the same seed.
+    """Return an image with camera noise, reproducible by its seed.
 
     Args:
         image: H×W×3 uint8.
-        seed: Another one for each frame.
-        sigma: Of the noise, in grey levels a pixel.
+        seed: The seed, a different one per frame.
+        sigma: The standard deviation of the noise, in grey levels.
     """
     noise = np.random.default_rng(seed).normal(0, sigma, image.shape)
     return np.asarray((image + noise).clip(0, 255).round(), np.uint8)
 
 
 def flicker_section() -> Section:
-    """Measure how much less the heatmap flickers when it is smoothed, and how soon a cut shows.
+    """Measure how much smoothing reduces flicker, and how soon a cut shows.
 
-    Through the network whose weights come with a Python package: what noise does to a map depends
-    on what the network has learnt.
+    This uses the network whose trained weights come with a Python package, because the effect of
+    noise on a map depends on them.
 
     Raises:
         UsageError: The demo's photos are not installed.
@@ -172,28 +173,28 @@ def flicker_section() -> Section:
         Column("rate", "explanations/s", "{:.0f}"),
         Column("plain", "flicker", "{:.2f}"),
         Column("smooth", "smoothed", "{:.2f}"),
-        Column("fall", "falls by", "{:.0f} ×"),
+        Column("fall", "reduced by", "{:.0f} ×"),
         Column("least_fall", "at least by", "{:.1f} ×"),
         Column("heatmap_seconds", "heatmap after a cut ms", "{:.0f}", 1e3),
         Column("label_seconds", "label ms", "{:.0f}", 1e3),
     )
     note = (
-        f"{EMBEDDED_MODEL} on the demo's four photos, {SIZE[0]}×{SIZE[1]}, each still, with noise "
-        f"of {SIGMA:.0f} grey levels a pixel, every frame explained. Flicker: the mean absolute "
-        "change of the drawn heatmap from one explanation to the next, in grey levels, median over "
-        f"the photos; smoothed with the default of {DEFAULT_SMOOTHING:g} s. After a cut: from one "
-        "photo to the next, seconds of video until the heatmap's peak and the label are the new "
-        "one's for good, the slowest of four; the cut comes just behind an explained frame, and "
-        "the time that an explanation takes comes on top."
+        f"{EMBEDDED_MODEL} on the demo's four photos, {SIZE[0]}×{SIZE[1]}, still, with noise of "
+        f"{SIGMA:.0f} grey levels per pixel, every frame explained. Flicker: the mean absolute "
+        "change of the drawn heatmap between consecutive explanations, in grey levels, median over "
+        f"the photos; smoothed with the default of {DEFAULT_SMOOTHING:g} s. After a cut from one "
+        "photo to the next: seconds of video until heatmap peak and label are those of the new "
+        "photo for good, the slowest of four; the cut comes just after an explained frame, and the "
+        "time of an explanation is not included."
     )
-    return Section("Calm images", columns, tuple(rows), (note,))
+    return Section("Flicker", columns, tuple(rows), (note,))
 
 
 def _row(
     rate: float, plain: list[float], smooth: list[float], delays: list[Delay | None]
 ) -> dict[str, Cell]:
     falls = [before / after for before, after in zip(plain, smooth, strict=True)]
-    shown = [each for each in delays if each is not None]
+    shown = [delay for delay in delays if delay is not None]
     all_show = len(shown) == len(delays)
     return {
         "rate": rate,
@@ -201,8 +202,8 @@ def _row(
         "smooth": float(np.median(smooth)),
         "fall": float(np.median(falls)),
         "least_fall": min(falls),
-        "heatmap_seconds": max(each.heatmap for each in shown) if all_show else None,
-        "label_seconds": max(each.label for each in shown) if all_show else None,
+        "heatmap_seconds": max(delay.heatmap for delay in shown) if all_show else None,
+        "label_seconds": max(delay.label for delay in shown) if all_show else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""The whole program against its own explainer: what decoding, drawing and recording cost."""
+"""The live loop compared with its explainer alone: the cost of decoding, drawing and recording."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from live_cam.settings import Settings
 
 _SETTLING: Final = 2.0
-"""Seconds that are not counted, after it is settled which engine explains."""
+"""Uncounted seconds after the engine is settled."""
 _PATIENCE: Final = 240.0
 _BARE_FRAMES: Final = 20
 _PAUSE: Final = 0.2
-"""Seconds from one explanation to the next while other engines are opened, which take the cores."""
+"""Seconds between two explanations while other engines are being opened, which need the cores."""
 
 
 @dataclass(slots=True)
 class _Watch:
-    """Notes what the live loop does once it is settled which engine explains, and ends it."""
+    """Records what the live loop does once its engine is settled, and stops it."""
 
     seconds: float
     pipeline: LivePipeline
@@ -48,7 +48,7 @@ class _Watch:
     threads: int = 0
 
     def shown(self, shown: Shown) -> None:
-        """Note an image that is out."""
+        """Record an image that was shown."""
         now = time.monotonic()
         if self.counts_from is None and self.pipeline.settled:
             self.counts_from = now + _SETTLING
@@ -61,10 +61,10 @@ class _Watch:
             self.pipeline.stop()
 
     def explained(self, _frame: Frame, _explanation: Explanation) -> None:
-        """Note an explanation."""
+        """Record an explanation."""
         import torch
 
-        self.threads = torch.get_num_threads()  # each thread has its own number
+        self.threads = torch.get_num_threads()  # a setting of each thread
         now = time.monotonic()
         if self.counts_from is not None and now >= self.counts_from:
             self.explained_at.append(now)
@@ -73,16 +73,16 @@ class _Watch:
 def loop_section(
     settings: Sequence[Settings], seconds: float, notify: Callable[[str], None]
 ) -> Section:
-    """Measure the whole live loop, with a recording, and with a window where there is a display.
+    """Measure the live loop with a recording, and with a window if there is a display.
 
     Args:
-        settings: Network, engine, precision and threads, once for each row. The source, the
-            window and the recording are the benchmark's.
-        seconds: For how long to measure each.
-        notify: Called with what is being done.
+        settings: Network, engine, precision and threads of each row; the benchmark sets the source,
+            the window and the recording.
+        seconds: The duration of each run.
+        notify: Called with a sentence before each run.
 
     Raises:
-        LiveCamError: The demo's photos are not installed, or the network cannot be had.
+        LiveCamError: The demo's photos are not installed, or the network cannot be loaded.
     """
     problem = display_problem()
     with Camera() as camera, tempfile.TemporaryDirectory() as folder:
@@ -95,7 +95,7 @@ def loop_section(
                 record=Path(folder) / "loop.mp4",
                 overwrite=True,
             )
-            notify(f"Running the whole program: {chosen.engine} {chosen.precision} …")
+            notify(f"Running the live loop: {chosen.engine} {chosen.precision} …")
             rows.append(_row(complete, seconds, notify))
     columns = (
         Column("engine", "engine"),
@@ -107,11 +107,11 @@ def loop_section(
         Column("interval", "99 % interval ms", "{:.0f}", 1e3),
         Column("age", "median age ms", "{:.1f}", 1e3),
     )
-    window = "no window (there is no display)" if problem else "in a window"
+    window = "without a window (there is no display)" if problem else "in a window"
     note = (
-        f"An HTTP camera's MJPEG, 1280×720 at 30 fps, decoded, explained, drawn, recorded as "
+        f"MJPEG of an HTTP camera, 1280×720 at 30 fps, decoded, explained, drawn, recorded as "
         f"H.264, {window}. Bare: the explainer alone with the same threads, resizing included. "
-        "Age: from an image's arrival to the moment it is out."
+        "Age: from an image's arrival until it is shown."
     )
     return Section("The whole loop", columns, tuple(rows), (note,))
 
@@ -137,7 +137,7 @@ def _row(settings: Settings, seconds: float, notify: Callable[[str], None]) -> d
 
 
 def _bare_rate(settings: Settings) -> float:
-    """Return explanations per second of the explainer by itself: resizing, network, gradient."""
+    """Return explanations per second of the explainer alone: resizing, network, gradient."""
     with open_source(settings.source) as source, Explainer(settings, lambda _text: None) as alone:
         frames = [frame for _ in range(_BARE_FRAMES) if (frame := source.read())]
         source.close()
@@ -145,9 +145,9 @@ def _bare_rate(settings: Settings) -> float:
         while not alone.settled:
             alone.explain(frames[0])
             time.sleep(_PAUSE)
-        taken = []
+        seconds = []
         for frame in frames:
             start = time.perf_counter()
             alone.explain(frame)
-            taken.append(time.perf_counter() - start)
-    return 1 / float(np.median(taken))
+            seconds.append(time.perf_counter() - start)
+    return 1 / float(np.median(seconds))

@@ -1,4 +1,4 @@
-"""Synthetic motion with a known answer: how far from its object the heat is drawn."""
+"""Synthetic motion with a known answer: how far from its object a heatmap is drawn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZE: Final = (1280, 720)
 RATE: Final = 30.0
 """Frames per second."""
 LATENCY: Final = 6
-"""Frames from capture to explanation, and from one explanation to the next: five a second."""
+"""Frames from capture to explanation, and between two explanations: five explanations a second."""
 _CELLS: Final = 14
 _SUBJECT: Final = (270, 180)
 
@@ -33,15 +33,15 @@ class Motion:
     """How an object and the camera move."""
 
     name: str
-    """In words."""
+    """A description for the table."""
     object_speed: tuple[float, float] = (0.0, 0.0)
-    """Of the object in the image, pixels per second to the right and down."""
+    """The object's speed in the image, pixels per second to the right and down."""
     background_speed: tuple[float, float] = (0.0, 0.0)
-    """Likewise, of what is behind it: another one than 0 where the camera pans."""
+    """The background's speed, pixels per second to the right and down; not 0 if the camera pans."""
     start: tuple[float, float] = (300.0, 360.0)
-    """Where the object's centre is in the first frame, in pixels."""
+    """The object's centre in the first frame, in pixels."""
     zoom: float = 1.0
-    """The factor by which everything grows in a second."""
+    """The factor by which everything grows per second."""
 
 
 MOTIONS: Final = (
@@ -59,12 +59,12 @@ class Pan:
     def __init__(
         self, subject: NDArray[np.uint8], background: NDArray[np.uint8], motion: Motion
     ) -> None:
-        """Take the images.
+        """Enlarge the background to cover the whole pan.
 
         Args:
-            subject: h×w×3 BGR, shown as it is.
-            background: H×W×3 BGR, enlarged so that it covers the way of the camera.
-            motion: How both move.
+            subject: h×w×3 BGR, shown at its own size.
+            background: H×W×3 BGR.
+            motion: The motion of both.
         """
         self._subject = subject
         enlarged = cv2.resize(background, (2 * SIZE[0], 2 * SIZE[1]))
@@ -96,7 +96,7 @@ class Pan:
         return Frame(np.asarray(mixed.round(), np.uint8), index, seconds)
 
     def explanation(self, index: int) -> Explanation:
-        """Return what a perfect network would say of a frame: heat in the object's middle."""
+        """Return the ideal explanation of a frame, with its peak at the object's centre."""
         x, y = self.place(index)
         cells = np.arange(_CELLS) + 0.5
         across = (cells - x * _CELLS / SIZE[0]) ** 2
@@ -116,20 +116,20 @@ def _placed(
 
 
 class Distances(NamedTuple):
-    """Medians over the frames of how far the heatmap's peak is from the object, in pixels."""
+    """Median distances of the heatmap's peak from the object, in pixels."""
 
     still: float
-    """Each map left where it was until the next one."""
+    """With each map kept in place until the next one."""
     tracked: float
-    """Each map carried along."""
+    """With each map moved along by tracking."""
 
 
 def distances(pan: Pan, frames: int = 60) -> Distances:
-    """Show a pan as the live loop does, with five explanations a second, each 0.2 s late.
+    """Measure a pan as the live loop shows it: five explanations per second, each 0.2 s late.
 
     Args:
-        pan: What is shown.
-        frames: How many frames of it.
+        pan: The pan.
+        frames: The number of frames.
     """
     tracker = Tracker()
     explanation: Explanation | None = None
@@ -146,7 +146,7 @@ def distances(pan: Pan, frames: int = 60) -> Distances:
 
 
 def photo_pan(motion: Motion) -> Pan:
-    """Return a cat that moves over a motorcycle.
+    """Return a pan of a cat over a motorcycle.
 
     Raises:
         UsageError: The demo's photos are not installed.
@@ -156,21 +156,16 @@ def photo_pan(motion: Motion) -> Pan:
 
 
 def tracking_section() -> Section:
-    """Measure how much nearer to its object the heat is when it is carried along.
+    """Measure how much closer to its object a tracked heatmap is drawn.
 
     Raises:
         UsageError: The demo's photos are not installed.
     """
     rows: list[dict[str, Cell]] = []
     for motion in MOTIONS:
-        found = distances(photo_pan(motion))
+        still, tracked = distances(photo_pan(motion))
         rows.append(
-            {
-                "motion": motion.name,
-                "still": found.still,
-                "tracked": found.tracked,
-                "share": found.tracked / found.still,
-            }
+            {"motion": motion.name, "still": still, "tracked": tracked, "share": tracked / still}
         )
     columns = (
         Column("motion", "motion"),
@@ -179,7 +174,7 @@ def tracking_section() -> Section:
         Column("share", "share", "{:.2f}"),
     )
     note = (
-        f"Median distance of the heatmap's peak to its object, {SIZE[0]}×{SIZE[1]}, with five "
-        "explanations a second, each of a frame that is 0.2 s old when it comes."
+        f"Median distance of the heatmap's peak from its object, {SIZE[0]}×{SIZE[1]}, with five "
+        "explanations per second, each 0.2 s late."
     )
     return Section("Tracking", columns, tuple(rows), (note,))

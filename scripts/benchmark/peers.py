@@ -1,8 +1,8 @@
-"""Grad-CAM by others, each used as its README says: what the benchmark measures ours against.
+"""Grad-CAM by other libraries, each used as in its README, to compare ours with.
 
-All get the network as torchvision hands it out, in `eval()` and with parameters that require
-gradients, for that is what their READMEs start from, and each its own copy of it (weights are
-shared, hooks are not). All of their objects that can serve more than one frame do.
+Each gets its own copy of the network (weights are shared, hooks are not) as torchvision returns
+it, in `eval()` and with parameters that require gradients, because their READMEs start from that.
+Objects that can serve several frames are created once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import nn
 
-from live_cam.bench.contest import Answer, Contestant
+from live_cam.bench.contest import Contestant, Submission
 from live_cam.errors import LiveCamError, UsageError, first_line
 from live_cam.network.target_layer import get_layer
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from live_cam.network.classifier import Classifier
 
-    Explain: TypeAlias = Callable[[Tensor], Answer]
+    Explain: TypeAlias = Callable[[Tensor], Submission]
     Way: TypeAlias = Callable[[nn.Module, str, ExitStack], Explain]
 
 SEED, PYTORCH_GRAD_CAM, TORCHCAM, CAPTUM = "seed", "pytorch-grad-cam", "torchcam", "captum"
@@ -37,16 +37,16 @@ SEED, PYTORCH_GRAD_CAM, TORCHCAM, CAPTUM = "seed", "pytorch-grad-cam", "torchcam
 def open_peers(
     classifier: Classifier, device: torch.device, x: Tensor, stack: ExitStack
 ) -> tuple[list[Contestant], dict[str, str]]:
-    """Open the peers that are installed and explain this network.
+    """Open the peers that are installed and can explain this network.
 
     Args:
-        classifier: The network, without any hooks yet, and its target layer; left as it is.
-        device: Where the network is.
+        classifier: The network, without any hooks yet, and its target layer; left unchanged.
+        device: The network's device.
         x: A frame to try them on, 1×3×H×W float32.
-        stack: Closes them.
+        stack: Closes the peers.
 
     Returns:
-        The contestants, and why each of the others is none, by its name.
+        The contestants, and why each other peer failed, by name.
     """
     ways: dict[str, Way] = {
         SEED: by_the_seed,
@@ -54,18 +54,18 @@ def open_peers(
         TORCHCAM: by_torchcam,
         CAPTUM: by_captum,
     }
-    found, missing = [], {}
+    peers, missing = [], {}
     for name, way in ways.items():
         opened = _open(way, classifier, x, stack)
         if isinstance(opened, str):
             missing[name] = opened
         else:
-            found.append(Contestant(name, opened, device=str(device), ours=False))
-    return found, missing
+            peers.append(Contestant(name, opened, device=str(device), ours=False))
+    return peers, missing
 
 
 def _open(way: Way, classifier: Classifier, x: Tensor, stack: ExitStack) -> Explain | str:
-    """Return a peer that has explained a frame, or why it cannot."""
+    """Return a peer that has explained a frame, or why it cannot explain one."""
     try:
         explain = way(trainable_copy(classifier.module), classifier.layer, stack)
         explain(x)
@@ -73,18 +73,18 @@ def _open(way: Way, classifier: Classifier, x: Tensor, stack: ExitStack) -> Expl
         return f"not installed ({first_line(error)})"
     except LiveCamError as error:
         return str(error)
-    except Exception as error:  # others' code may fail on a network in any way
+    except Exception as error:  # other libraries may fail in any way
         return f"cannot explain this network ({first_line(error)})"
     return explain
 
 
 def trainable_copy(module: nn.Module) -> nn.Module:
-    """Return a network as if freshly loaded: its parameters require gradients.
+    """Return a copy of a network as freshly loaded, with parameters that require gradients.
 
-    They are objects of their own, with gradients of their own, on the same memory.
+    The parameters are separate objects with their own gradients on shared memory.
 
     Args:
-        module: The network; it must have no hooks yet, which would be copied, too.
+        module: The network, without hooks, which would be copied, too.
     """
     shared: dict[int, object] = {
         id(parameter): nn.Parameter(parameter.detach()) for parameter in module.parameters()
@@ -97,18 +97,17 @@ def by_the_seed(module: nn.Module, layer: str, _stack: ExitStack) -> Explain:
     """This project's first version: a full backward pass, and the features computed twice.
 
     Raises:
-        UsageError: The network is no sequence of features and a classifier like VGG, which is
-            all that it knew.
+        UsageError: The network is not like VGG, the only family that version supported.
     """
     name, _, number = layer.partition(".")
     if name != "features" or not number.isdecimal() or not hasattr(module, "avgpool"):
-        raise UsageError(f"the seed explained VGG alone, not {type(module).__name__}.")
+        raise UsageError(f"the seed explains only VGG, not {type(module).__name__}.")
     features = get_layer(module, "features")
     classifier, avgpool = get_layer(module, "classifier"), get_layer(module, "avgpool")
     assert isinstance(features, nn.Sequential)
     below, above = features[: int(number) + 1], features[int(number) + 1 :]
 
-    def explain(x: Tensor) -> Answer:
+    def explain(x: Tensor) -> Submission:
         gradients: list[Tensor] = []
         maps = below(x)
         maps.register_hook(gradients.append)
@@ -119,7 +118,7 @@ def by_the_seed(module: nn.Module, layer: str, _stack: ExitStack) -> Explain:
         pooled = gradients[0].mean(dim=(0, 2, 3))
         activations = below(x).detach()
         cam = (activations * pooled[:, None, None]).mean(dim=1).relu()
-        return Answer(_to_numpy(cam), index)
+        return Submission(_to_numpy(cam), index)
 
     return explain
 
@@ -130,8 +129,8 @@ def by_pytorch_grad_cam(module: nn.Module, layer: str, stack: ExitStack) -> Expl
     peer = stack.enter_context(
         library.GradCAM(model=module, target_layers=[get_layer(module, layer)])
     )
-    # What it returns is normalised and scaled to the input's size. The map before that is kept on
-    # its way, so that what is timed is all that its README calls.
+    # It returns a normalised map at the input's size. The raw map is intercepted, so that all of
+    # the README's call is timed.
     raw: list[NDArray[np.float32]] = []
     original = peer.get_cam_image
 
@@ -142,9 +141,9 @@ def by_pytorch_grad_cam(module: nn.Module, layer: str, stack: ExitStack) -> Expl
 
     peer.get_cam_image = get_cam_image
 
-    def explain(x: Tensor) -> Answer:
+    def explain(x: Tensor) -> Submission:
         peer(input_tensor=x, targets=None)
-        return Answer(raw[0], int(peer.outputs.argmax(dim=1)))
+        return Submission(raw[0], int(peer.outputs.argmax(dim=1)))
 
     return explain
 
@@ -154,12 +153,12 @@ def by_torchcam(module: nn.Module, layer: str, stack: ExitStack) -> Explain:
     library = importlib.import_module("torchcam.methods")
     peer = stack.enter_context(library.GradCAM(module, layer))
 
-    def explain(x: Tensor) -> Answer:
+    def explain(x: Tensor) -> Submission:
         scores = module(x)
         index = int(scores.argmax(dim=1))
-        # It normalises unless told otherwise, at no cost that could be measured.
+        # It normalises by default; skipping that saves no measurable time.
         (cam,) = peer(index, scores, normalized=False)
-        return Answer(_to_numpy(cam), index)
+        return Submission(_to_numpy(cam), index)
 
     return explain
 
@@ -170,8 +169,8 @@ def by_captum(module: nn.Module, layer: str, _stack: ExitStack) -> Explain:
     top: list[Tensor] = []
 
     def top_score(x: Tensor) -> Tensor:
-        # It wants to be told the class before it runs the network. That it takes any function of
-        # the input saves it a second forward pass.
+        # Captum needs the class before it runs the network; a function that returns the top logit
+        # avoids a second forward pass.
         scores: Tensor = module(x)
         best = scores.max(dim=1)
         top[:] = [best.indices]
@@ -179,9 +178,9 @@ def by_captum(module: nn.Module, layer: str, _stack: ExitStack) -> Explain:
 
     peer = library.LayerGradCam(top_score, get_layer(module, layer))
 
-    def explain(x: Tensor) -> Answer:
+    def explain(x: Tensor) -> Submission:
         cam = peer.attribute(x, relu_attributions=True)
-        return Answer(_to_numpy(cam[:, 0]), int(top[0]))
+        return Submission(_to_numpy(cam[:, 0]), int(top[0]))
 
     return explain
 

@@ -1,4 +1,4 @@
-"""The benchmark's findings as sections of a report."""
+"""The benchmark's results as sections of a report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from live_cam.bench.contest import Outcome
-    from live_cam.bench.limits import Layer, Limits
+    from live_cam.bench.limits import Layer, MachineLimits
 
 _PRECISIONS: Final = ("fp32", "bf16", "fp16", "int8")
 
@@ -19,21 +19,21 @@ _PRECISIONS: Final = ("fp32", "bf16", "fp16", "int8")
 def contest_section(
     outcomes: Sequence[Outcome],
     *,
-    truth: str,
-    yardstick: str,
+    reference: str,
+    baseline: str,
     work: Sequence[Layer],
-    limits: Limits,
+    limits: MachineLimits,
     device: str,
 ) -> Section:
-    """Return how the contestants did, the fastest first.
+    """Return the outcomes of a contest, the fastest first.
 
     Args:
-        outcomes: Of one contest.
-        truth: The contestant whose maps the others' were compared with.
-        yardstick: The contestant whose time the others' were compared with.
+        outcomes: The outcomes of one contest.
+        reference: The contestant whose CAMs the others were compared with.
+        baseline: The contestant whose time the others were compared with.
         work: The network's layers.
-        limits: The device's.
-        device: Which device these are the limits of; shares of others' are left open.
+        limits: The limits of a device.
+        device: The device of these limits; other devices get no share of the limit.
     """
     rows: list[dict[str, Cell]] = []
     for outcome in sorted(outcomes, key=lambda outcome: outcome.seconds.median):
@@ -63,7 +63,7 @@ def contest_section(
         Column("median_seconds", "median ms", "{:.1f}", 1e3),
         Column("lower_seconds", "25 % ms", "{:.1f}", 1e3),
         Column("upper_seconds", "75 % ms", "{:.1f}", 1e3),
-        Column("speed", f"× {yardstick}", "{:.2f}"),
+        Column("speed", f"× {baseline}", "{:.2f}"),
         Column("share_of_limit", "of limit", "{:.0f} %", 100.0),
         Column("correlation", "correlation", "{:.4f}"),
         Column("agreement", "same class", "{:.0f} %", 100.0),
@@ -71,33 +71,32 @@ def contest_section(
         Column("deviation", "deviation", "{:.0e}"),
     )
     note = (
-        f"× {yardstick}: how many times as fast, frame by frame. Of limit: the time that the "
-        "machine's own rate and bandwidth leave possible in that precision, as a share of the "
-        f"time taken. Correlation: of the map with that of {truth}, where the class is the same. "
-        "If clear: of the frames whose best class leads the second by more than 0.1. "
-        "Deviation, of engines that promise the same map: the largest difference to it, as a "
-        "share of its maximum."
+        f"× {baseline}: speed relative to {baseline}, frame by frame. Of limit: the least time "
+        "that the machine's rate and bandwidth allow in that precision, as a share of the time "
+        f"taken. Correlation: of the CAM with that of {reference}, where the class is the same. "
+        "If clear: among the frames whose top class leads by more than 0.1. Deviation, of exact "
+        f"engines: the largest difference to the CAM of {reference}, as a share of its maximum."
     )
     return Section("Explanations", columns, tuple(rows), (note,))
 
 
 def missing_section(missing: Mapping[str, str]) -> Section:
-    """Return who could not take part.
+    """Return the contestants that could not take part.
 
     Args:
-        missing: The reason, by the contestant's name.
+        missing: The reasons by name.
     """
     rows: tuple[dict[str, Cell], ...] = tuple(
         {"name": name, "reason": reason} for name, reason in missing.items()
     )
-    return Section("Not here", (Column("name", "engine"), Column("reason", "reason")), rows)
+    return Section("Not available", (Column("name", "engine"), Column("reason", "reason")), rows)
 
 
-def limits_section(limits: Limits, work: Sequence[Layer]) -> Section:
-    """Return what the device can do, and how fast one explanation could be at best.
+def limits_section(limits: MachineLimits, work: Sequence[Layer]) -> Section:
+    """Return a device's limits, and the least time that they allow for an explanation.
 
     Args:
-        limits: The device's.
+        limits: The device's limits.
         work: The network's layers.
     """
     rows: tuple[dict[str, Cell], ...] = tuple(
@@ -119,6 +118,6 @@ def limits_section(limits: Limits, work: Sequence[Layer]) -> Section:
     note = (
         f"Memory is read at {limits.bandwidth / 1e9:.1f} GB/s. One forward pass: "
         f"{operations / 1e9:.2f} GFLOP with {weights / 1e6:.2f} million weights. The limit is the "
-        "sum over the layers of the longer of the two: computing, or reading the weights."
+        "sum over the layers of the longer of computing and reading the weights."
     )
     return Section("Limits of the machine", columns, rows, (note,))

@@ -1,4 +1,4 @@
-"""What each view and each check costs on top of the plain overlay."""
+"""The cost of each view and each check on top of the plain overlay."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _RATE: Final = 30.0
 
 @dataclass(slots=True, eq=False)
 class _Look:
-    """One thing that a user may switch on, and how long it took."""
+    """A view or an extra that a user may switch on, and its times in seconds."""
 
     name: str
     controls: Controls
@@ -43,9 +43,9 @@ class _Look:
     track: bool = False
     explaining: list[float] = field(default_factory=list)
     drawing: list[float] = field(default_factory=list)
-    """Of the first image with an explanation."""
+    """The first image with an explanation."""
     drawing_again: list[float] = field(default_factory=list)
-    """Of the next frame's, with the same one."""
+    """The next image, with the same explanation."""
     overlay: Overlay = field(default_factory=Overlay)
     stabiliser: Stabiliser = field(init=False)
 
@@ -53,7 +53,7 @@ class _Look:
         self.stabiliser = Stabiliser(self.smoothing, track=self.track)
 
     def draw(self, frame: Frame, explanation: Explanation) -> float:
-        """Draw as the live loop does, and return how long it took, in seconds."""
+        """Draw as the live loop does, and return the time it took, in seconds."""
         controls = self.controls
         status = Status(
             network="network · layer",
@@ -91,23 +91,23 @@ def _looks() -> list[_Look]:
 
 
 def views_section(settings: Settings, rounds: int, notify: Callable[[str], None]) -> Section:
-    """Measure every view, and everything that may be switched on in the plain one.
+    """Measure every view, and every extra of the plain one.
 
     Args:
         settings: Network, weights, engine and device.
-        rounds: How many frames each is measured on.
-        notify: Called with what is being done.
+        rounds: The number of frames per view.
+        notify: Called with a sentence before each round.
 
     Raises:
-        LiveCamError: The demo's photos are not installed, or the network cannot be had.
+        LiveCamError: The demo's photos are not installed, or the network cannot be loaded.
     """
     looks = _looks()
     with ExitStack() as stack:
         scene = stack.enter_context(DemoScene())
         notify(f"Opening {settings.model} for the views …")
-        # Every explanation carries a check, where one is wanted.
+        # With `check=1`, every explanation carries a check once the controls ask for it.
         explainer = stack.enter_context(_opened(replace(settings, check=1, smooth=0.0)))
-        # What has its weights randomised is always explained by the plain engine.
+        # Randomised weights are always explained by the plain engine.
         plain = stack.enter_context(_opened(replace(settings, engine="hook", smooth=0.0)))
         _settle(explainer, scene)
         _randomise(plain, scene)
@@ -130,13 +130,13 @@ def _measure(look: _Look, explainer: Explainer, frames: list[Frame], *, count: b
         for place, each in enumerate(frames)
     )
     explainer.question = look.controls.question()
-    explainer.explain(first)  # fills the caches, and leaves a check to be carried by the next
+    explainer.explain(first)  # fills the caches; the next explanation then carries the check
     start = time.perf_counter()
     explanation = explainer.explain(first)
-    took = time.perf_counter() - start
+    seconds = time.perf_counter() - start
     drawing, again = look.draw(first, explanation), look.draw(second, explanation)
     if count:
-        look.explaining.append(took)
+        look.explaining.append(seconds)
         look.drawing.append(drawing)
         look.drawing_again.append(again)
 
@@ -149,7 +149,7 @@ def _opened(settings: Settings) -> Iterator[Explainer]:
 
 
 def _settle(explainer: Explainer, scene: DemoScene) -> None:
-    """Explain until it is settled which engine does."""
+    """Explain until the engine is settled."""
     frame = Frame(scene.frame(0), 0, 0.0)
     explainer.explain(frame)
     while not explainer.settled:
@@ -157,7 +157,7 @@ def _settle(explainer: Explainer, scene: DemoScene) -> None:
 
 
 def _randomise(explainer: Explainer, scene: DemoScene) -> None:
-    """Explain until all weights are randomised: that is watched once, what follows is the price."""
+    """Explain until all weights are randomised; only the time after that is measured."""
     explainer.question = Question(randomised=True)
     frame = Frame(scene.frame(0), 0, 0.0)
     explainer.explain(frame)
@@ -167,7 +167,7 @@ def _randomise(explainer: Explainer, scene: DemoScene) -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Draw with one thread, as the live loop does."""
+    """Let OpenCV use one thread, as the live loop does."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -182,8 +182,8 @@ def _section(looks: list[_Look], network: str) -> Section:
     for look in looks:
         row: dict[str, Cell] = {"name": look.name}
         for key in ("explaining", "drawing", "drawing_again"):
-            own, yardstick = getattr(look, key), getattr(plain, key)
-            row[key] = quartiles([a / b for a, b in zip(own, yardstick, strict=True)]).median
+            own, baseline = getattr(look, key), getattr(plain, key)
+            row[key] = quartiles([a / b for a, b in zip(own, baseline, strict=True)]).median
             row[f"{key}_seconds"] = quartiles(own).median
         if look.controls.question() == plain.controls.question():
             row["explaining"] = row["explaining_seconds"] = None
@@ -197,7 +197,7 @@ def _section(looks: list[_Look], network: str) -> Section:
         Column("drawing", "drawing ×", "{:.2f}"),
         Column("drawing_again", "next frame ×", "{:.2f}"),
     )
-    took = ", ".join(
+    times = ", ".join(
         f"{name} {1e3 * quartiles(values).median:.1f} ms"
         for name, values in (
             ("explaining", plain.explaining),
@@ -206,11 +206,11 @@ def _section(looks: list[_Look], network: str) -> Section:
         )
     )
     note = (
-        f"{network}, {SIZE[0]}×{SIZE[1]}. ×: how many times as long as the plain overlay of the "
-        "same frame, without bars, smoothing and tracking; medians. It takes, in this run: "
-        f"{took}. Explaining: from the frame to the explanation; –: as for the overlay. Drawing: "
-        "the first image with a new explanation; next frame: the one after it, whose colours "
-        "are known. A check: of the explanation that carries it, one in "
-        f"{CHECK_EVERY}. Randomised weights: once all are, by the plain engine."
+        f"{network}, {SIZE[0]}×{SIZE[1]}. ×: median time relative to the plain overlay of the same "
+        f"frame, without bars, smoothing and tracking, which takes in this run: {times}. "
+        "Explaining: from the frame to the explanation; –: the same as for the overlay. Drawing: "
+        "the first image with a new explanation; next frame: the image after it, whose colours "
+        f"are cached. A check: the explanation that carries it, one in {CHECK_EVERY}. Randomised "
+        "weights: once all are randomised, by the plain engine."
     )
     return Section(f"Views: {network.split(maxsplit=1)[0]}", columns, tuple(rows), (note,))

@@ -1,1 +1,1 @@
-"""What `scripts/soak.py` is made of: a camera, faults, and what is measured meanwhile."""
+"""The parts of `scripts/soak.py`: a camera, faults, and the measurements."""

@@ -1,4 +1,4 @@
-"""A camera that is made up, reads as real ones do, and breaks as it is told."""
+"""A synthetic camera that is read like a real one and fails on request."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _IMAGES: Final = 96
-"""How many different images it shows, over and over."""
+"""The number of different images, which repeat."""
 _NOISE: Final = 4.0
-"""Grey levels of a sensor's noise."""
-_LOOK: Final = 0.02
-"""Seconds between two looks at whether it works again."""
+"""The standard deviation of the sensor noise, in grey levels."""
+_POLL: Final = 0.02
+"""Seconds between two checks whether a frozen camera works again."""
 
 
 class SyntheticCamera(LiveSource):
-    """Spots of colour that wander, with noise, at a camera's full rate.
+    """A camera that shows moving spots of colour with noise, at full rate.
 
     Attributes:
-        fault: What is wrong with it now; None: nothing. One of `FAULTS`.
-        taken: How many images it has given.
+        fault: The present fault, one of `FAULTS`, or None.
+        taken: The number of images taken.
     """
 
     kind: ClassVar[str] = "camera"
@@ -35,12 +35,12 @@ class SyntheticCamera(LiveSource):
     FAULTS: Final = ("unplugged", "frozen", "black", "same", "resized", "damaged")
 
     def __init__(self, size: tuple[int, int], rate: float, seed: int, *, reconnect: float) -> None:
-        """Plug it in.
+        """Start the camera.
 
         Args:
             size: Width and height in pixels.
             rate: Images per second.
-            seed: Of its images.
+            seed: The seed of the noise.
             reconnect: See `LiveSource`.
         """
         super().__init__("camera soak", reconnect=reconnect)
@@ -50,8 +50,8 @@ class SyntheticCamera(LiveSource):
         self._due = time.monotonic()
         self._open = True
         width, height = size
-        self._images = _wandering(width, height, seed)
-        self._small = _wandering(width // 2, height // 2, seed)
+        self._images = _moving_spots(width, height, seed)
+        self._small = _moving_spots(width // 2, height // 2, seed)
         self._black = [np.asarray(drawn // 32, np.uint8) for drawn in self._images]
         self.description = self._describe(self._images[0])
         self._start(RawFrame(self._images[0], time.monotonic()))
@@ -63,8 +63,8 @@ class SyntheticCamera(LiveSource):
             self._reason = Trouble("camera lost, reconnecting", "plug it in again.")
             return None
         if fault == "frozen":
-            while self.fault == "frozen" and not self._stop.wait(_LOOK):
-                pass  # as a driver does, which comes back when it likes
+            while self.fault == "frozen" and not self._stop.wait(_POLL):
+                pass  # blocks like a driver that does not return
         self._take()
         if fault == "damaged" and self.taken % 2:
             self._watch.record_damaged()
@@ -74,7 +74,7 @@ class SyntheticCamera(LiveSource):
         return RawFrame(images[index % _IMAGES], time.monotonic())
 
     def _take(self) -> None:
-        """Wait for the next image, and count it."""
+        """Wait for the next image and count it."""
         now = time.monotonic()
         self._due = max(self._due + self._interval, now - self._interval)
         if self._due > now:
@@ -95,8 +95,8 @@ class SyntheticCamera(LiveSource):
         return "plug it in again."
 
 
-def _wandering(width: int, height: int, seed: int) -> list[NDArray[np.uint8]]:
-    """Return images, each H×W×3 BGR, that follow one another without a leap."""
+def _moving_spots(width: int, height: int, seed: int) -> list[NDArray[np.uint8]]:
+    """Return images, each H×W×3 BGR, of a smooth motion that repeats."""
     random = np.random.default_rng(seed)
     images = []
     for number in range(_IMAGES):

@@ -1,4 +1,4 @@
-"""Breaks something, mends it after a while, and waits until the program has got over it."""
+"""Injects faults, ends them after a while, and waits until the program has recovered."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ if TYPE_CHECKING:
     from soaking.witness import Witness
 
 _LASTING: Final = (0.3, 4.0)
-"""Seconds that a fault lasts."""
+"""The duration of a fault in seconds, from and to."""
 _PATIENCE: Final = 30.0
-"""Seconds in which the program must have got over a fault; it has pauses of its own."""
-_LOOK: Final = 0.01
-_HANDED_OVER: Final = 0.1
-"""Seconds in which a new explanation is surely on its way to the image."""
+"""Seconds within which the program must recover from a fault, its own pauses included."""
+_POLL: Final = 0.01
+_HANDOVER: Final = 0.1
+"""Seconds after which a new explanation has certainly reached the drawn image."""
 _BLOCK: Final = bytes(1 << 16)
 _TYPING: Final = 0.7
 """Share of the keys that are letters while a class is typed."""
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789 "
-_CALM_EVERY: Final = 20
-"""Keys after which someone puts the view back: no fault, but each view has another cost."""
+_RESET_EVERY: Final = 20
+"""Keys after which the view is reset, because views differ in cost."""
 _RECORD_EVERY: Final = 7
-"""Keys after which the one that starts and ends recordings is pressed, beside its turn."""
+"""Keys after which the recording key is pressed, in addition to its random share."""
 _FREEZE: Final = 0.2
-"""Seconds for which an image may be frozen, since nothing new is shown meanwhile."""
+"""Seconds for which the image may stay frozen; nothing new is shown meanwhile."""
 
 
 class Faults:
-    """Injects faults one after another, drawn from a seed.
+    """Injects faults one after the other, drawn from a seed.
 
     Attributes:
-        returns: Of each kind, for how many seconds after its end nothing new was shown or, where
-            it was the network's, explained.
-        overdue: What did not come back in time.
+        returns: The recovery times by kind of fault: seconds from its end to the next image or,
+            for faults of the network, to the next explanation.
+        overdue: The kinds of the faults from which the program did not recover in time.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class Faults:
         disk: Path | None,
         witness: Witness,
     ) -> None:
-        """Begin.
+        """Start the thread.
 
         Args:
-            seed: What happens when is drawn from it.
+            seed: The seed of the faults.
             pause: Mean seconds between two faults.
-            camera: To be broken.
-            network: Likewise.
-            disk: A small file system, the folder in which the program runs; None: leave disks
-                alone, and what else ends a run that nobody watches.
-            witness: Knows what is shown.
+            camera: The camera to break.
+            network: The network to break.
+            disk: The program's working folder on a small file system, or None to leave out all
+                faults that end a run without a window.
+            witness: Observes the recovery.
         """
         self.returns: dict[str, list[float]] = defaultdict(list)
         self.overdue: list[str] = []
@@ -87,33 +87,33 @@ class Faults:
         }
         if disk:
             self._kinds["network no memory"] = self._break_network
-            self._kinds["disk full"] = self._fill
-            self._kinds["folder gone"] = self._take_away
+            self._kinds["disk full"] = self._fill_disk
+            self._kinds["folder gone"] = self._remove_folder
         self._kind = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="faults", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Mend everything and break nothing more."""
+        """End the present fault and inject no more."""
         self._stop.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.wait(self._random.expovariate(1 / self._pause)):
             if not self._witness.explanations:
-                continue  # what is broken before the network is loaded ends a run, by design
+                continue  # a fault before the network is loaded ends a run, by design
             self._kind = self._random.choice(list(self._kinds))
             lasting = self._random.uniform(*_LASTING)
             self._witness.suspend()
             self._kinds[self._kind](lasting)
-            self._await(explained=self._kind.startswith("network"))
+            self._await_recovery(explained=self._kind.startswith("network"))
 
-    def _await(self, *, explained: bool) -> None:
-        """Wait until images come again and are explained."""
+    def _await_recovery(self, *, explained: bool) -> None:
+        """Wait until new images are shown and explained."""
         ended = time.monotonic()
         shown_at: float | None = None
-        while not self._stop.wait(_LOOK):
+        while not self._stop.wait(_POLL):
             now = time.monotonic()
             if shown_at is None and self._witness.shown_at > ended:
                 shown_at = now
@@ -125,10 +125,10 @@ class Faults:
         else:
             return
         self.returns[self._kind].append((now if explained else shown_at or now) - ended)
-        self._stop.wait(_HANDED_OVER)
+        self._stop.wait(_HANDOVER)
         self._witness.resume()
 
-    # ---- what can break ------------------------------------------------------------------------
+    # ---- the faults ----------------------------------------------------------------------------
 
     def _break_camera(self, lasting: float) -> None:
         self._camera.fault = self._kind.partition(" ")[2]
@@ -141,13 +141,13 @@ class Faults:
         self._network.fault = None
 
     def _stop_process(self, lasting: float) -> None:
-        """Stop this process as Ctrl-Z does, and let it go on, by the hand of another."""
+        """Stop this process as Ctrl-Z does, and let another process continue it."""
         command = f"sleep {lasting}; kill -CONT {os.getpid()}"
         with subprocess.Popen(["sh", "-c", command]):
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    def _fill(self, lasting: float) -> None:
-        """Leave no room on the disk."""
+    def _fill_disk(self, lasting: float) -> None:
+        """Leave no space on the disk."""
         assert self._disk is not None
         filler = self._disk.parent / "filler"
         with suppress(OSError), filler.open("wb", buffering=0) as file:
@@ -156,10 +156,10 @@ class Faults:
         self._stop.wait(lasting)
         filler.unlink(missing_ok=True)
 
-    def _take_away(self, lasting: float) -> None:
-        """Delete the folder in which the program runs, and put an empty one in its place."""
+    def _remove_folder(self, lasting: float) -> None:
+        """Delete the program's working folder, and replace it by an empty one."""
         assert self._disk is not None
-        self._witness.forget_files()
+        self._witness.drop_files()
         shutil.rmtree(self._disk, ignore_errors=True)
         self._stop.wait(lasting)
         self._disk.mkdir(exist_ok=True)
@@ -167,15 +167,15 @@ class Faults:
 
 
 class Keys:
-    """Somebody who presses every key but those that quit, drawn from a seed."""
+    """Presses random keys, except those that quit."""
 
     def __init__(self, seed: int, per_second: float, controls: Controls) -> None:
-        """Begin.
+        """Start the thread.
 
         Args:
-            seed: What is pressed when is drawn from it.
-            per_second: Keys per second, on average.
-            controls: What keys change.
+            seed: The seed of the keys.
+            per_second: Mean keys per second.
+            controls: The controls that the keys change.
         """
         self.pressed = 0
         self._random = random.Random(seed)
@@ -187,15 +187,15 @@ class Keys:
         self._thread.start()
 
     def close(self) -> None:
-        """Press nothing more."""
+        """Press no more keys."""
         self._stop.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.wait(self._random.expovariate(1 / self._pause)):
             self.pressed += 1
-            if self.pressed % _CALM_EVERY == 0:
-                self._calm_down()
+            if self.pressed % _RESET_EVERY == 0:
+                self._reset_view()
             elif self._controls.entry is not None and self._random.random() < _TYPING:
                 press(self._controls, self._random.choice(_LETTERS))
             else:
@@ -205,7 +205,7 @@ class Keys:
                 self._stop.wait(_FREEZE)
                 self._controls.frozen = False
 
-    def _calm_down(self) -> None:
+    def _reset_view(self) -> None:
         self._controls.entry = None
         self._controls.randomised = self._controls.full_screen = False
         self._controls.view = "overlay"

@@ -1,4 +1,4 @@
-"""A network so small that it explains hundreds of frames in a second, and that fails as told."""
+"""A network small enough for hundreds of explanations a second, which fails on request."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _CLASSES: Final = 1000
 
 
 class NetworkFaults:
-    """What is wrong with the network, whoever runs it.
+    """Makes the registered network fail.
 
     Attributes:
-        fault: None, or one of `FAULTS`: scores that are not finite, or no memory for it.
+        fault: The present fault, one of `FAULTS` (logits that are not finite, or too little
+            memory), or None.
     """
 
     FAULTS: Final = ("not finite", "no memory")
@@ -36,7 +37,7 @@ class NetworkFaults:
 
     @contextmanager
     def registered(self) -> Iterator[None]:
-        """Let torchvision know the network meanwhile, with these faults in it."""
+        """Register the network with torchvision, with these faults, inside the `with` block."""
         with registered():
 
             @wraps(tiny)
@@ -60,6 +61,6 @@ class NetworkFaults:
 
 
 def save_weights(path: Path, seed: int) -> None:
-    """Write a checkpoint of the network, with weights drawn at random."""
+    """Write a checkpoint of the network with random weights."""
     torch.manual_seed(seed)
     torch.save(tiny(num_classes=_CLASSES).state_dict(), path)

@@ -1,4 +1,4 @@
-"""What a process takes of the machine, sampled, and how it grows."""
+"""The resources that a process uses, sampled, and their growth."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WARM_UP: Final = 0.25
-"""Share of the samples that are left out: caches, buffers and the allocator's pools fill."""
+"""Share of the samples left out at the start, while caches, buffers and memory pools fill."""
 _MOST_PAIRED: Final = 400
-"""Samples of which the slope is taken; it takes their pairs."""
+"""The largest number of samples for the slope, whose cost grows with the number of pairs."""
 _MEGABYTE: Final = 1 << 20
 _SETTLED: Final = 1.0
 """Seconds without a change after which the threads are those that stay."""
@@ -31,36 +31,36 @@ _POLL: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """One look at a process."""
+    """A sample of a process's resources."""
 
     hours: float
-    """Since the first one."""
+    """Hours since the start."""
     resident_mb: float
-    """Memory, in MiB."""
+    """Resident memory in MiB."""
     threads: float
     handles: float
     """Open files, sockets and the like."""
     children: float
     gpu_mb: float
-    """Of torch's allocator on the GPU, in MiB; 0 without one."""
+    """GPU memory of torch's allocator in MiB; 0 without a GPU."""
     names: tuple[str, ...]
-    """Of the threads."""
+    """The names of the threads."""
 
     @property
     def recording(self) -> bool:
-        """Whether a recorder, and with it an encoder, has threads that will end with it."""
+        """Whether a recorder and its encoder have threads, which end with the recording."""
         return "recorder" in self.names
 
 
 class VitalsWatch:
-    """Looks at this process at an interval, in a thread of its own.
+    """Samples this process at an interval, in its own thread.
 
     Attributes:
-        samples: What it has seen.
+        samples: The samples so far.
     """
 
     def __init__(self, interval: float) -> None:
-        """Take the seconds between two looks."""
+        """Start sampling at an interval in seconds."""
         self.samples: list[Vitals] = []
         self._interval = interval
         self._began = time.monotonic()
@@ -69,17 +69,17 @@ class VitalsWatch:
         self._thread.start()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop sampling."""
         self._stop.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
-            self.samples.append(look((time.monotonic() - self._began) / 3600))
+            self.samples.append(sample_vitals((time.monotonic() - self._began) / 3600))
 
 
-def look(hours: float) -> Vitals:
-    """Return what this process takes now. Linux only."""
+def sample_vitals(hours: float) -> Vitals:
+    """Return the resources that this process uses now. Linux only."""
     process = Path("/proc/self")
     names = thread_names()
     pages = int((process / "statm").read_text().split()[1])
@@ -124,37 +124,38 @@ def settled_threads() -> Counter[str]:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """How one figure went after the warm-up."""
+    """The development of one resource after the warm-up."""
 
     first: float
-    """Least of the first third: a leak raises what is left when all that comes and goes is gone."""
+    """The minimum of the first third; a leak raises minima, which temporary use does not."""
     last: float
-    """Least of the last third."""
+    """The minimum of the last third."""
     most: float
+    """The maximum."""
     per_hour: float
-    """Slope by Theil and Sen: the median of the slopes between all pairs of samples, which single
-    peaks do not bend."""
+    """The Theil-Sen slope: the median of the slopes between all pairs of samples, robust to
+    outliers."""
 
 
 def trends(samples: Sequence[Vitals]) -> dict[str, Trend]:
-    """Return the trend of each figure of `Vitals`; of fewer than six samples, none."""
+    """Return the trend of each field of `Vitals`, or nothing for fewer than six samples."""
     settled = samples[int(len(samples) * _WARM_UP) :]
     if len(settled) < 6:
         return {}
     third = len(settled) // 3
     step = max(1, len(settled) // _MOST_PAIRED)
-    found = {}
-    for each in fields(Vitals):
-        if each.name in ("hours", "names"):
+    result = {}
+    for field in fields(Vitals):
+        if field.name in ("hours", "names"):
             continue
-        values = [float(getattr(sample, each.name)) for sample in settled]
-        found[each.name] = Trend(
+        values = [float(getattr(sample, field.name)) for sample in settled]
+        result[field.name] = Trend(
             first=min(values[:third]),
             last=min(values[-third:]),
             most=max(values),
             per_hour=_slope([sample.hours for sample in settled][::step], values[::step]),
         )
-    return found
+    return result
 
 
 def more_threads(samples: Sequence[Vitals], after: Counter[str]) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""Sees what the loop does, and whether all that it says it wrote is there."""
+"""Observes the live loop, and checks that the recordings it reports exist."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ if TYPE_CHECKING:
 
 _RECORDED: Final = re.compile(r"recorded (?P<path>.+): (?P<images>\d+) images, ")
 _BIN: Final = 0.005
-"""Seconds: so finely ages are counted. A list of a million would look like a leak."""
+"""The width of the histogram's bins for ages, in seconds. A list of a million ages would look like
+a leak."""
 
 
 class Witness:
-    """The loop's observer, and the one to whom it speaks.
+    """Observes the live loop and receives its messages.
 
     Attributes:
-        images: How many images were shown.
-        explanations: How many frames were explained.
-        shown_at: When the last image was shown, on the clock of `time.monotonic`.
-        explained_at: When the newest frame that was explained was taken, on the same clock.
-        lost: What should be there and is not, a sentence each.
-        recordings: How many recordings were read again.
-        recorded: How many images are in them.
-        said: How often each sentence was said; numbers in it are left out.
+        images: The number of images shown.
+        explanations: The number of frames explained.
+        shown_at: The time of the last shown image, on the clock of `time.monotonic`.
+        explained_at: The capture time of the last explained frame, on the same clock.
+        lost: Missing results, a sentence each.
+        recordings: The number of recordings checked.
+        recorded: The number of images in them.
+        messages: The number of times of each message, with numbers replaced by `#`.
     """
 
     def __init__(self) -> None:
@@ -45,21 +46,21 @@ class Witness:
         self.lost: list[str] = []
         self.recordings = 0
         self.recorded = 0
-        self.said: Counter[str] = Counter()
+        self.messages: Counter[str] = Counter()
         self._ages: Counter[int] = Counter()
         self._last = -1
         self._suspended = False
-        self._forgotten = 0
+        self._dropped = 0
         self._to_read: queue.SimpleQueue[tuple[Path, int, int] | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
         self._reader.start()
 
     def close(self) -> None:
-        """Read the last recordings."""
+        """Check the remaining recordings."""
         self._to_read.put(None)
         self._reader.join()
 
-    # ---- of the loop ---------------------------------------------------------------------------
+    # ---- called by the loop --------------------------------------------------------------------
 
     def shown(self, shown: Shown) -> None:
         self.images += 1
@@ -77,34 +78,34 @@ class Witness:
         self.explained_at = frame.timestamp
 
     def notify(self, text: str) -> None:
-        """Take what the program says."""
-        self.said[re.sub(r"[\d.]+", "#", text)] += 1
-        found = _RECORDED.match(text)
-        if found:
-            # The folder may be replaced until it is read: the path is resolved now.
-            path = Path(found["path"]).absolute()
-            self._to_read.put((path, int(found["images"]), self._forgotten))
+        """Count a message, and queue the recording that it reports."""
+        self.messages[re.sub(r"[\d.]+", "#", text)] += 1
+        match = _RECORDED.match(text)
+        if match:
+            # Resolved now, because the working folder may be replaced before the file is read.
+            path = Path(match["path"]).absolute()
+            self._to_read.put((path, int(match["images"]), self._dropped))
 
-    # ---- of the faults -------------------------------------------------------------------------
+    # ---- called by the faults ------------------------------------------------------------------
 
     def suspend(self) -> None:
-        """Count no ages: something is broken."""
+        """Stop counting ages during a fault."""
         self._suspended = True
 
     def resume(self) -> None:
         """Count ages again."""
         self._suspended = False
 
-    def forget_files(self) -> None:
-        """Expect no recordings that are not read yet: somebody deletes them."""
-        self._forgotten += 1
+    def drop_files(self) -> None:
+        """Expect no recordings that are still unread; their folder is being deleted."""
+        self._dropped += 1
 
     # ---- the outcome ---------------------------------------------------------------------------
 
     def age(self, share: float) -> float:
-        """Return the age in seconds that this share of the images' explanations did not exceed.
+        """Return a quantile of the age of the explanations on the images, in seconds.
 
-        Faults, and what the program needed to get over them, are left out.
+        Faults and the recovery from them are left out.
         """
         left = share * sum(self._ages.values())
         for age, count in sorted(self._ages.items()):
@@ -114,16 +115,16 @@ class Witness:
         return 0.0
 
     def _read(self) -> None:
-        for path, said, forgotten in iter(self._to_read.get, None):
+        for path, expected, dropped in iter(self._to_read.get, None):
             try:
                 with av.open(path) as container:
-                    found = sum(1 for packet in container.demux(video=0) if packet.size)
+                    images = sum(1 for packet in container.demux(video=0) if packet.size)
             except (OSError, av.error.FFmpegError) as error:
-                if forgotten == self._forgotten:
+                if dropped == self._dropped:
                     self.lost.append(f"{path.name} cannot be read: {error}")
                 continue
-            if found != said:
-                self.lost.append(f"{path.name} has {found} of {said} images")
+            if images != expected:
+                self.lost.append(f"{path.name} has {images} of {expected} images")
             self.recordings += 1
-            self.recorded += found
+            self.recorded += images
             path.unlink(missing_ok=True)

@@ -50,32 +50,32 @@ def small_vgg() -> Classifier:
 
 
 @pytest.mark.filterwarnings("ignore:.*requires_grad:UserWarning")
-def test_all_give_our_map(stack: ExitStack, small_vgg: Classifier) -> None:
+def test_all_peers_compute_our_map(stack: ExitStack, small_vgg: Classifier) -> None:
     batch = images(3)
-    found, missing = peers.open_peers(small_vgg, torch.device("cpu"), batch[:1], stack)
+    opened, missing = peers.open_peers(small_vgg, torch.device("cpu"), batch[:1], stack)
     assert missing == {}
-    assert [peer.name for peer in found] == NAMES
-    assert not any(peer.ours for peer in found)
+    assert [peer.name for peer in opened] == NAMES
+    assert not any(peer.ours for peer in opened)
     for index in range(3):
         x = batch[index : index + 1]
         with GradCAM(small_vgg.module, small_vgg.layer) as cam:
             ours = cam(x)
         assert float(ours.cam.max()) > 0, "an empty map compares nothing"
-        for peer in found:
-            answer = peer.explain(x)
-            assert answer.class_index == int(ours.class_index), peer.name
-            theirs = torch.from_numpy(answer.cam)
-            # The seed took the mean over the channels, not the sum.
+        for peer in opened:
+            submission = peer.explain(x)
+            assert submission.class_index == int(ours.class_index), peer.name
+            theirs = torch.from_numpy(submission.cam)
+            # The seed averages the channels instead of summing them.
             theirs = theirs * (16 if peer.name == "seed" else 1)
             deviation = (theirs - ours.cam[0]).abs().max() / ours.cam.max()
             assert float(deviation) <= TOLERANCE, peer.name
 
 
-def test_the_network_is_left_as_it_was(stack: ExitStack, small_vgg: Classifier) -> None:
+def test_the_network_is_left_unchanged(stack: ExitStack, small_vgg: Classifier) -> None:
     before = {key: value.clone() for key, value in small_vgg.module.state_dict().items()}
     x = images()
-    found, _ = peers.open_peers(small_vgg, torch.device("cpu"), x, stack)
-    for peer in found:
+    opened, _ = peers.open_peers(small_vgg, torch.device("cpu"), x, stack)
+    for peer in opened:
         peer.explain(x)
     for parameter in small_vgg.module.parameters():
         assert not parameter.requires_grad
@@ -85,7 +85,7 @@ def test_the_network_is_left_as_it_was(stack: ExitStack, small_vgg: Classifier) 
         assert torch.equal(value, before[key])
 
 
-def test_copies_share_the_weights_and_nothing_else(small_vgg: Classifier) -> None:
+def test_copies_share_only_the_weights(small_vgg: Classifier) -> None:
     twin = peers.trainable_copy(small_vgg.module)
     for mine, theirs in zip(small_vgg.module.parameters(), twin.parameters(), strict=True):
         assert theirs.data_ptr() == mine.data_ptr()
@@ -93,20 +93,20 @@ def test_copies_share_the_weights_and_nothing_else(small_vgg: Classifier) -> Non
         assert not mine.requires_grad
 
 
-def test_the_seed_knew_vgg_alone(stack: ExitStack) -> None:
+def test_the_seed_explains_only_vgg(stack: ExitStack) -> None:
     classifier = as_classifier(tiny_network(), "1")
-    found, missing = peers.open_peers(classifier, torch.device("cpu"), images(), stack)
-    assert missing == {"seed": "the seed explained VGG alone, not Sequential."}
-    assert [peer.name for peer in found] == NAMES[1:]
+    opened, missing = peers.open_peers(classifier, torch.device("cpu"), images(), stack)
+    assert missing == {"seed": "the seed explains only VGG, not Sequential."}
+    assert [peer.name for peer in opened] == NAMES[1:]
 
 
-def test_a_peer_that_is_not_installed(
+def test_a_missing_peer_is_listed(
     stack: ExitStack, small_vgg: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def import_module(name: str) -> Any:
         raise ImportError(f"No module named {name!r}")
 
     monkeypatch.setattr(importlib, "import_module", import_module)
-    found, missing = peers.open_peers(small_vgg, torch.device("cpu"), images(), stack)
-    assert [peer.name for peer in found] == ["seed"]
+    opened, missing = peers.open_peers(small_vgg, torch.device("cpu"), images(), stack)
+    assert [peer.name for peer in opened] == ["seed"]
     assert missing["captum"] == "not installed (No module named 'captum.attr')"

@@ -1,4 +1,4 @@
-"""The benchmark as a whole, long and short, on a network that is quick and needs no download."""
+"""The whole benchmark, as a script and as `live-cam bench`, on a small network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_script(tmp_path: Path) -> None:
+def test_the_script_writes_its_reports(tmp_path: Path) -> None:
     result = run(
         "--model", "squeezenet1_1", "--frames", "2", "--no-int8", "--device", "cpu",
         "--loop", "2", "--engine", "torch",
@@ -75,7 +75,7 @@ def test_the_script(tmp_path: Path) -> None:
     assert "<svg" in image
 
 
-def test_the_scripts_user_is_told_of_a_mistake(tmp_path: Path) -> None:
+def test_the_script_reports_usage_errors(tmp_path: Path) -> None:
     result = run("--model", "vgg91")
     assert result.returncode == 2
     assert result.stderr.startswith("benchmark: there is no network 'vgg91'")
@@ -84,7 +84,7 @@ def test_the_scripts_user_is_told_of_a_mistake(tmp_path: Path) -> None:
     assert "add --part engines" in result.stderr
 
 
-def test_how_calm_images_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smoothing_reduces_flicker_and_shows_cuts_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmark.flicker.RATES", (10.0,))
     monkeypatch.setattr("benchmark.flicker._FRAMES", 12)
     photos = demo_photos()[:2]
@@ -95,7 +95,7 @@ def test_how_calm_images_are(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 < float(row["label_seconds"] or 9) <= 0.3
 
 
-def test_what_each_view_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cost_of_each_view_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("live_cam.explain.inquiry._RANDOMISE_INTERVAL", 0.0)
     settings = Settings(model="efficientnet_lite0", engine="hook")
     section = views_section(settings, 2, lambda _text: None)
@@ -110,26 +110,26 @@ def test_what_each_view_costs(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (row["explaining"] is not None) == (asks or name == "overlay"), name
 
 
-def test_the_short_form(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_lists_the_engines_and_recommends_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_SECONDS", 0.0)
-    said: list[str] = []
+    messages: list[str] = []
     steps: list[tuple[int, int]] = []
     text = bench(
         "efficientnet_lite0",
         device="cpu",
         frames=2,
         int8=False,
-        notify=said.append,
+        notify=messages.append,
         progress=lambda done, total: steps.append((done, total)),
     )
     assert "efficientnet_lite0 on cpu" in text
     assert re.search(r"^hook fp32 +\d+\.\d +\d+\.\d +1\.00  exact$", text, re.MULTILINE)
     last = text.splitlines()[-1]
     assert re.match(r"Fastest exact engine here: \w+ fp32, [\d.]+ explanations per second", last)
-    assert any("Opening torch fp32" in line for line in said)
+    assert any("Opening torch fp32" in line for line in messages)
     assert [done for done, _ in steps] == list(range(1, steps[0][1] + 1))
 
 
-def test_the_short_forms_user_is_told_of_a_mistake() -> None:
+def test_bench_reports_usage_errors() -> None:
     with pytest.raises(UsageError, match="vgg91"):
         bench("vgg91", frames=1)

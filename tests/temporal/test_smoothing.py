@@ -561,7 +561,7 @@ def test_pure_noise_does_not_look_certain(
     cup = [noisy(photo(photos, "coffee"), seed) for seed in range(4)]
     nothing = [noisy(GREY, 100 + seed, sigma=60.0) for seed in range(8)]
     seen = watch(objects.explain, [*cup, *nothing], 10.0)
-    assert all(each.found.heatmap.max() == 1.0 for each in seen), "each scaled to its own maximum"
+    assert all(each.raw.heatmap.max() == 1.0 for each in seen), "each scaled to its own maximum"
     assert seen[3].drawn.heatmap.max() > 0.9
     assert max(each.drawn.heatmap.max() for each in seen[4:]) < WEAK
     alone = watch(objects.explain, nothing, 10.0)
@@ -597,8 +597,8 @@ def test_without_smoothing_each_frame_shows_its_own_explanation(
             explainer.load()
             seen = watch(explainer.explain, frames, 10.0, settings.smoothing)
         if smooth == 0.0:
-            assert all(each.drawn is each.found for each in seen)
-            assert all(each.drawn.label == each.found.top[0].label for each in seen)
+            assert all(each.drawn is each.raw for each in seen)
+            assert all(each.drawn.label == each.raw.top[0].label for each in seen)
         labels[smooth] = [each.drawn.label for each in seen]
     assert len(set(labels[0.0])) > 1, "the noise must matter"
     assert len(set(labels[None])) == 1
