@@ -1,4 +1,4 @@
-"""`python -m live_cam` is `live-cam`."""
+"""Runs `live-cam` as `python -m live_cam`."""
 
 from live_cam.cli import main
 

@@ -1,6 +1,6 @@
-"""The command line: options become `Settings`, typed errors become one sentence and an exit code.
+"""The command line: options become `Settings`, typed errors become a sentence and an exit code.
 
-Nothing here imports torch or OpenCV before a command needs them, so that `--help` is instant.
+torch and OpenCV are imported only when a command needs them, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from live_cam.cli.evaluate import evaluate
 from live_cam.cli.image import image
 from live_cam.cli.live import demo, run
 from live_cam.cli.machine import bench, doctor
-from live_cam.cli.printing import SayingHandler, notify, warn
+from live_cam.cli.printing import NotifyHandler, notify, print_error
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.cli.video import video
 from live_cam.errors import LiveCamError
 
 
 class _CommandOrRun(click.Group):
-    """A group whose command `run` may be left out: `live-cam -m vgg16`, `live-cam`."""
+    """A group whose default command is `run`: `live-cam -m vgg16`, `live-cam`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
@@ -38,13 +38,13 @@ class _CommandOrRun(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """See `click.Group`; who names a source in the place of a command is told how to."""
+        """Suggest `--source` if the unknown command may be a source."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             if _may_be_source(args[0]):
                 raise click.UsageError(
-                    f"{args[0]!r} is no command; to see it explained, write: live-cam --source "
+                    f"{args[0]!r} is not a command; to explain it, run: live-cam --source "
                     f"{shlex.quote(args[0])}",
                     ctx,
                 ) from error
@@ -58,9 +58,9 @@ def _may_be_source(word: str) -> bool:
 @click.group(cls=_CommandOrRun, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="live-cam")
 def cli() -> None:
-    """Point a webcam at something and see, live, what a neural network says it is and why.
+    """Show, live, what a network recognises in a camera image and which part it looked at.
 
-    Without a command, `run` is meant: the first camera through VGG-19.
+    The default command is `run`, which explains the first camera with VGG-19.
     """
 
 
@@ -69,16 +69,16 @@ for _command in (run, demo, image, video, evaluate, doctor, bench):
 
 
 def main() -> None:
-    """Run the command line and end the process; the entry point of `live-cam`.
+    """Run the command line and end the process: the entry point of `live-cam`.
 
-    A second Ctrl-C ends it at once.
+    A second Ctrl-C ends the process immediately.
     """
     before = set(threading.enumerate())
     with stopped_by_signals(interrupt) as stopped:
         code = exit_code(stopped)
     if stopped.is_set() or not before.issuperset(threading.enumerate()):
-        # The interpreter's own end would abort the process where a thread is within C++, and let it
-        # die by SIGINT where an import was interrupted.
+        # A regular interpreter exit would abort the process if a thread runs C++ code, and die by
+        # SIGINT if an import was interrupted.
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):
@@ -88,15 +88,15 @@ def main() -> None:
 
 
 def exit_code(stopped: threading.Event) -> int:
-    """Run the command that `sys.argv` names, and say what went wrong.
+    """Run the command in `sys.argv` and print its error, if any.
 
     Args:
-        stopped: Set where a signal has interrupted it.
+        stopped: Set once a signal has interrupted the command.
 
     Returns:
-        0 on a normal end, 1 for a failure at run time and 2 for wrong usage.
+        0 on success, 1 for a failure at run time and 2 for wrong usage.
     """
-    logging.getLogger("live_cam").addHandler(SayingHandler())
+    logging.getLogger("live_cam").addHandler(NotifyHandler())
     try:
         code = cli.main(prog_name="live-cam", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -104,13 +104,13 @@ def exit_code(stopped: threading.Event) -> int:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        warn(shown.getvalue().rstrip())
+        print_error(shown.getvalue().rstrip())
         return error.exit_code
     except LiveCamError as error:
         notify(f"live-cam: {error}")
         return error.exit_code
     except Exception:
-        # An import in C makes something else of the KeyboardInterrupt in its midst.
+        # An import in C may replace a KeyboardInterrupt by another exception.
         if stopped.is_set():
             return 0
         raise

@@ -1,4 +1,4 @@
-"""What is here: the machine and the installation, as far as this program depends on them."""
+"""The report of `live-cam doctor` on the machine and the installation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MEBIBYTE = 2**20
 
 
 def examine() -> Iterator[str]:
-    """Yield what was found, a line each, section by section."""
+    """Yield the report line by line."""
     yield f"Python {platform.python_version()} on {platform.platform()}"
     yield "  " + ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     yield ""
@@ -33,7 +33,7 @@ def examine() -> Iterator[str]:
 
 
 def _version(name: str) -> str:
-    """Return a package's version: of one that was built by hand, or of a variant, none is known."""
+    """Return a package's version, which is unknown for variants and packages built by hand."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -46,8 +46,8 @@ def _section(title: str, lines: list[str]) -> Iterator[str]:
 
 
 def _cameras() -> list[str]:
-    found = [f"{name}: {description}" for name, description in list_cameras()]
-    return found or ["none found; try: live-cam demo"]
+    cameras = [f"{name}: {description}" for name, description in list_cameras()]
+    return cameras or ["none found; try: live-cam demo"]
 
 
 def _accelerators() -> list[str]:
@@ -55,33 +55,33 @@ def _accelerators() -> list[str]:
 
     from live_cam.network.precision import cuda_problem
 
-    found = [
+    lines = [
         f"cuda:{index}: {torch.cuda.get_device_name(index)}"
         for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
     ]
     if torch.xpu.is_available():
-        found += [
+        lines += [
             f"xpu:{index}: {torch.xpu.get_device_name(index)}"
             for index in range(torch.xpu.device_count())
         ]
     if torch.backends.mps.is_available():
-        found.append("mps: Apple GPU")
+        lines.append("mps: Apple GPU")
     problem = cuda_problem()
     if problem:
-        found.append(problem)
+        lines.append(problem)
     threads = f"cpu: {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
-    return [*(found or ["no GPU that torch can use"]), threads]
+    return [*(lines or ["no GPU that torch can use"]), threads]
 
 
 def _engines() -> list[str]:
-    """Return the engines in the order in which they step in for one another."""
+    """Return the engines in the order of fallback."""
     from live_cam.engines.openvino import openvino_devices
     from live_cam.network.precision import select_device
 
-    found = openvino_devices()
+    devices = openvino_devices()
     openvino = (
-        f"openvino {version('openvino')} on {', '.join(found)}; int8 with --precision int8"
-        if found
+        f"openvino {version('openvino')} on {', '.join(devices)}; int8 with --precision int8"
+        if devices
         else "openvino: not installed; pip install 'live-cam[openvino]'"
     )
     device = select_device()
@@ -91,7 +91,7 @@ def _engines() -> list[str]:
         openvino,
         "torch: the network cut at the target layer",
         "hook: explains any network",
-        "where one fails, hook explains at once and the fastest of those left takes over",
+        "if one fails, hook takes over immediately and then the fastest of the others",
     ]
 
 

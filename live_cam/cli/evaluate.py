@@ -1,4 +1,4 @@
-"""The command about how far explanations can be trusted: `evaluate`."""
+"""The command `evaluate`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import click
 
 from live_cam import settings
 from live_cam.cli.options import MANY_IMAGES, NETWORK, named_layers, option, options
-from live_cam.cli.printing import tell
+from live_cam.cli.printing import print_line
 from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
-from live_cam.cli.types import Choice, InputFile, InputFolder, OutputFile, WholeNumber
+from live_cam.cli.types import Choice, InputFile, InputFolder, OutputPath, WholeNumber
 from live_cam.record.destinations import check_output
 from live_cam.settings import EvaluationSettings
 
@@ -24,24 +24,24 @@ _EVALUATION = (
         "--method",
         multiple=True,
         type=Choice(settings.STILL_METHODS),
-        help="Evaluate this method; may be given several times.  [default: all but scorecam and "
-        "ablationcam, which take their time]",
+        help="A method to evaluate; repeat it for several.  [default: all except scorecam and "
+        "ablationcam, which are slow]",
     ),
     _option(
         "truth",
         "--truth",
         type=InputFile(),
-        help="What the images show: a .csv file of lines such as cats/1.jpg,tabby, or a .json "
-        "file of an object.  [default: what their folders are called]",
+        help="The classes of the images: a .csv file with rows such as cats/1.jpg,tabby, or a "
+        '.json object such as {"cats/1.jpg": "tabby"}.  [default: the names of their folders]',
     ),
     _option(
         "steps",
         "--steps",
         type=WholeNumber(*settings.EVALUATION_STEPS),
-        help="In how many steps an image is deleted and inserted; the paper's authors take 224.",
+        help="Steps of the deletion and insertion curves; the paper uses 224.",
     ),
-    _option("json", "--json", type=OutputFile(), help="Write all figures, of each image too."),
-    _option("overwrite", "--overwrite", is_flag=True, help="Write over an existing file."),
+    _option("json", "--json", type=OutputPath(), help="Write the metrics of all images as JSON."),
+    _option("overwrite", "--overwrite", is_flag=True, help="Replace an existing file."),
 )
 
 
@@ -49,23 +49,22 @@ _EVALUATION = (
 @click.argument("folder", type=InputFolder())
 @options(_EVALUATION, MANY_IMAGES, NETWORK)
 def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
-    """Measure on the images of FOLDER how far each method's maps can be trusted.
+    """Measure how far each method's heatmaps can be trusted, on the images in FOLDER.
 
     Prints average drop and increase in confidence (Chattopadhay et al. 2018), the areas under the
-    deletion and insertion curves (Petsiuk et al. 2018), and how alike the maps stay when the
-    network's weights are randomised (Adebayo et al. 2018).
+    deletion and insertion curves (Petsiuk et al. 2018), and the correlation with the maps of the
+    same network with randomised weights (Adebayo et al. 2018).
 
-    Where FOLDER has a folder for each class, named by the class's label or index, that class is
-    explained, and otherwise the top class. The network computes in float32 unless --precision
-    says otherwise.
+    If FOLDER has a subfolder per class, named by its label or index, this class is explained,
+    otherwise the top class. The network computes in float32 unless --precision is given.
     """
-    asked = EvaluationSettings(**named_layers(layers), **chosen)
-    if asked.json:
-        check_output(asked.json, overwrite=asked.overwrite)
+    evaluation = EvaluationSettings(**named_layers(layers), **chosen)
+    if evaluation.json:
+        check_output(evaluation.json, overwrite=evaluation.overwrite)
     from live_cam.evaluation.pipeline import EvaluationPipeline
 
     with StepProgress() as progress, stopped_by_signals(interrupt):
-        pipeline = EvaluationPipeline(asked, progress)
+        pipeline = EvaluationPipeline(evaluation, progress)
         try:
             pipeline.run()
         except KeyboardInterrupt:
@@ -75,5 +74,5 @@ def evaluate(layers: tuple[str, ...], **chosen: Any) -> int:
         finally:
             progress.close()
             if pipeline.evaluation and pipeline.evaluation.measured:
-                tell(pipeline.evaluation.text().removesuffix("\n"))
+                print_line(pipeline.evaluation.text().removesuffix("\n"))
     return 1 if pipeline.evaluation and pipeline.evaluation.failed else 0

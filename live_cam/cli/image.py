@@ -1,4 +1,4 @@
-"""The command about images in files: `image`."""
+"""The command `image`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from live_cam.cli.options import (
     option,
     options,
 )
-from live_cam.cli.printing import notify, tell
+from live_cam.cli.printing import notify, print_line
 from live_cam.cli.progress import StepProgress
 from live_cam.cli.signals import interrupt, stopped_by_signals
 from live_cam.cli.types import Choice, OutputFolder, Word, whole_number
@@ -35,8 +35,8 @@ _METHOD = (
         "method",
         "--method",
         type=Choice(settings.STILL_METHODS),
-        help="How the heatmap is made; scorecam and ablationcam look at as many changed images "
-        "as the layer has feature maps, and take their time.",
+        help="The CAM method; scorecam and ablationcam are slow, because they run the network "
+        "once per feature map of the layer.",
     ),
 )
 _OUTPUTS = (
@@ -46,42 +46,48 @@ _OUTPUTS = (
         "-o",
         metavar="FOLDER",
         type=OutputFolder(),
-        help="Where to write; made if it is missing.  [default: beside each image]",
+        help="The folder to write to, created if missing.  [default: beside each image]",
     ),
     _option(
         "heatmap",
         "--heatmap",
         is_flag=True,
-        help="Write the heatmap: NAME.heatmap.png in 16 bit grey, NAME.heatmap.npy in float32.",
+        help="Write the heatmap: NAME.heatmap.png in 16-bit grey, NAME.heatmap.npy in float32.",
     ),
-    _option("json", "--json", is_flag=True, help="Write what the network says: NAME.json."),
+    _option("json", "--json", is_flag=True, help="Write the predictions: NAME.json."),
     _option(
         "panel",
         "--panel",
         is_flag=True,
-        help="Write image, heatmap, overlay and the top five as bars in one: NAME.panel.jpg.",
+        help="Write image, heatmap, overlay and bars of the top five classes in one image: "
+        "NAME.panel.jpg.",
     ),
     _option(
         "guided",
         "--guided",
         is_flag=True,
-        help="Write Guided Grad-CAM, the heatmap times guided backpropagation, in which single "
-        "pixels are seen: NAME.guided.png.",
+        help="Write Guided Grad-CAM, the heatmap times guided backpropagation, which shows single "
+        "pixels: NAME.guided.png.",
     ),
     _option(
         "feature_maps",
         "--feature-maps",
         type=Choice(settings.ANIMATIONS),
-        help="Write an animation of the target layer's feature maps, each weighed by its pooled "
-        "gradient, and at last of their sum, the Grad-CAM: NAME.maps.gif or .mp4.",
+        help="Write an animation of the target layer's feature maps, each weighted by its pooled "
+        "gradient, and of their sum, the Grad-CAM: NAME.maps.gif or .mp4.",
     ),
     _option(
         "maps",
         "--maps",
         type=whole_number(settings.MAPS),
-        help="How many of them: the strongest ones.",
+        help="The number of feature maps in the animation, the strongest ones.",
     ),
-    _option("order", "--order", type=Choice(settings.MAP_ORDERS), help="And in which order."),
+    _option(
+        "order",
+        "--order",
+        type=Choice(settings.MAP_ORDERS),
+        help="The order of the feature maps in the animation.",
+    ),
 )
 
 
@@ -91,7 +97,7 @@ _OUTPUTS = (
 def image(layers: tuple[str, ...], **chosen: Any) -> int:
     """Explain images: files, folders, or patterns such as 'photos/**/*.jpg'.
 
-    Writes NAME.cam.jpg, the image with heatmap and label, and on request more.
+    Writes NAME.cam.jpg, the image with heatmap and label, and further files on request.
     """
     from live_cam.capture.image_paths import existing_path
 
@@ -99,7 +105,7 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
         existing_path(path)
     from live_cam.stills.pipeline import StillsPipeline
 
-    with _Progress() as progress, stopped_by_signals(interrupt):
+    with _ImageProgress() as progress, stopped_by_signals(interrupt):
         pipeline = StillsPipeline(StillsSettings(**named_layers(layers), **chosen), progress)
         try:
             pipeline.run()
@@ -107,13 +113,13 @@ def image(layers: tuple[str, ...], **chosen: Any) -> int:
             progress.notify(f"Stopped after {pipeline.explained} of {pipeline.total} images.")
             return 0
     if pipeline.total > 1:
-        unread = f"; {pipeline.failed} could not be explained" if pipeline.failed else ""
-        notify(f"Explained {pipeline.explained} of {pipeline.total} images{unread}.")
+        failed = f"; {pipeline.failed} could not be explained" if pipeline.failed else ""
+        notify(f"Explained {pipeline.explained} of {pipeline.total} images{failed}.")
     return 1 if pipeline.failed else 0
 
 
-class _Progress(StepProgress):
-    """Writes a line for each image, too."""
+class _ImageProgress(StepProgress):
+    """A progress bar that also prints a line per image."""
 
     def explained(
         self, source: Path, explanations: Sequence[Explanation], overlays: Sequence[Path]
@@ -122,4 +128,4 @@ class _Progress(StepProgress):
 
         self.clear()
         classes = ", ".join(map(headline, explanations))
-        tell(f"{source}: {classes} → {', '.join(map(str, overlays))}")
+        print_line(f"{source}: {classes} → {', '.join(map(str, overlays))}")

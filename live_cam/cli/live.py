@@ -20,17 +20,17 @@ _DEMO_FILE = Path("demo.mp4")
 @click.command()
 @options(SOURCE, NETWORK, EXPLANATION, MOVING, LIVE)
 def run(**chosen: Any) -> None:
-    """Explain what a camera, a video, a stream or images show."""
+    """Explain a camera, a video, a stream or images, live."""
     _run(Settings(**chosen))
 
 
 @click.command()
 @options(NETWORK, EXPLANATION, MOVING, LIVE)
 def demo(**chosen: Any) -> None:
-    """Show the built-in scene: no camera needed, and no download either.
+    """Explain a built-in scene, without a camera or a download.
 
-    Where VGG-19's weights are neither cached nor reachable, efficientnet_lite0 steps in. Without
-    a display the demo is recorded to a file instead.
+    If VGG-19's weights are neither cached nor reachable, it falls back to efficientnet_lite0.
+    Without a display, the demo is recorded to a file instead.
     """
     from live_cam.live.window import display_problem
 

@@ -1,4 +1,4 @@
-"""The options, derived from `Settings`: their names, defaults, ranges and help texts."""
+"""The options with their help texts; defaults and ranges come from the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from live_cam.cli.types import (
     Device,
     InputFile,
     Number,
-    OutputFile,
+    OutputPath,
     Size,
     WholeNumber,
     Word,
@@ -53,7 +53,7 @@ SOURCE = (
         "reconnect_seconds",
         "--reconnect-seconds",
         type=Number(*settings.RECONNECT),
-        help="How long to look for a camera or stream that was lost; 0: end at once.",
+        help="How long to try to reconnect a lost camera or stream; 0 ends the run immediately.",
     ),
 )
 
@@ -64,7 +64,7 @@ NETWORK = (
         "-m",
         metavar="NAME",
         type=Word(),
-        help="A classification network of torchvision by its name, one of timm as timm/NAME (with "
+        help="A classification network of torchvision, one of timm as timm/NAME (needs "
         "live-cam[timm]), or efficientnet_lite0, whose weights come with live-cam[demo].",
     ),
     option(
@@ -77,38 +77,38 @@ NETWORK = (
         "labels",
         "--labels",
         type=InputFile(),
-        help="The classes' names: one a line, or a JSON list or index map.  [default: ImageNet's]",
+        help="The labels: a file with one per line, a JSON list or a JSON index map.  "
+        "[default: ImageNet's]",
     ),
     option(
         "fit",
         "--fit",
         type=Choice(settings.FITS),
-        help="What the network sees: the whole frame squashed into its square, the square in the "
-        "frame's middle, or the whole frame with borders.",
+        help="What the network sees: the whole frame squashed into a square, the central square of "
+        "the frame, or the whole frame with borders.",
     ),
     option(
         "device",
         "--device",
         metavar=f"[{'|'.join(settings.DEVICES)}]",
         type=Device(),
-        help="Where the network runs; auto takes a GPU if there is one. gpu and npu are Intel's, "
-        "by OpenVINO.",
+        help="The network's device; auto takes a GPU if there is one. gpu and npu are Intel's, "
+        "used by OpenVINO.",
     ),
     option(
         "precision",
         "--precision",
         type=Choice(settings.PRECISIONS),
-        help="Number format of the network; int8 is OpenVINO's, fastest on a CPU and not exact.",
+        help="The network's number format; int8 needs OpenVINO, is fastest on a CPU and not exact.",
     ),
     option(
         "threads",
         "--threads",
         type=whole_number(settings.THREADS),
-        help="CPU threads of the network.  [default: all, but for one that draws and records "
-        "while the network runs]",
+        help="CPU threads of the network.  [default: all except one, which draws and records]",
     ),
 )
-"""Which network explains, and how it computes: `settings.NetworkSettings`."""
+"""The network and how it is run: `settings.NetworkSettings`."""
 
 MANY_IMAGES = (
     click.option(
@@ -117,8 +117,8 @@ MANY_IMAGES = (
         multiple=True,
         metavar="NAME",
         type=Word(),
-        help="Target layer, such as features.34; the maps of several are averaged.  "
-        "[default: the network's last feature map]",
+        help="Target layer, such as features.34; repeat it to average the maps of several.  "
+        "[default: the last layer with feature maps]",
     ),
     option(
         "batch",
@@ -126,14 +126,14 @@ MANY_IMAGES = (
         of=StillsSettings,
         metavar="N",
         type=whole_number(settings.BATCH),
-        help="How many images to look at at once.  [default: by the device and its memory]",
+        help="Images per batch.  [default: by the device and its memory]",
     ),
 )
-"""How many images are explained: at which layers, and how many at once."""
+"""The options of commands that explain many images: target layers and batch size."""
 
 
 def named_layers(layers: Sequence[str]) -> dict[str, Any]:
-    """Return the fields of the settings that the option `--layer` of `MANY_IMAGES` means."""
+    """Return the fields of the settings for the values of `--layer` in `MANY_IMAGES`."""
     first, *more = dict.fromkeys(layers) or (None,)
     return {"layer": first, "more_layers": tuple(filter(None, more))}
 
@@ -145,29 +145,28 @@ EXPLANATION = (
         multiple=True,
         metavar="NAME_OR_INDEX",
         type=Word(),
-        help="Explain this class; given several times, each of them.  "
-        "[default: each image's top class]",
+        help="A class to explain; repeat it for several.  [default: the top class of each image]",
     ),
     option(
         "counterfactual",
         "--counterfactual",
         is_flag=True,
-        help="Show what speaks against the class, too: red for it, blue against it.",
+        help="Also show evidence against the class: red for it, blue against it.",
     ),
-    option("box", "--box", is_flag=True, help="Draw a box around where the evidence lies."),
-    option("bars", "--bars/--no-bars", help="Whether the most probable classes are shown as bars."),
+    option("box", "--box", is_flag=True, help="Draw a box around the evidence."),
+    option("bars", "--bars/--no-bars", help="Whether to show the most probable classes as bars."),
     option(
         "theme",
         "--theme",
         type=Choice(settings.THEMES),
-        help="What is written lies on dark or light glass; none: straight on the image, and "
-        "without the figures at the bottom.",
+        help="The background of texts: dark or light glass, or none, which also hides the status "
+        "bar.",
     ),
     option(
         "alpha",
         "--alpha",
         type=Number(*settings.ALPHA),
-        help="Weight of the heatmap's colours.",
+        help="Opacity of the heatmap.",
     ),
     option(
         "colormap",
@@ -175,42 +174,42 @@ EXPLANATION = (
         type=Choice(settings.COLORMAPS),
         help="Colours of the heatmap.",
     ),
-    option("overwrite", "--overwrite", is_flag=True, help="Write over existing files."),
+    option("overwrite", "--overwrite", is_flag=True, help="Replace existing files."),
 )
-"""What is asked of it, and how that is drawn: `settings.ExplanationSettings`."""
+"""The question and how its answer is drawn: `settings.ExplanationSettings`."""
 
 MOVING = (
     option(
         "method",
         "--method",
         type=Choice(settings.METHODS),
-        help="How the heatmap is made of activations and gradients.",
+        help="The CAM method.",
     ),
     option(
         "layer",
         "--layer",
         metavar="NAME",
         type=Word(),
-        help="Target layer, such as features.34.  [default: the network's last feature map]",
+        help="Target layer, such as features.34.  [default: the last layer with feature maps]",
     ),
     option(
         "view",
         "--view",
         type=Choice(settings.VIEWS),
-        help="What is shown: the overlay, the heatmap or the camera alone, these three side by "
+        help="What to show: the overlay, the heatmap or the camera alone, these three side by "
         "side, all methods, several classes, or the strongest feature maps.",
     ),
 )
-"""What is asked of frames of the live loop or a video, and how it is shown."""
+"""The options of commands that explain video: the live loop and `video`."""
 
 LIVE = (
-    option("mirror", "--mirror", is_flag=True, help="Draw the image as in a mirror."),
-    option("camera_size", "--camera-size", type=Size(), help="Size to ask the camera for."),
+    option("mirror", "--mirror", is_flag=True, help="Mirror the image."),
+    option("camera_size", "--camera-size", type=Size(), help="Image size to request."),
     option(
         "camera_fps",
         "--camera-fps",
         type=Number(*settings.CAMERA_FPS),
-        help="Frames per second to ask the camera for.",
+        help="Frames per second to request.",
     ),
     option(
         "check",
@@ -219,7 +218,7 @@ LIVE = (
         is_flag=False,
         flag_value=settings.CHECK_EVERY,
         metavar="[N]",
-        help="Would it still say so? Hide the hottest region of one explanation in N.  "
+        help="Check one explanation in N: hide its hottest region and compare the probability.  "
         f"[N: {settings.CHECK_EVERY}]",
     ),
     option(
@@ -227,46 +226,46 @@ LIVE = (
         "--smooth",
         type=Number(*settings.SMOOTHING),
         metavar="SECONDS",
-        help="How long the heatmap and the label take to follow small changes; 0 for no "
-        f"smoothing.  [default: {settings.DEFAULT_SMOOTHING:g}, or 0 with --every-frame]",
+        help="How long heatmap and label take to follow small changes; 0 for no smoothing.  "
+        f"[default: {settings.DEFAULT_SMOOTHING:g}, or 0 with --every-frame]",
     ),
     option("full_screen", "--full-screen", is_flag=True, help="Fill the screen."),
     option(
         "engine",
         "--engine",
         type=Choice(settings.ENGINES),
-        help="What computes; auto takes the fastest one that is exact, hook explains any network, "
-        "openvino comes with live-cam[openvino].",
+        help="The engine; auto takes the fastest exact one, hook explains any network, openvino "
+        "needs live-cam[openvino].",
     ),
     option(
         "track",
         "--track/--no-track",
-        help="Whether the heatmap follows the image's motion between two explanations.",
+        help="Whether the heatmap follows motion between two explanations.",
     ),
     option(
         "every_frame",
         "--every-frame",
         is_flag=True,
-        help="Explain each frame of a file, and show and record it once; not for cameras.",
+        help="Explain, show and record each frame of a file exactly once; not for cameras.",
     ),
     option("headless", "--headless", is_flag=True, help="Run without a window."),
     option(
         "record",
         "--record",
-        type=OutputFile(settings.VIDEO_ENDINGS),
+        type=OutputPath(settings.VIDEO_ENDINGS),
         help=f"Record the annotated image: {', '.join(settings.VIDEO_ENDINGS)}.",
     ),
     option(
         "predictions",
         "--predictions",
-        type=OutputFile(),
-        help="Log every explanation as one JSON object a line (.jsonl).",
+        type=OutputPath(),
+        help="Log every explanation as a line of JSON (.jsonl).",
     ),
     option(
         "seconds",
         "--seconds",
         type=Number(min=0, min_open=True),
-        help="Stop after this long.",
+        help="Stop after this many seconds.",
     ),
     option(
         "max_frames",
@@ -275,15 +274,15 @@ LIVE = (
         help="Stop after this many frames.",
     ),
 )
-"""The live loop's own."""
+"""The options of the live loop alone."""
 
 
 def options(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[F], F]:
-    """Give a command the options of these groups, in this order."""
+    """Return a decorator that adds the options of these groups to a command, in this order."""
 
     def decorate(command: F) -> F:
-        for each in reversed([each for group in groups for each in group]):
-            command = each(command)
+        for add in reversed([decorator for group in groups for decorator in group]):
+            command = add(command)
         return command
 
     return decorate

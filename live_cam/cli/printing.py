@@ -1,7 +1,7 @@
-"""What is printed: text that a terminal shows and does not obey.
+"""Prints text without characters that control the terminal.
 
-Names of files, of cameras and of the tensors in a checkpoint come from strangers. Printed as they
-are, they could clear the screen, set its title, or turn the direction of all that follows.
+Names of files, cameras and tensors come from untrusted sources. Printed unchanged, they could
+clear the screen, set the title or reverse the direction of the text.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import click
 from live_cam.cli.wording import as_options
 
 _SHOWN: Final = "\n\u200c\u200d"
-"""Line breaks, and the joiners that Persian, Hindi and emoji are written with."""
-_SPELT: Final = {
+"""Line breaks, and the joiners in Persian, Hindi and emoji."""
+_REPLACEMENTS: Final = {
     "×": "x",
     "…": "...",
     "·": "-",
@@ -33,31 +33,36 @@ _SPELT: Final = {
     "“": '"',
     "”": '"',
 }
-"""What stands for a character where a terminal does not have it."""
+"""Replacements for characters missing from a terminal's encoding."""
 
 
 def printable(text: str) -> str:
-    """Return a text with its control and other invisible characters written as their escapes."""
+    """Return a text with control and other invisible characters as escapes."""
     return "".join(
-        each if each.isprintable() or each in _SHOWN else each.encode("unicode_escape").decode()
-        for each in text
+        character
+        if character.isprintable() or character in _SHOWN
+        else character.encode("unicode_escape").decode()
+        for character in text
     )
 
 
 def legible(text: str, encoding: str | None) -> str:
-    """Return a text in characters that a terminal has, and that read as what they stand for.
+    """Return a text in characters of a terminal's encoding, replaced by similar ones if needed.
 
     Args:
-        text: What is to be shown.
-        encoding: The terminal's; None: it does not say, and has ASCII alone.
+        text: The text to show.
+        encoding: The terminal's encoding, or None if unknown, which means ASCII.
     """
     name = encoding or "ascii"
     try:
         text.encode(name)
     except UnicodeEncodeError:
-        # Without this, what is a plain sentence but for one dash would be full of escapes.
-        spelt = "".join(each if _has(name, each) else _SPELT.get(each, each) for each in text)
-        return spelt.encode(name, "backslashreplace").decode(name)
+        # Most sentences need only a replaced dash or arrow, and no escapes.
+        replaced = "".join(
+            character if _has(name, character) else _REPLACEMENTS.get(character, character)
+            for character in text
+        )
+        return replaced.encode(name, "backslashreplace").decode(name)
     except LookupError:  # an encoding that Python does not know
         return legible(text, "ascii")
     return text
@@ -71,26 +76,26 @@ def _has(encoding: str, character: str) -> bool:
     return True
 
 
-def tell(text: str) -> None:
-    """Print a line of what was asked for."""
+def print_line(text: str) -> None:
+    """Print a line of the command's result to standard output."""
     click.echo(legible(printable(text), sys.stdout.encoding))
 
 
-def warn(text: str) -> None:
-    """Print lines beside what was asked for."""
-    # Where the terminal is gone nobody can be told, and what is recorded must not suffer from it.
+def print_error(text: str) -> None:
+    """Print lines to standard error."""
+    # A closed terminal must not end a recording.
     with contextlib.suppress(OSError):
         click.echo(legible(printable(text), sys.stderr.encoding), err=True)
 
 
 def notify(text: str) -> None:
-    """Print a sentence of the core beside what was asked for: one line, whatever is in it."""
-    warn(as_options(text.replace("\n", " ")))
+    """Print a message of the core to standard error, on one line."""
+    print_error(as_options(text.replace("\n", " ")))
 
 
-class SayingHandler(logging.Handler):
-    """Says what the program's modules warn of."""
+class NotifyHandler(logging.Handler):
+    """Prints the program's log messages."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say a record's message."""
+        """Print a record's message."""
         notify(record.getMessage())

@@ -1,4 +1,4 @@
-"""How far a long run has come: lines of text, and a bar below them where someone looks on."""
+"""The progress of a long run: lines of text, and a bar below them on a terminal."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from live_cam.runtime.closing import Closing
 
 
 class Progress(Closing):
-    """A bar with the time left, with which sentences do not get mixed up."""
+    """A bar with the time left, which does not mix with printed lines."""
 
     def __init__(self) -> None:
-        self._bar: Any = None  # click does not name its progress bar's type in public
+        self._bar: Any = None  # click's type of progress bars is private
         self._line = False
 
     def notify(self, text: str) -> None:
-        """Write a line."""
+        """Print a message above the bar."""
         self.clear()
         notify(text)
 
     def show(self, steps: int | None, *, noted: bool = False) -> None:
-        """Show how far it is from now on, where standard error is a terminal.
+        """Show the bar if standard error is a terminal.
 
         Args:
-            steps: How many there are; None: nobody knows, and there is no bar but only notes.
-            noted: Whether a note stands beside the bar; otherwise the steps are counted there.
+            steps: The number of steps, or None if unknown, which shows notes without a bar.
+            noted: Whether to show a note beside the bar instead of the number of steps.
         """
-        # One that is dumb would show what moves the cursor.
+        # A dumb terminal would print the escapes that move the cursor.
         if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
             return
         if steps is None:
@@ -46,7 +46,7 @@ class Progress(Closing):
         self._bar.__enter__()
 
     def step(self, count: int = 1, note: str = "") -> None:
-        """Take note that some of the steps are done, and show a note."""
+        """Advance by some of the steps, and show a note."""
         if self._bar:
             self._bar.update(count, note)
         elif self._line:
@@ -54,12 +54,12 @@ class Progress(Closing):
             click.echo(note, nl=False, err=True)
 
     def clear(self) -> None:
-        """Free the line on which something else is going to stand."""
+        """Clear the bar's line for other output."""
         if self._bar or self._line:
             click.echo("\r\033[K", nl=False, err=True)
 
     def close(self) -> None:
-        """Leave what is shown as it is. May be called twice."""
+        """Leave the bar as it is and end its line. May be called twice."""
         bar, self._bar = self._bar, None
         line, self._line = self._line, False
         if bar:
@@ -69,9 +69,9 @@ class Progress(Closing):
 
 
 class StepProgress(Progress):
-    """A bar that counts the steps of a run that knows how many there are."""
+    """A bar for a run with a known number of steps."""
 
     def begin(self, steps: int) -> None:
-        """Show the bar, unless there is one step only."""
+        """Show the bar, unless there is only one step."""
         if steps > 1:
             self.show(steps)

@@ -1,4 +1,4 @@
-"""Ctrl-C and its like."""
+"""Ctrl-C and other signals that stop the program."""
 
 from __future__ import annotations
 
@@ -17,76 +17,76 @@ if TYPE_CHECKING:
 
 _STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _open: list[threading.Event] = []
-"""Of the blocks that signals stop at present, the outermost first: whether one has come."""
+"""The events of the blocks that signals stop at present, the outermost first."""
 
 
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[threading.Event]:
-    """End in good order on the first Ctrl-C, SIGTERM or SIGHUP, and at once on the second.
+    """Stop the block on the first Ctrl-C, SIGTERM or SIGHUP, and end the process on the second.
 
-    The second one need not be the same: whoever presses Ctrl-C after a SIGTERM means it.
+    The two signals may differ, such as a Ctrl-C after a SIGTERM.
 
-    A block within another one, whose signal was lost since an import swallowed the exception, is
-    stopped as it begins.
+    An import may swallow the exception of a signal. A block inside a block whose signal was lost
+    like this is stopped as soon as it begins.
 
-    SIGHUP never ends it at once, since a terminal that is closed sends it twice, by its shell and
-    by the system; where it is ignored, as `nohup` has it, it stays so.
+    A second SIGHUP does not end the process, because closing a terminal sends two of them, from
+    the shell and from the system. If SIGHUP is ignored, as by `nohup`, it stays ignored.
 
     Args:
-        stop: Ends what is going on in the block; called in the main thread.
+        stop: Stops the block; called in the main thread.
 
     Yields:
-        An event that is set once a signal has come.
+        An event that is set once a signal has arrived.
     """
-    come = threading.Event()
+    received = threading.Event()
     hangup = getattr(signal, "SIGHUP", None)
     numbers = [getattr(signal, name) for name in _STOP_SIGNALS if hasattr(signal, name)]
     if hangup and signal.getsignal(hangup) is signal.SIG_IGN:
         numbers.remove(hangup)
     late = any(outer.is_set() for outer in _open)
-    # In a thread of somebody's own program, signals are not for us to take.
+    # Signal handlers can be set only in the main thread.
     if late or threading.current_thread() is not threading.main_thread():
         numbers.clear()
     before = {number: signal.getsignal(number) for number in numbers}
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN if each == hangup else signal.SIG_DFL)
-        come.set()
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN if number == hangup else signal.SIG_DFL)
+        received.set()
         stop()
 
     for number in numbers:
         signal.signal(number, end)
-    hook, sys.unraisablehook = sys.unraisablehook, _passing_over_races(sys.unraisablehook)
-    _open.append(come)
+    hook, sys.unraisablehook = sys.unraisablehook, _ignoring_races(sys.unraisablehook)
+    _open.append(received)
     try:
         if late:
             stop()
-        yield come
+        yield received
     finally:
-        _open.remove(come)
+        _open.remove(received)
         sys.unraisablehook = hook
         for number, handler in before.items():
-            # After the first one, the next still ends it at once while all else is closed.
+            # After a first signal, the next one still ends the process while resources are closed.
             if signal.getsignal(number) is end:
                 signal.signal(number, handler)
 
 
-def _passing_over_races(hook: _Hook) -> _Hook:
-    """Keep quiet about a second signal that came together with the first: that one was heard."""
+def _ignoring_races(hook: _Hook) -> _Hook:
+    """Suppress the warning about a second signal that arrives together with the first."""
 
-    def pass_over(problem: sys.UnraisableHookArgs) -> None:
+    def filtered(problem: sys.UnraisableHookArgs) -> None:
         if not (
             isinstance(problem.exc_value, OSError)
             and "ignored due to race condition" in str(problem.exc_value)
         ):
             hook(problem)
 
-    return pass_over
+    return filtered
 
 
 def interrupt() -> None:
-    """End what the main thread is doing, for `stopped_by_signals`.
+    """Interrupt the main thread, as the `stop` of `stopped_by_signals`.
 
     Raises:
         KeyboardInterrupt: Always.

@@ -1,4 +1,4 @@
-"""The types of the options: each says what was wrong with a value, and what would be right."""
+"""The types of the options, with errors that name the wrong value and the remedy."""
 
 from __future__ import annotations
 
@@ -30,10 +30,8 @@ class Number(click.FloatRange):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         number = _number(value)
-        if number is None or not math.isfinite(number):
+        if number is None or not math.isfinite(number) or not _lies_in(self, number):
             return self.fail(_no_number(value, self), param, ctx)
-        if not _lies_in(self, number):
-            return self.fail(_outside(value, _span(self)), param, ctx)
         return number
 
 
@@ -45,9 +43,7 @@ class WholeNumber(click.IntRange):
             number = int(value)
         except ValueError:
             return self.fail(_no_number(value, self), param, ctx)
-        if not _lies_in(self, number):
-            return self.fail(_outside(value, _span(self)), param, ctx)
-        return number
+        return number if _lies_in(self, number) else self.fail(_no_number(value, self), param, ctx)
 
 
 def whole_number(within: settings.Range) -> WholeNumber:
@@ -71,24 +67,20 @@ def _lies_in(within: click.FloatRange | click.IntRange, number: float) -> bool:
 def _span(within: click.FloatRange | click.IntRange) -> str:
     if within.max is not None:
         return f"from {within.min:g} to {within.max:g}"
-    return f"above {within.min:g}" if within.min_open else f"of {within.min:g} or more"
+    return f"above {within.min:g}" if within.min_open else f"of at least {within.min:g}"
 
 
 def _no_number(value: Any, within: Number | WholeNumber) -> str:
     kind = "whole number" if isinstance(within, WholeNumber) else "number"
-    # A comma for the decimal point, or a unit behind the number, are what people write.
-    meant = re.sub(r"(?<=\d)\s*[A-Za-z%]+\Z", "", str(value).strip().replace(",", "."))
+    # Common mistakes are a decimal comma and a unit behind the number.
+    corrected = re.sub(r"(?<=\d)\s*[A-Za-z%]+\Z", "", str(value).strip().replace(",", "."))
     form = r"-?\d{1,12}" if kind == "whole number" else r"-?\d{1,12}(\.\d{1,12})?"
-    known = re.fullmatch(form, meant) and _lies_in(within, float(meant))
-    hint = f"; did you mean {meant}?" if known else "."
-    return f"{_said(value)} is no {kind}; give a {kind} {_span(within)}{hint}"
+    valid = re.fullmatch(form, corrected) and _lies_in(within, float(corrected))
+    hint = f"; did you mean {corrected}?" if valid else "."
+    return f"{_quoted(value)} is not a {kind} {_span(within)}{hint}"
 
 
-def _outside(value: Any, span: str) -> str:
-    return f"{_said(value)} is out of range; give a number {span}."
-
-
-def _said(value: Any) -> str:
+def _quoted(value: Any) -> str:
     return shortened(repr(str(value)))
 
 
@@ -104,7 +96,7 @@ class Choice(click.Choice[str]):
 def _unknown(value: Any, choices: Sequence[str]) -> str:
     near = difflib.get_close_matches(str(value)[:99].lower(), choices, 1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    return f"{_said(value)} is not one of {', '.join(map(repr, choices))}{hint}"
+    return f"{_quoted(value)} is not one of {', '.join(map(repr, choices))}{hint}"
 
 
 class Word(click.ParamType[str]):
@@ -114,12 +106,14 @@ class Word(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not value.strip():
-            return self.fail(f"{_said(value)} is empty; give a name, or leave it out.", param, ctx)
+            return self.fail(
+                f"{_quoted(value)} is empty; give a name, or leave it out.", param, ctx
+            )
         return str(value)
 
 
 class Device(Word):
-    """What may be the name of a device; whether there is such a one is known later."""
+    """The name of a device, which need not exist."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         kind = _DEVICE_NUMBER.sub("", value)
@@ -144,8 +138,8 @@ class Size(click.ParamType[tuple[int, int]]):
             if all(low <= side <= high for side in size):
                 return size
         return self.fail(
-            f"{_said(value)} is no size; give width and height in pixels, such as 1280x720, each "
-            f"from {low:g} to {high:g}.",
+            f"{_quoted(value)} is not a size; give width and height in pixels, such as 1280x720, "
+            f"each from {low:g} to {high:g}.",
             param,
             ctx,
         )
@@ -161,15 +155,15 @@ class Moment(click.ParamType[Fraction]):
     ) -> Fraction:
         if isinstance(value, Fraction):
             return value
-        said = _CLOCK.fullmatch(str(value))
-        if said is None or len(str(value)) > len("99999:59:59.999999"):
+        match = _CLOCK.fullmatch(str(value))
+        if match is None or len(str(value)) > len("99999:59:59.999999"):
             return self.fail(
-                f"{_said(value)} is no time; give seconds, such as 90.5, or [HH:]MM:SS, such as "
-                "1:30.5.",
+                f"{_quoted(value)} is not a time; give seconds, such as 90.5, or [HH:]MM:SS, such "
+                "as 1:30.5.",
                 param,
                 ctx,
             )
-        hours, minutes, seconds = (Fraction(part or 0) for part in said.groups())
+        hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
         return 3600 * hours + 60 * minutes + seconds
 
 
@@ -178,43 +172,43 @@ class _FilePath(click.ParamType[Path]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         if not str(value).strip():
-            return self.fail(f"{_said(value)} is empty; name a file.", param, ctx)
-        # In --weights=~/file, shells leave the tilde as it is.
+            return self.fail(f"{_quoted(value)} is empty; name a file.", param, ctx)
+        # Shells do not expand the tilde in --weights=~/file.
         path = expanded(value)
         problem = self.problem(path)
         return self.fail(problem, param, ctx) if problem else path
 
     def problem(self, path: Path) -> str | None:
-        """Return what is wrong with a file; None: nothing."""
+        """Describe what is wrong with a path, or return None if nothing is."""
         raise NotImplementedError
 
 
 class InputFile(_FilePath):
-    """A file that is there."""
+    """An existing file."""
 
     def problem(self, path: Path) -> str | None:
         try:
             if path.is_dir():
-                return f"{_said(path)} is a folder; name a file in it."
+                return f"{_quoted(path)} is a folder; name a file in it."
             path.stat()
         except (OSError, ValueError) as error:
             if isinstance(error, FileNotFoundError):
-                return f"there is no file {_said(path)}; give an existing one."
+                return f"there is no file {_quoted(path)}; give an existing one."
             reason = getattr(error, "strerror", None) or error
-            return f"{_said(path)} cannot be read: {reason}; give another file."
+            return f"{_quoted(path)} cannot be read: {reason}; give another file."
         return None
 
 
-class OutputFile(_FilePath):
-    """A file that can be written, if it may be: its folder is there."""
+class OutputPath(_FilePath):
+    """A file in an existing folder, which may be overwritten later."""
 
     def __init__(self, endings: Sequence[str] = ()) -> None:
-        """Take the endings that its name may have; none: any."""
+        """Allow only these endings, or any if there are none."""
         self._endings = endings
 
     def problem(self, path: Path) -> str | None:
         if self._endings and path.suffix.lower() not in self._endings:
-            return f"{_said(path)} must end in {', '.join(self._endings)}; choose one of these."
+            return f"{_quoted(path)} must end in {', '.join(self._endings)}."
         try:
             check_output(path, overwrite=True)
         except UsageError as error:
@@ -223,7 +217,7 @@ class OutputFile(_FilePath):
 
 
 class OutputFolder(_FilePath):
-    """A folder that is there or can be made."""
+    """A folder that exists or can be created."""
 
     name = "FOLDER"
 
@@ -234,12 +228,12 @@ class OutputFolder(_FilePath):
             return None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            return f"{_said(path)} cannot be written: {reason}; give another folder."
-        return None if path.is_dir() else f"{_said(path)} is a file; give a folder."
+            return f"{_quoted(path)} cannot be written: {reason}; give another folder."
+        return None if path.is_dir() else f"{_quoted(path)} is a file; give a folder."
 
 
 class InputFolder(_FilePath):
-    """A folder that is there."""
+    """An existing folder."""
 
     name = "FOLDER"
 
@@ -247,9 +241,9 @@ class InputFolder(_FilePath):
         try:
             if path.is_dir():
                 return None
-            found = path.exists()
+            exists = path.exists()
         except (OSError, ValueError):
-            found = False
-        if found:
-            return f"{_said(path)} is a file; name the folder that it lies in."
-        return f"there is no folder {_said(path)}; give an existing one."
+            exists = False
+        if exists:
+            return f"{_quoted(path)} is a file; name its folder."
+        return f"there is no folder {_quoted(path)}; give an existing one."

@@ -1,4 +1,4 @@
-"""The command about a video in a file: `video`."""
+"""The command `video`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from live_cam.cli.options import (
 from live_cam.cli.printing import notify
 from live_cam.cli.progress import Progress
 from live_cam.cli.signals import interrupt, stopped_by_signals
-from live_cam.cli.types import InputFile, Moment, Number, OutputFile, whole_number
+from live_cam.cli.types import InputFile, Moment, Number, OutputPath, whole_number
 from live_cam.errors import RecordingError
 from live_cam.settings import BATCH, SMOOTHING, TIMED_ENDINGS, VideoSettings
 from live_cam.video.conflicts import check_video
@@ -36,49 +36,49 @@ _VIDEO = (
         "start",
         "--start",
         type=Moment(),
-        help="Leave out what is shown earlier: seconds, or [HH:]MM:SS.",
+        help="Leave out frames before this time: seconds, or [HH:]MM:SS.",
     ),
-    _option("end", "--end", type=Moment(), help="Leave out what is shown then or later."),
-    _option("audio", "--audio/--no-audio", help="Whether the sound is copied."),
+    _option("end", "--end", type=Moment(), help="Leave out frames from this time on."),
+    _option("audio", "--audio/--no-audio", help="Whether to copy the sound."),
     _option(
         "smooth",
         "--smooth",
         type=Number(*SMOOTHING),
         metavar="SECONDS",
-        help="How long the heatmap and the label take to follow small changes.  "
-        "[default: 0, no smoothing: each frame for itself]",
+        help="How long heatmap and label take to follow small changes.  "
+        "[default: 0, for no smoothing]",
     ),
     _option(
         "batch",
         "--batch",
         metavar="N",
         type=whole_number(BATCH),
-        help="How many frames to explain at once.  [default: by the device and its memory]",
+        help="Frames per batch.  [default: by the device and its memory]",
     ),
 )
 
 
 @click.command()
 @click.argument("input", type=InputFile())
-@click.argument("output", type=OutputFile(TIMED_ENDINGS))
+@click.argument("output", type=OutputPath(TIMED_ENDINGS))
 @options(_VIDEO, EXPLANATION, MOVING, NETWORK)
 def video(**chosen: Any) -> None:
-    """Explain every frame of the video INPUT, and write them as the video OUTPUT.
+    """Explain every frame of the video INPUT and write the result to the video OUTPUT.
 
-    Each frame keeps its time, and the sound is copied as it is. OUTPUT ends in .mp4, .mov or .mkv;
-    what was written of it plays, whatever ends the program.
+    Frames keep their times, and the sound is copied. OUTPUT ends in .mp4, .mov or .mkv; it stays
+    playable if the program is interrupted.
     """
     settings = VideoSettings(**chosen)
     check_video(settings)
     from live_cam.video.pipeline import VideoPipeline
 
-    with _Progress() as progress, stopped_by_signals(interrupt):
+    with _VideoProgress() as progress, stopped_by_signals(interrupt):
         pipeline = VideoPipeline(settings, progress)
         try:
             pipeline.run()
         except KeyboardInterrupt:
             progress.notify("Stopped before the end.")
-        except RecordingError:  # its sentence says how much plays
+        except RecordingError:  # its message tells how much is playable
             pipeline.written = 0
             raise
         finally:
@@ -90,8 +90,8 @@ def video(**chosen: Any) -> None:
                 )
 
 
-class _Progress(Progress):
-    """Tells how far it is by the video's time, and how fast it goes."""
+class _VideoProgress(Progress):
+    """Shows the position in the video, and the speed."""
 
     def __init__(self) -> None:
         super().__init__()

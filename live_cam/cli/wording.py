@@ -1,4 +1,4 @@
-"""Arguments as the command line writes them: `layer` is `--layer` there."""
+"""Translates the names of arguments into options: `layer` becomes `--layer`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Final
 import click
 
 _ARGUMENT: Final = re.compile(r"`([a-z_]+)(?:=([^`=\s]+))?`")
-"""How the core names an argument, with a value or without one (see `live_cam.errors`)."""
+"""An argument in a message of the core, with or without a value (see `live_cam.errors`)."""
 
 
 def as_options(text: str) -> str:
-    """Return a text of the core with its arguments as options: `device=cpu` as `--device cpu`.
+    """Return a message of the core with arguments as options: `device=cpu` as `--device cpu`.
 
-    What is in backticks and is no option stays as it is.
+    Other words in backticks are kept.
     """
 
-    def option(found: re.Match[str]) -> str:
-        name, value = found.groups()
+    def option(argument: re.Match[str]) -> str:
+        name, value = argument.groups()
         if (switch := _flags().get(f"{name}={value}")) is not None:
             return switch
         flag = _flags().get(name)
         if flag is None:
-            return found.group()
+            return argument.group()
         return f"{flag} {value}" if value else flag
 
     return _ARGUMENT.sub(option, text)
@@ -32,25 +32,26 @@ def as_options(text: str) -> str:
 
 @cache
 def _flags() -> dict[str, str]:
-    """Return how each argument of the settings is written, over all commands.
+    """Return the spelling of each argument, over all commands.
 
-    A switch with an opposite has an entry for each value: `audio=False` is `--no-audio`.
+    `output` is an option of `image` and a positional argument of `video`; the option counts. A
+    switch with an opposite has an entry for each value: `audio=False` is `--no-audio`.
     """
     from live_cam.cli import cli
 
+    parameters = [each for command in cli.commands.values() for each in command.params]
+    parameters.sort(key=lambda parameter: isinstance(parameter, click.Option))
     flags = {}
-    for command in cli.commands.values():
-        for parameter in command.params:
-            if not parameter.name:
-                continue
-            flags[parameter.name] = _written(parameter)
+    for parameter in parameters:
+        if parameter.name:
+            flags[parameter.name] = _spelling(parameter)
             if parameter.secondary_opts:
-                flags[f"{parameter.name}=True"] = _written(parameter)
+                flags[f"{parameter.name}=True"] = _spelling(parameter)
                 flags[f"{parameter.name}=False"] = max(parameter.secondary_opts, key=len)
     return flags
 
 
-def _written(parameter: click.Parameter) -> str:
+def _spelling(parameter: click.Parameter) -> str:
     if isinstance(parameter, click.Option):
         return max(parameter.opts, key=len)
     return parameter.human_readable_name

@@ -1,4 +1,4 @@
-"""What the command line takes for `live-cam video`."""
+"""The options of `live-cam video`."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def _parsed(*arguments: str) -> VideoSettings:
     ],
 )
 @pytest.mark.usefixtures("clip")
-def test_a_time_is_taken_exactly(text: str, seconds: str) -> None:
+def test_times_are_exact(text: str, seconds: str) -> None:
     assert _parsed("--start", text).start == Fraction(seconds)
     assert _parsed("--end", text).end == Fraction(seconds)
 
 
 @pytest.mark.parametrize("text", ["soon", "", "-1", "1:", ":1", "1:2:3:4", "1e3", "nan", "1,5"])
 @pytest.mark.usefixtures("clip")
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_an_invalid_time_is_rejected(text: str) -> None:
     with pytest.raises(click.BadParameter, match=r"seconds, such as 90\.5, or \[HH:\]MM:SS"):
         _parsed("--start", text)
 
@@ -77,12 +77,12 @@ def test_options_become_settings(arguments: list[str], field: str, value: Any) -
     ids=" ".join,
 )
 @pytest.mark.usefixtures("clip")
-def test_wrong_values_are_refused(arguments: list[str]) -> None:
+def test_wrong_values_are_rejected(arguments: list[str]) -> None:
     with pytest.raises(click.BadParameter):
         _parsed(*arguments)
 
 
-def test_both_files_are_needed_and_the_video_must_be_there(clip: Path) -> None:
+def test_both_files_are_required_and_the_input_must_exist(clip: Path) -> None:
     for arguments in ([], ["clip.mp4"]):
         with pytest.raises(click.MissingParameter):
             video.make_context("video", list(arguments))

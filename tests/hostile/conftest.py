@@ -1,4 +1,4 @@
-"""Hypothesis tries the same examples in each run, and leaves nothing behind."""
+"""Makes Hypothesis try the same examples in each run, without a database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ settings.register_profile(
     derandomize=EFFORT == 1,
     database=None,
     deadline=None,
-    # Each example writes its file over the last one's.
+    # Each example overwrites the file of the last one.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("live_cam")

@@ -1,4 +1,4 @@
-"""Checkpoints from strangers: refused in one sentence, without a crash, in little memory."""
+"""Untrusted checkpoints: rejected in one sentence, without a crash, in little memory."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from tests.support.networks import randomised
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does")
 
 MEGABYTES = 700
-"""Of addresses for the process that reads them; none needs a tenth of it."""
+"""The address space of the process that reads them; none needs a tenth of it."""
 MUTATIONS = round(120 * EFFORT)
-"""Of each format."""
+"""The number of mutated files per format."""
 State = dict[str, Tensor]
 
 
 STATE: State = dict(randomised(tiny.tiny(num_classes=3)).state_dict())
 WEIGHT, BIAS = list(STATE)[-2:]
-# What makes each file, and the words with which it is refused.
+# The content of each file, and a part of the error message.
 PICKLES: dict[str, tuple[Callable[[], bytes], str]] = {
     "a-tuple-300000-deep": (lambda: bombs.deep_key(300_000), "tuples of tuples"),
     "a-tuple-of-2^60": (lambda: bombs.doubling_key(60), "tuples of tuples"),
@@ -120,14 +120,14 @@ WRITERS: dict[str, Callable[[Any, Path], object]] = {
 
 
 def packed(path: Path) -> None:
-    """A hundred megabytes in a hundred kilobytes."""
+    """Write a hundred megabytes into a hundred kilobytes."""
     nones = b"\x80\x02" + b"N0" * (50 << 20) + b"."
     bombs.archive(path, nones, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 1 << 20
 
 
 def twice(path: Path) -> None:
-    """Two pickles of one name, of which only one may be looked at."""
+    """Write two pickles of the same name; a reader may look at only one."""
     torch.save(STATE, path)
     with zipfile.ZipFile(path, "a") as file:
         name = next(each for each in file.namelist() if each.endswith("data.pkl"))
@@ -135,20 +135,20 @@ def twice(path: Path) -> None:
 
 
 def two_faced(path: Path) -> None:
-    """One directory where Python looks for it, right before the end, and another for torch."""
+    """Write an archive with one directory for Python, right before the end, and one for torch."""
     pickles = {"harmful": bombs.deep_key(300_000), "harmless": pickle.dumps({})}
     longest = max(map(len, pickles.values()))
     harmful, harmless = (
         bombs.archive(path, each.ljust(longest, b"0")).read_bytes() for each in pickles.values()
     )
-    # Both are of one size, so that what the end says is where the first directory is.
+    # With both parts of one size, the offset at the end points to the first directory.
     path.write_bytes(harmful + harmless)
     with zipfile.ZipFile(path) as seen:
         assert seen.read("archive/data.pkl").startswith(pickles["harmless"])
 
 
 def repacked(source: Path, target: Path, seed: int) -> None:
-    """A whole archive with a mutilated pickle, which a mutilated archive hardly lets through."""
+    """Write an intact archive with a mutated pickle, which a mutated archive rarely exposes."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
             data = old.read(name)
@@ -157,7 +157,7 @@ def repacked(source: Path, target: Path, seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of all the files."""
+    """Return a folder with all files."""
     folder = tmp_path_factory.mktemp("checkpoints")
     for name, (make, _) in PICKLES.items():
         bombs.archive(folder / f"{name}.pth", make())
@@ -194,7 +194,7 @@ def outcomes(folder: Path) -> dict[str, Outcome]:
         ("two-faced.pth", "broken or cut off"),
     ],
 )
-def test_each_is_refused_in_one_sentence(
+def test_bombs_are_rejected_in_one_sentence(
     outcomes: dict[str, Outcome], folder: Path, name: str, words: str
 ) -> None:
     outcome = outcomes[name]
@@ -205,25 +205,27 @@ def test_each_is_refused_in_one_sentence(
 
 
 @pytest.mark.parametrize("name", PICKLES)
-def test_so_is_each_pickle_in_torchs_old_format(outcomes: dict[str, Outcome], name: str) -> None:
+def test_pickles_in_torchs_legacy_format_are_rejected(
+    outcomes: dict[str, Outcome], name: str
+) -> None:
     outcome = outcomes[f"{name}.legacy.pth"]
     assert not outcome.read
     assert outcome.megabytes < 100
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_whole_files_are_read(outcomes: dict[str, Outcome], name: str) -> None:
+def test_intact_files_are_read(outcomes: dict[str, Outcome], name: str) -> None:
     assert outcomes[name].text == "3 classes"
 
 
 @pytest.mark.parametrize("name", [*WRITERS, "pickle.pth"])
-def test_mutilated_files_are_read_or_refused(outcomes: dict[str, Outcome], name: str) -> None:
-    found = [outcomes[f"{seed}-{name}"] for seed in range(MUTATIONS)]
-    assert sum(not outcome.read for outcome in found) > MUTATIONS // 4
-    assert max(outcome.megabytes for outcome in found) < 100
+def test_mutated_files_are_read_or_rejected(outcomes: dict[str, Outcome], name: str) -> None:
+    mutations = [outcomes[f"{seed}-{name}"] for seed in range(MUTATIONS)]
+    assert sum(not outcome.read for outcome in mutations) > MUTATIONS // 4
+    assert max(outcome.megabytes for outcome in mutations) < 100
 
 
-def test_a_pickle_that_would_run_code_does_not(tmp_path: Path) -> None:
+def test_a_pickle_cannot_run_code(tmp_path: Path) -> None:
     mark = tmp_path / "executed"
     path = bombs.archive(tmp_path / "a.pth", bombs.calling("os.system", f"touch {mark}"))
 
@@ -231,14 +233,14 @@ def test_a_pickle_that_would_run_code_does_not(tmp_path: Path) -> None:
         read_state_dict(path)
 
     assert not mark.exists()
-    assert "weights_only" not in str(caught.value)  # torch would say how to have it executed
+    assert "weights_only" not in str(caught.value)  # torch's message tells how to execute it
 
 
 @given(
     nested=st.recursive(st.integers() | st.text(), lambda inner: st.tuples(inner, inner, inner)),
     protocol=st.integers(0, pickle.HIGHEST_PROTOCOL),
 )
-def test_tuples_are_weighed_with_all_that_is_in_them(nested: object, protocol: int) -> None:
+def test_tuples_weigh_as_much_as_their_content(nested: object, protocol: int) -> None:
     def weight(thing: object) -> int:
         return 1 + sum(map(weight, thing)) if isinstance(thing, tuple) else 1
 
@@ -248,14 +250,12 @@ def test_tuples_are_weighed_with_all_that_is_in_them(nested: object, protocol: i
 
 
 @given(data=st.binary(max_size=60))
-def test_what_is_no_pickle_has_no_weight_and_does_no_harm(data: bytes) -> None:
+def test_arbitrary_bytes_raise_only_value_errors(data: bytes) -> None:
     with suppress(ValueError):
         assert heaviest_tuple(io.BytesIO(data)) > 0
 
 
-def test_a_file_in_the_cache_is_looked_at_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_weights_are_checked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     weights = models.get_model_weights("squeezenet1_1").DEFAULT
     cached_file(weights).parent.mkdir()

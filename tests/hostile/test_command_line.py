@@ -1,4 +1,4 @@
-"""Whatever stands on the command line: settings within their ranges, or one sentence."""
+"""Arbitrary command lines: settings within their ranges, or one sentence."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from live_cam.geometry import Region, fitted
 from live_cam.network.classifier import load_classifier
 from live_cam.network.precision import select_device
 from live_cam.settings import Settings
-from tests.support.sentences import Refused, attempt
+from tests.support.sentences import Rejected, attempt
 from tests.support.words import VALUES, inside
 
-OPTIONS = sorted({name for each in run.params for name in (*each.opts, *each.secondary_opts)})
+OPTIONS = sorted({name for option in run.params for name in (*option.opts, *option.secondary_opts)})
 WORDS = st.one_of(
     st.tuples(st.sampled_from(OPTIONS), VALUES),
     st.tuples(st.builds("{}={}".format, st.sampled_from(OPTIONS), VALUES)),
@@ -34,7 +34,7 @@ WORDS = st.one_of(
 @example([("--seconds", "inf")])
 @example([("--camera-size", "9" * 5000 + "x1")])
 @example([("--threads", "99999999999999999999")])
-def test_any_words_are_settings_in_their_ranges_or_refused(words: list[tuple[str, ...]]) -> None:
+def test_any_words_give_settings_in_range_or_are_rejected(words: list[tuple[str, ...]]) -> None:
     arguments = [word for group in words for word in group]
     try:
         context = run.make_context("run", arguments)
@@ -53,7 +53,7 @@ def test_any_words_are_settings_in_their_ranges_or_refused(words: list[tuple[str
 
 @pytest.mark.parametrize("option", ["--alpha", "--smooth", "--seconds", "--camera-fps"])
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
-def test_what_is_no_number_lies_in_no_range(option: str, number: str) -> None:
+def test_values_that_are_not_finite_are_rejected(option: str, number: str) -> None:
     with pytest.raises(click.BadParameter, match=r"number|range"):
         run.make_context("run", [option, number])
 
@@ -67,28 +67,28 @@ def test_what_is_no_number_lies_in_no_range(option: str, number: str) -> None:
 @example("\udcff\x1b[2J.png")
 @example("")
 @example("/proc/self/mem")
-def test_any_source_that_is_not_there_is_one_sentence(source: str) -> None:
+def test_any_missing_source_is_reported_in_one_sentence(source: str) -> None:
     assume(source != "demo")
-    assume("://" not in source)  # servers are asked elsewhere
-    assume(not (source.isdecimal() and len(source) < 3))  # and cameras
-    assume(not os.path.isdir(source))  # noqa: PTH112  # `Path` minds impossible names
-    assert isinstance(attempt(lambda: open_source(source)), Refused)
+    assume("://" not in source)  # servers have their own tests
+    assume(not (source.isdecimal() and len(source) < 3))  # and so do cameras
+    assume(not os.path.isdir(source))  # noqa: PTH112  # `Path` rejects impossible names
+    assert isinstance(attempt(lambda: open_source(source)), Rejected)
 
 
 @given(name=st.text(max_size=20) | st.from_regex(r"\Acuda:\d*\Z"))
 @example("cuda:" + "9" * 5000)
 @example("cuda:-1")
-def test_any_device_is_found_or_one_sentence(name: str) -> None:
-    found = attempt(lambda: select_device(name))
-    assert isinstance(found, Refused | torch.device)
+def test_any_device_is_found_or_reported_in_one_sentence(name: str) -> None:
+    device = attempt(lambda: select_device(name))
+    assert isinstance(device, Rejected | torch.device)
 
 
 @given(name=st.text(max_size=20))
 @example("a" * 5000)
 @example("__class__")
-def test_any_network_that_is_not_there_is_one_sentence(name: str) -> None:
+def test_any_unknown_network_is_reported_in_one_sentence(name: str) -> None:
     assume(name not in ("", settings.EMBEDDED_MODEL))
-    assert isinstance(attempt(lambda: load_classifier(name)), Refused)
+    assert isinstance(attempt(lambda: load_classifier(name)), Rejected)
 
 
 @given(
@@ -97,7 +97,7 @@ def test_any_network_that_is_not_there_is_one_sentence(name: str) -> None:
     drawn=st.tuples(st.integers(1, 2000), st.integers(1, 2000)),
 )
 @example("crop", (1, 500), (1, 160))
-def test_what_the_network_sees_covers_a_pixel_of_any_image(
+def test_the_networks_region_covers_at_least_one_pixel(
     fit: str, size: tuple[int, int], drawn: tuple[int, int]
 ) -> None:
     width, height = size

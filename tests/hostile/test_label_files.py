@@ -1,4 +1,4 @@
-"""Label files from strangers: names that can be shown and printed anywhere, or one sentence."""
+"""Untrusted label files: labels that can be shown and printed anywhere, or one sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from live_cam.errors import UsageError
 from live_cam.labels import find_class, load_labels, matching_classes
 from live_cam.overlay.text import shorten, text_mask, text_width
 from tests.support.limited import opened
-from tests.support.sentences import Refused, attempt
+from tests.support.sentences import Rejected, attempt
 
 OVERRIDE, ISOLATE, POP = "\u202e", "\u2067", "\u202c"
 NAME = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=30)
@@ -50,23 +50,23 @@ def assert_fit_to_print(labels: tuple[str, ...]) -> None:
 @example(b'["\\ud800"]', "json")
 @example(b'{"0": "a", "00": "b"}', "json")
 @example(b'{"' + b"9" * 5000 + b'": "a"}', "json")
-def test_any_bytes_are_names_or_refused(tmp_path: Path, data: bytes, ending: str) -> None:
+def test_any_bytes_are_labels_or_rejected(tmp_path: Path, data: bytes, ending: str) -> None:
     labels = attempt(lambda: read(tmp_path, data, ending))
-    if isinstance(labels, Refused):
+    if isinstance(labels, Rejected):
         assert f"labels.{ending}" in labels
     else:
         assert_fit_to_print(labels)
 
 
 @given(content=JSON)
-def test_any_json_is_names_or_refused(tmp_path: Path, content: object) -> None:
+def test_any_json_is_labels_or_rejected(tmp_path: Path, content: object) -> None:
     labels = attempt(lambda: read(tmp_path, json.dumps(content).encode(), "json"))
-    if not isinstance(labels, Refused):
+    if not isinstance(labels, Rejected):
         assert_fit_to_print(labels)
 
 
 @given(names=st.lists(NAME, min_size=1))
-def test_names_are_kept_as_they_are(tmp_path: Path, names: list[str]) -> None:
+def test_labels_are_kept_unchanged(tmp_path: Path, names: list[str]) -> None:
     assert read(tmp_path, "\r\n".join(names).encode()) == tuple(names)
     assert read(tmp_path, json.dumps(names).encode(), "json") == tuple(names)
 
@@ -84,24 +84,24 @@ def test_names_are_kept_as_they_are(tmp_path: Path, names: list[str]) -> None:
         ("", "class 1"),
     ],
 )
-def test_what_is_invisible_is_left_out(tmp_path: Path, written: str, shown: str) -> None:
+def test_invisible_characters_are_removed(tmp_path: Path, written: str, shown: str) -> None:
     assert read(tmp_path, f"a\n{written}\nb".encode()) == ("a", shown, "b")
 
 
 @pytest.mark.parametrize("control", ["\0", "\x1b[2J", "\x07", "\x9b", "\x7f"])
-def test_control_characters_are_named_with_their_place(tmp_path: Path, control: str) -> None:
+def test_control_characters_are_rejected_with_their_position(tmp_path: Path, control: str) -> None:
     with pytest.raises(UsageError, match=rf"class 1 in .* U\+{ord(control[0]):04X}"):
         read(tmp_path, f"cat\nd{control}og\n".encode())
     with pytest.raises(UsageError, match=rf"U\+{ord(control[0]):04X}"):
         read(tmp_path, json.dumps(["cat", f"d{control}og"]).encode(), "json")
 
 
-def test_a_line_is_what_ends_as_lines_do(tmp_path: Path) -> None:
+def test_only_line_breaks_separate_labels(tmp_path: Path) -> None:
     assert read(tmp_path, "a\x0bb\x1cc\u2028d\r\ne\rf\n\n".encode()) == ("a b c d", "e", "f")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does")
-def test_large_and_deep_files_are_refused_in_little_memory(tmp_path: Path) -> None:
+def test_large_and_deep_files_are_rejected_in_little_memory(tmp_path: Path) -> None:
     files: dict[str, Callable[[], bytes]] = {
         "a-line-of-10-MB.txt": lambda: b"x" * (10 << 20),
         "a-line-of-7-MB.txt": lambda: b"x" * (7 << 20),
@@ -132,10 +132,10 @@ def test_large_and_deep_files_are_refused_in_little_memory(tmp_path: Path) -> No
 @example(["a"], "9" * 5000)
 @example(["a"], "0" * 5000)
 @example(["ß"], "SS")
-def test_what_is_typed_finds_a_class_or_one_sentence(labels: list[str], typed: str) -> None:
+def test_any_typed_text_finds_a_class_or_is_rejected(labels: list[str], typed: str) -> None:
     assert set(matching_classes(labels, typed)) <= set(range(len(labels)))
-    found = attempt(lambda: find_class(labels, typed))
-    assert isinstance(found, Refused) or 0 <= found < len(labels)
+    index = attempt(lambda: find_class(labels, typed))
+    assert isinstance(index, Rejected) or 0 <= index < len(labels)
 
 
 @given(text=st.text(max_size=40), size=st.integers(8, 40), width=st.integers(0, 300))

@@ -1,4 +1,4 @@
-"""Images and videos from strangers: read, or refused in one sentence, in bounded memory."""
+"""Untrusted images and videos: read or rejected in one sentence, in bounded memory."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from tests.support.server import Server
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does")
 
 MEGABYTES = 2000
-"""Of addresses for the process that reads them."""
+"""The address space of the process that reads the files."""
 MUTATIONS = round(50 * EFFORT)
-"""Of each format."""
+"""The number of mutated files per format."""
 UNREADABLE = "not a readable image|No image in|not a video|no video in"
 SMALL = marked(RED)
 FLOATS = np.float32(SMALL / 255)
@@ -43,14 +43,14 @@ def saved(kind: str, **options: object) -> bytes:
 
 
 def encoded(image: NDArray[Any], ending: str) -> bytes:
-    """As OpenCV writes it, who knows formats that Pillow does not."""
+    """Encode with OpenCV, which supports formats that Pillow does not."""
     done, data = cv2.imencode(ending, image)
     assert done
     return data.tobytes()
 
 
 def transparent(kind: str) -> bytes:
-    """Half an image, turned by its EXIF data."""
+    """Encode a half transparent image with an EXIF rotation."""
     exif = Image.Exif()
     exif[0x0112] = 6
     drawn = Image.fromarray(SMALL[..., ::-1])
@@ -65,7 +65,7 @@ def film() -> list[Image.Image]:
 
 
 def commented(kind: bytes) -> bytes:
-    """A small image with a hundred megabytes of remarks."""
+    """Return a small PNG with a hundred megabytes of text."""
     zeros = zlib.compress(bytes(100 << 20), 1)
     rows = zlib.compress(16 * bytes(1 + 3 * 16))
     return bombs.png(16, 16, rows, extra=bombs.chunk(kind, b"a\0\0" + zeros))
@@ -141,7 +141,7 @@ VIDEOS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of all the files."""
+    """Return a folder with all files."""
     folder = tmp_path_factory.mktemp("media")
     for name, make in BOMBS.items():
         (folder / name).write_bytes(make())
@@ -167,11 +167,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outcomes(folder: Path) -> dict[str, Outcome]:
-    return opened("pictures", sorted(folder.iterdir()), megabytes=MEGABYTES)
+    return opened("images", sorted(folder.iterdir()), megabytes=MEGABYTES)
 
 
 @pytest.mark.parametrize("name", [*BOMBS, "3-GB-of-nothing.png"])
-def test_bombs_are_refused_in_one_sentence(outcomes: dict[str, Outcome], name: str) -> None:
+def test_bombs_are_rejected_in_one_sentence(outcomes: dict[str, Outcome], name: str) -> None:
     outcome = outcomes[name]
     assert not outcome.read
     assert name in outcome.text
@@ -180,24 +180,24 @@ def test_bombs_are_refused_in_one_sentence(outcomes: dict[str, Outcome], name: s
 
 
 @pytest.mark.parametrize("name", SOUND)
-def test_what_is_only_large_or_long_is_read(outcomes: dict[str, Outcome], name: str) -> None:
+def test_large_or_long_files_are_read(outcomes: dict[str, Outcome], name: str) -> None:
     _, text = SOUND[name]
     assert outcomes[name].text == text
     assert outcomes[name].megabytes < 400
 
 
 @pytest.mark.parametrize("name", [*IMAGES, *VIDEOS])
-def test_mutilated_files_are_read_or_refused(outcomes: dict[str, Outcome], name: str) -> None:
+def test_mutated_files_are_read_or_rejected(outcomes: dict[str, Outcome], name: str) -> None:
     assert outcomes[name].read
-    found = [outcomes[f"{seed}-{name}"] for seed in range(MUTATIONS)]
-    refused = [outcome for outcome in found if not outcome.read]
-    assert refused
-    assert all(f"-{name}" in outcome.text for outcome in refused)
-    assert max(outcome.megabytes for outcome in found) < 600
+    mutations = [outcomes[f"{seed}-{name}"] for seed in range(MUTATIONS)]
+    rejected = [outcome for outcome in mutations if not outcome.read]
+    assert rejected
+    assert all(f"-{name}" in outcome.text for outcome in rejected)
+    assert max(outcome.megabytes for outcome in mutations) < 600
 
 
 @pytest.mark.parametrize("ending", ["m3u8", "mp4", "mpd", "ffconcat"])
-def test_nothing_is_fetched_that_a_file_points_to(tmp_path: Path, ending: str) -> None:
+def test_addresses_in_a_file_are_not_fetched(tmp_path: Path, ending: str) -> None:
     with Server() as server:
         server.files["/secret.ts"] = b"fetched"
         address = f"http://{server.address}/secret.ts"
@@ -215,7 +215,7 @@ def test_nothing_is_fetched_that_a_file_points_to(tmp_path: Path, ending: str) -
         assert server.authorizations == []
 
 
-def test_a_pipe_named_like_a_image_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_named_like_an_image_is_rejected_without_waiting(tmp_path: Path) -> None:
     path = tmp_path / "pipe.png"
     os.mkfifo(path)
 

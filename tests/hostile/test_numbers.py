@@ -1,6 +1,6 @@
-"""Numbers that are not finite, gradients that are 0, networks of one class, frames of one pixel.
+"""Values that are not finite, zero gradients, networks of one class, frames of one pixel.
 
-All of it through the whole program, but for the window; numpy's and Python's warnings are errors.
+Most tests run the whole program except the window; warnings of numpy and Python are errors.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from tests.support.program import read_log, read_video, write_video
 
 pytestmark = pytest.mark.filterwarnings(
     "error",
-    # OpenVINO's own, while it converts.
+    # Raised by OpenVINO during the conversion.
     "ignore::DeprecationWarning",
     "ignore::FutureWarning",
 )
@@ -60,7 +60,7 @@ def setting() -> Iterator[None]:
 
 
 class Watcher:
-    """Turns the controls to something else before each frame, and looks at every number."""
+    """Changes the controls before each frame, and checks every value."""
 
     def __init__(
         self, pipeline: LivePipeline, scripts: Sequence[Mapping[str, object]] = ()
@@ -80,63 +80,65 @@ class Watcher:
             assert np.isfinite(heatmap.values).all()
             assert np.abs(heatmap.values).max() <= 1
         predictions = [explanation.target, *explanation.top]
-        assert all(0 <= each.probability <= 1 for each in predictions)
+        assert all(0 <= prediction.probability <= 1 for prediction in predictions)
         self.explanations.append(explanation)
 
 
 def run(
     source: Path, weights: Path, scripts: Sequence[Mapping[str, object]] = (), **options: Any
 ) -> tuple[Watcher, list[str]]:
-    said: list[str] = []
+    messages: list[str] = []
     usual: dict[str, Any] = {"every_frame": True, "engine": "hook", "headless": True}
     settings = Settings(source=str(source), model=tiny.NAME, weights=weights, **usual | options)
-    pipeline = LivePipeline(settings, said.append)
+    pipeline = LivePipeline(settings, messages.append)
     watcher = Watcher(pipeline, scripts)
     pipeline.observer = watcher
     pipeline.run()
-    return watcher, said
+    return watcher, messages
 
 
 def everything() -> list[dict[str, object]]:
-    """What keys and the mouse can ask for, one after another."""
+    """Return all states of the controls that keys and the mouse can reach."""
     box = Region(0.2, 0.2, 0.5, 0.5)
-    asked: list[dict[str, object]] = [
+    states: list[dict[str, object]] = [
         {"view": view, "evidence": evidence, "check": check, "box": True, "target": box}
         for evidence, check in ((FOR, True), (AGAINST, False), (VERSUS, True))
         for view in VIEWS
     ]
-    asked += [{"view": view, "locked": (0,)} for view in VIEWS]
-    return [*asked, {"randomised": True, "evidence": FOR}, {"locked": ()}, {"mirror": True}]
+    states += [{"view": view, "locked": (0,)} for view in VIEWS]
+    return [*states, {"randomised": True, "evidence": FOR}, {"locked": ()}, {"mirror": True}]
 
 
 @pytest.mark.parametrize(("classes", "fit"), list(zip((1, 2, 4), FITS, strict=True)))
-def test_few_classes_and_odd_frames_in_every_view(tmp_path: Path, classes: int, fit: str) -> None:
-    asked = everything()
-    source = odd_images(tmp_path / "pictures", len(asked))
+def test_every_view_handles_few_classes_and_odd_frames(
+    tmp_path: Path, classes: int, fit: str
+) -> None:
+    states = everything()
+    source = odd_images(tmp_path / "pictures", len(states))
     weights = checkpoint(tmp_path / "few.pth", classes)
 
-    watcher, said = run(source, weights, asked, fit=fit, track=False)
+    watcher, messages = run(source, weights, states, fit=fit, track=False)
 
-    assert watcher.images == len(watcher.explanations) == len(asked)
-    assert len(said) == 1
+    assert watcher.images == len(watcher.explanations) == len(states)
+    assert len(messages) == 1
     for explanation in watcher.explanations:
         assert len(explanation.top) == classes
         assert sum(each.probability for each in explanation.top) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
-def test_one_class_in_every_view_by_other_engines(tmp_path: Path, engine: str) -> None:
-    asked = everything()[::3]
-    source = odd_images(tmp_path / "pictures", len(asked))
+def test_other_engines_handle_one_class_in_every_view(tmp_path: Path, engine: str) -> None:
+    states = everything()[::3]
+    source = odd_images(tmp_path / "pictures", len(states))
     weights = checkpoint(tmp_path / "one.pth", 1)
 
-    watcher, _ = run(source, weights, asked, engine=engine)
+    watcher, _ = run(source, weights, states, engine=engine)
 
-    assert len(watcher.explanations) == len(asked)
+    assert len(watcher.explanations) == len(states)
     assert {explanation.label for explanation in watcher.explanations} == {"class 0"}
 
 
-def test_one_class_has_no_rival_and_says_so(tmp_path: Path) -> None:
+def test_a_network_of_one_class_has_no_rival(tmp_path: Path) -> None:
     source = folder(tmp_path / "pictures", [plain(200)] * 3)
     weights = checkpoint(tmp_path / "one.pth", 1)
 
@@ -146,12 +148,12 @@ def test_one_class_has_no_rival_and_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["hook", "torch"])
-def test_a_gradient_of_0_gives_an_empty_heatmap(tmp_path: Path, engine: str) -> None:
-    asked: list[dict[str, object]] = [{"view": "overlay", "box": True}, {"view": "grid"}]
+def test_zero_gradients_give_an_empty_heatmap(tmp_path: Path, engine: str) -> None:
+    states: list[dict[str, object]] = [{"view": "overlay", "box": True}, {"view": "grid"}]
     source = folder(tmp_path / "pictures", [plain(WHITE), plain(BLACK), plain(99)])
     weights = checkpoint(tmp_path / "zero.pth", 3, unresponsive)
 
-    watcher, _ = run(source, weights, asked, engine=engine, check=1)
+    watcher, _ = run(source, weights, states, engine=engine, check=1)
 
     assert len(watcher.explanations) == 3
     for explanation in watcher.explanations:
@@ -167,7 +169,7 @@ def test_frames_that_overflow_are_shown_and_recorded_without_a_heatmap(
     source = folder(tmp_path / "pictures", [plain(level) for level in levels])
     weights = checkpoint(tmp_path / "overflow.pth", 3, overflowing_on_white)
 
-    watcher, said = run(
+    watcher, messages = run(
         source,
         weights,
         engine=engine,
@@ -179,14 +181,14 @@ def test_frames_that_overflow_are_shown_and_recorded_without_a_heatmap(
     assert watcher.images == 6
     assert len(read_video(tmp_path / "out.mkv")) == 6
     assert [entry["frame"] for entry in read_log(tmp_path / "log.jsonl")] == [0, 2, 5]
-    told = [sentence for sentence in said if "without an explanation" in sentence]
-    assert len(told) == 2
-    assert told[0].startswith("Frame 1 is shown")
-    assert "not finite in fp32" in told[0]
-    assert told[1].startswith("3 frames were shown without an explanation, and 3 with one")
+    unexplained = [message for message in messages if "without an explanation" in message]
+    assert len(unexplained) == 2
+    assert unexplained[0].startswith("Frame 1 is shown")
+    assert "not finite in fp32" in unexplained[0]
+    assert unexplained[1].startswith("3 frames were shown without an explanation, and 3 with one")
 
 
-def test_a_video_whose_first_frame_overflows_plays_on(tmp_path: Path) -> None:
+def test_a_video_continues_after_a_first_frame_that_overflows(tmp_path: Path) -> None:
     levels = (WHITE, WHITE, *[BLACK] * 20)
     clip = write_video(tmp_path / "clip.mkv", [plain(level) for level in levels])
     weights = checkpoint(tmp_path / "overflow.pth", 3, overflowing_on_white)
@@ -198,31 +200,31 @@ def test_a_video_whose_first_frame_overflows_plays_on(tmp_path: Path) -> None:
 
 
 def overflowing_where_hidden(module: Any) -> None:
-    """Infinity where the input is 0, as a masked image is; nothing where the frame is white."""
+    """Overflow where the input is 0, as in a masked image, but not where the frame is white."""
     module[0].weight[0] = 0
     module[0].weight[0, :, 1, 1] = -1e20
     module[0].bias[0] = 1e20
     module[2].weight[:, 0] = 1e20
 
 
-def test_a_masked_image_that_overflows_does_not_stop_the_explanations(tmp_path: Path) -> None:
+def test_explanations_continue_when_a_masked_image_overflows(tmp_path: Path) -> None:
     source = folder(tmp_path / "pictures", [plain(WHITE)] * 8)
     weights = checkpoint(tmp_path / "hidden.pth", 3, overflowing_where_hidden)
 
     watcher, _ = run(source, weights, check=1)
 
     assert watcher.images == 8
-    assert len(watcher.explanations) == 4  # the others travelled with masked images
+    assert len(watcher.explanations) == 4  # the others shared a batch with masked images
     assert not any(explanation.check for explanation in watcher.explanations)
 
 
-def with_endless_scores(module: Any) -> None:
+def with_infinite_logits(module: Any) -> None:
     module[8].weight.mul_(1e35)
 
 
-@pytest.mark.parametrize("change", [overflowing_always, with_endless_scores])
+@pytest.mark.parametrize("change", [overflowing_always, with_infinite_logits])
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_a_network_that_never_gives_finite_numbers_is_named_at_the_end(
+def test_a_network_without_finite_outputs_fails_at_the_end(
     tmp_path: Path, change: Change, precision: str
 ) -> None:
     source = folder(tmp_path / "pictures", [plain(WHITE), plain(BLACK)])
@@ -237,7 +239,7 @@ def test_a_network_that_never_gives_finite_numbers_is_named_at_the_end(
 
 
 @pytest.mark.parametrize("engine", ["hook", "torch"])
-def test_infinite_activations_are_named_though_scores_and_gradients_are_finite(
+def test_infinite_activations_are_rejected_even_with_finite_logits(
     engine: str,
 ) -> None:
     module = tiny_network()
@@ -266,7 +268,9 @@ class Clamp(nn.Module):
         (["1", "3"], "scorecam"),
     ],
 )
-def test_so_are_they_by_perturbation_and_at_several_layers(layers: list[str], method: str) -> None:
+def test_infinite_activations_are_rejected_by_perturbation_and_at_several_layers(
+    layers: list[str], method: str
+) -> None:
     module = tiny_network()
     next(module.parameters()).fill_(3e38)
     module.insert(2, Clamp())
@@ -274,11 +278,11 @@ def test_so_are_they_by_perturbation_and_at_several_layers(layers: list[str], me
         cam(torch.ones(2, 3, 96, 96), 0)
 
 
-def test_evidence_that_would_overflow_when_added_up_is_named() -> None:
+def test_evidence_whose_sum_overflows_is_rejected() -> None:
     question = Question((0,), feature_maps=2)
     large = torch.tensor([1e20, -1e20])[None, :, None, None].expand(1, 2, 4, 4)
     scores, classes = torch.zeros(1, 2), torch.tensor([[0]])
-    for gradient in (1e5, 1e12):  # of which the maps cancel each other out
+    for gradient in (1e5, 1e12):  # the two maps cancel each other out
         gradients = torch.full((1, 1, 2, 4, 4), gradient)
         evidence = Evidence(large, gradients, scores, classes)
         if gradient == 1e5:
@@ -290,7 +294,7 @@ def test_evidence_that_would_overflow_when_added_up_is_named() -> None:
             answers(evidence, question, ("cat", "dog"))
 
 
-def test_one_class_and_a_gradient_of_0_in_int8(
+def test_int8_handles_one_class_and_zero_gradients(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))

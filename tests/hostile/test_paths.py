@@ -1,4 +1,4 @@
-"""Names of files as people and other programs make them, wherever a file can be named."""
+"""Unusual file names, wherever a file can be named."""
 
 from __future__ import annotations
 
@@ -69,31 +69,31 @@ def make_files(name: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_any_name_names_a_file(folder: Path, name: str) -> None:
+def test_any_file_name_works_everywhere(folder: Path, name: str) -> None:
     make_files(name)
     network = (*NETWORK, f"--weights={name}.pth", f"--labels={name}.txt")
     live = ("run", "--headless", "--every-frame", "--engine", "hook", f"--source={name}.mkv")
     evaluate = ("evaluate", "--steps=1", "--method=gradcam")
-    written = (f"--record={name}.mp4", f"--predictions={name}.jsonl")
+    outputs = (f"--record={name}.mp4", f"--predictions={name}.jsonl")
     done = [
-        call(*live, *written, *network),
+        call(*live, *outputs, *network),
         call(*live[:-1], f"--source={name}.png", *network),
         call("video", *network, "--", f"{name}.mkv", f"{name}.2.mkv"),
         call("image", "--json", *network, f"--output={name}.d", "--", f"{name}.png"),
         call(*live[:-1], f"--source=./{name}.d/", *network),
         call(*evaluate, f"--json={name}.json", *network, "--", f"{name}.d"),
     ]
-    for each in done:
-        assert "Traceback" not in each.stderr
-        assert each.returncode == 0, each.stderr
+    for process in done:
+        assert "Traceback" not in process.stderr
+        assert process.returncode == 0, process.stderr
     assert len(read_log(folder / f"{name}.jsonl")) == 3
-    found = {path.name for path in folder.iterdir()}
+    files = {path.name for path in folder.iterdir()}
     endings = (".d", ".mkv", ".2.mkv", ".mp4", ".png", ".jsonl", ".json", ".pth", ".txt")
-    assert found == {f"{name}{ending}" for ending in endings}, "nothing under any other name"
+    assert files == {f"{name}{ending}" for ending in endings}, "no file under another name"
     images = {path.name for path in Path(f"{name}.d").iterdir()}
     assert images == {f"{name}.png", f"{name}.cam.jpg", f"{name}.json"}
-    told = json.loads((Path(f"{name}.d") / f"{name}.json").read_text(encoding="utf-8"))
-    assert Path(told["file"]).name == f"{name}.png"
+    written = json.loads((Path(f"{name}.d") / f"{name}.json").read_text(encoding="utf-8"))
+    assert Path(written["file"]).name == f"{name}.png"
     for ending in (".mp4", ".2.mkv"):
         Path(f"{name}{ending}").rename("seen")
         assert len(read_video(Path("seen"))) == 3
@@ -117,7 +117,7 @@ def test_any_name_names_a_file(folder: Path, name: str) -> None:
     ids=" ".join,
 )
 @pytest.mark.parametrize("name", ["n" * 300, "n/" * 3000], ids=["long", "deep"])
-def test_names_that_no_file_can_have_are_refused(
+def test_impossible_file_names_are_rejected(
     folder: Path, words: tuple[str, ...], name: str
 ) -> None:
     (folder / "picture.png").write_bytes(b"")
@@ -128,7 +128,7 @@ def test_names_that_no_file_can_have_are_refused(
     assert len(sentence) < 500 + len(name)
 
 
-def test_the_home_folder_is_meant_by_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_means_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "home").mkdir()
     monkeypatch.setenv("HOME", str(folder / "home"))
     make_files("home/a")
@@ -139,7 +139,7 @@ def test_the_home_folder_is_meant_by_a_tilde(folder: Path, monkeypatch: pytest.M
         call("video", "~/a.mkv", "~/c.mkv", *network),
         call("image", "~/a.png", "--output=~/d", *network),
     ]
-    assert [each.returncode for each in done] == [0, 0, 0], done
-    made = {path.name for path in (folder / "home").iterdir()}
-    assert {"b.mp4", "b.jsonl", "c.mkv", "d"} <= made
+    assert [process.returncode for process in done] == [0, 0, 0], done
+    files = {path.name for path in (folder / "home").iterdir()}
+    assert {"b.mp4", "b.jsonl", "c.mkv", "d"} <= files
     assert not (folder / "~").exists()

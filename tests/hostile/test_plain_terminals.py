@@ -1,4 +1,4 @@
-"""Terminals without UTF-8: everything can be read there, and nothing ends in an exception."""
+"""Terminals without UTF-8: all output is legible, and nothing raises an exception."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ ESCAPE = re.compile(r"\\u[0-9a-f]{4}|\\x[0-9a-f]{2}")
 
 @given(text=st.text(), encoding=st.sampled_from(["ascii", "latin-1", "cp437", "koi8-r", "gbk"]))
 @example("4 × 3 … → “über” 写真", "ascii")
-def test_any_text_can_be_written_anywhere(text: str, encoding: str) -> None:
+def test_any_text_is_legible_in_any_encoding(text: str, encoding: str) -> None:
     shown = legible(text, encoding)
     shown.encode(encoding)
     assert legible(shown, encoding) == shown
 
 
-def test_signs_are_spelt_and_letters_kept() -> None:
+def test_symbols_are_replaced_and_letters_escaped() -> None:
     text = "4×3 – drop ↓ → “über”…"
     assert legible(text, "utf-8") == text
     assert legible(text, "latin-1") == '4×3 - drop v -> "über"...'
@@ -67,12 +67,12 @@ COMMANDS = {
     "wrong": ("run", "--headless", "--source", "Café…→写真.mp4"),
     "doctor": ("doctor",),
 } | {f"{name} --help": (name, "--help") for name in ("", *cli.commands)}
-SAID = {"image": " -> out", "evaluate": "drop v", "run": "64x48", "wrong": "live-cam doctor"}
+PRINTED = {"image": " -> out", "evaluate": "drop v", "run": "64x48", "wrong": "live-cam doctor"}
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_can_be_read(
+def test_every_command_is_legible(
     given_files: Path, monkeypatch: pytest.MonkeyPatch, name: str, encoding: str
 ) -> None:
     monkeypatch.chdir(given_files)
@@ -86,15 +86,15 @@ def test_every_command_can_be_read(
         code = exit_code(threading.Event())
     assert code == (2 if name == "wrong" else 0), written.getvalue()
     text = written.getvalue().decode(encoding)
-    said = SAID.get(name, "").replace("64x48", "64×48" if encoding == "latin-1" else "64x48")
-    assert said in text
+    expected = PRINTED.get(name, "").replace("64x48", "64×48" if encoding == "latin-1" else "64x48")
+    assert expected in text
     assert "Traceback" not in text
-    odd = ("image", "wrong", "run", "video")  # where names and labels are in other alphabets
-    assert name in odd or not ESCAPE.search(text), text
+    foreign = ("image", "wrong", "run", "video")  # commands that print names in other alphabets
+    assert name in foreign or not ESCAPE.search(text), text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
-def test_a_dumb_terminal_gets_no_commands(given_files: Path) -> None:
+def test_a_dumb_terminal_receives_no_escape_sequences(given_files: Path) -> None:
     import pty
 
     ours, theirs = pty.openpty()
@@ -125,7 +125,7 @@ def test_a_dumb_terminal_gets_no_commands(given_files: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
 @pytest.mark.parametrize("words", [("doctor",), ("--help",), ("run", "--help")], ids=" ".join)
-def test_who_reads_only_the_beginning_ends_it_quietly(words: tuple[str, ...]) -> None:
+def test_a_closed_pipe_ends_the_program_quietly(words: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     process = subprocess.Popen(

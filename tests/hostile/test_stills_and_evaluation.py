@@ -1,4 +1,4 @@
-"""What is hostile to the live loop, tried on `live-cam image` and `live-cam evaluate`."""
+"""Hostile input to `live-cam image` and `live-cam evaluate`."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from tests.support.flaws import (
     plain,
     unresponsive,
 )
+from tests.support.sentences import Rejected, attempt
+from tests.support.words import VALUES, inside
 from tests.support.running_stills import Observer, read, record
 from tests.support.running_stills import run as explain
-from tests.support.sentences import Refused, attempt
-from tests.support.words import VALUES, inside
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -185,7 +185,7 @@ COMMANDS = {"image": (image, ["somewhere"]), "evaluate": (evaluate, ["."])}
 @given(data=st.data())
 def test_any_words_give_settings_in_range_or_are_rejected(name: str, data: st.DataObject) -> None:
     command, arguments = COMMANDS[name]
-    known = sorted({each for parameter in command.params for each in parameter.opts})
+    known = sorted({name for parameter in command.params for name in parameter.opts})
     pairs = st.tuples(st.sampled_from(known), VALUES)
     words = [word for pair in data.draw(st.lists(pairs, max_size=5)) for word in pair]
     try:
@@ -211,7 +211,7 @@ def test_any_path_gives_images_or_one_sentence(tmp_path: Path, given_path: str) 
     before = Path.cwd()
     os.chdir(tmp_path)
     try:
-        assert isinstance(attempt(lambda: find_images([given_path])), Refused)
+        assert isinstance(attempt(lambda: find_images([given_path])), Rejected)
     finally:
         os.chdir(before)
 
@@ -228,16 +228,16 @@ def test_any_bytes_are_a_truth_file_or_are_rejected(
 ) -> None:
     path = tmp_path / f"truth.{ending}"
     path.write_bytes(data)
-    found = attempt(lambda: read_truth(path))
-    if not isinstance(found, Refused):
-        assert all(isinstance(each, str) for pair in found.items() for each in pair)
+    classes = attempt(lambda: read_truth(path))
+    if not isinstance(classes, Rejected):
+        assert all(isinstance(text, str) for pair in classes.items() for text in pair)
 
 
-@given(shows=st.dictionaries(st.text(min_size=1), st.text() | st.integers(), max_size=5))
-def test_a_json_truth_file_is_read_unchanged(tmp_path: Path, shows: dict[str, str | int]) -> None:
+@given(classes=st.dictionaries(st.text(min_size=1), st.text() | st.integers(), max_size=5))
+def test_a_json_truth_file_is_read_unchanged(tmp_path: Path, classes: dict[str, str | int]) -> None:
     path = tmp_path / "truth.json"
-    path.write_text(json.dumps(shows))
-    assert read_truth(path) == {name: str(each) for name, each in shows.items()}
+    path.write_text(json.dumps(classes))
+    assert read_truth(path) == {name: str(value) for name, value in classes.items()}
 
 
 def test_a_pipe_as_truth_file_is_rejected_without_waiting(tmp_path: Path) -> None:

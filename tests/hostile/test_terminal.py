@@ -1,4 +1,4 @@
-"""What strangers have named must not be able to turn a terminal over."""
+"""Names from untrusted files must not be able to control a terminal."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CLEAR = "\x1b[2J\x1b]0;title\x07"
 OVERRIDE = "\u202e"
 NAME = f"{CLEAR}{OVERRIDE}gpj.a"
 TURNING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode's categories of what is not shown, but obeyed."""
+"""Unicode's categories of invisible control characters."""
 
 
 @given(text=st.text())
 @example(NAME)
 @example("\ud800\x9b31m\u2066\r\x08")
-def test_any_text_is_shown_and_not_obeyed(text: str) -> None:
+def test_control_characters_are_printed_as_escapes(text: str) -> None:
     shown = printable(text)
     kinds = {unicodedata.category(c) for c in shown if c not in "\n\u200c\u200d"}
     assert not kinds & TURNING
@@ -34,7 +34,7 @@ def test_any_text_is_shown_and_not_obeyed(text: str) -> None:
     assert printable(shown) == shown
 
 
-def test_what_can_be_read_is_left_as_it_is() -> None:
+def test_printable_text_is_unchanged() -> None:
     text = "4 frames, 1280×720 → “über”, 写真, שלום, می\u200cخواهم, 👨\u200d👩\n"
     assert printable(text) == text
 
@@ -46,12 +46,12 @@ def assert_tame(text: str) -> None:
 
 
 def printed(*arguments: object) -> tuple[int, str]:
-    """The exit code of the command line, and all that it prints."""
+    """Return the exit code of a command line, and its output."""
     done = called(*arguments)
     return done.returncode, done.stdout + done.stderr
 
 
-def test_names_of_files_and_tensors_in_what_is_printed(tmp_path: Path) -> None:
+def test_names_of_files_and_tensors_are_printed_safely(tmp_path: Path) -> None:
     folder = tmp_path / f"{NAME}s"
     folder.mkdir()
     (folder / f"1{NAME}.jpg").write_bytes(bombs.jpeg(marked(RED)))
@@ -65,17 +65,17 @@ def test_names_of_files_and_tensors_in_what_is_printed(tmp_path: Path) -> None:
     network = ("--model", tiny.NAME, "--weights")
 
     with tiny.registered():
-        read = printed(*run, *network, sound)
-        refused = printed(*run, *network, strange)
+        shown = printed(*run, *network, sound)
+        rejected = printed(*run, *network, strange)
         explained = printed("image", folder, *network, sound)
-        there = printed("image", folder, *network, sound)
+        existing = printed("image", folder, *network, sound)
         measured = printed("evaluate", folder, *network, sound, "--steps", 1, "--json", log)
-    mistaken = printed("run", f"--{NAME}")
-    every = (read, refused, explained, there, measured, mistaken)
+    unknown = printed("run", f"--{NAME}")
+    outputs = (shown, rejected, explained, existing, measured, unknown)
 
-    assert [code for code, _ in every] == [0, 2, 1, 2, 1, 2]
-    for _, text in every:
+    assert [code for code, _ in outputs] == [0, 2, 1, 2, 1, 2]
+    for _, text in outputs:
         assert_tame(text)
         assert r"\x1b[2J\x1b]0;title\x07\u202egpj.a" in text
-    assert read[1].count("is skipped") == 1
-    assert "1 unexpected" in refused[1]
+    assert shown[1].count("is skipped") == 1
+    assert "1 unexpected" in rejected[1]

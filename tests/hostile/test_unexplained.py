@@ -1,4 +1,4 @@
-"""Frames that cannot be explained, among others: nothing waits for them, and none is lost."""
+"""Frames that cannot be explained: nothing waits for them, and none is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.sources import FakeSource
 
 
 class Fragile(FakeExplainer):
-    """Has no finite numbers for some of the frames."""
+    """Fails on some of the frames."""
 
     def __init__(self, *broken: int, settled: bool = False) -> None:
         super().__init__(settled=settled)
@@ -32,33 +32,33 @@ class Fragile(FakeExplainer):
         return super().explain(frame)
 
 
-def test_every_frame_is_shown_once_with_or_without() -> None:
+def test_every_frame_is_shown_once_with_or_without_an_explanation() -> None:
     broken = (0, 3, 4, 39)
-    schedule, noted = start(EveryFrame, FakeSource(REGULAR), Fragile(*broken))
+    schedule, recorded = start(EveryFrame, FakeSource(REGULAR), Fragile(*broken))
     shown = [one for one in play(schedule) if not one.waiting]
     schedule.close()
     assert [one.frame.index for one in shown] == list(range(40))
     assert [one.frame.index for one in shown if one.explanation is None] == list(broken)
-    assert {index for index, _ in noted} == {*range(40)} - {*broken}
+    assert {index for index, _ in recorded} == {*range(40)} - {*broken}
 
 
-def test_a_file_plays_on_though_its_first_frame_cannot_be_explained() -> None:
-    schedule, noted = start(NewestFirst, FakeSource(REGULAR), Fragile(0))
+def test_a_file_continues_after_an_unexplained_first_frame() -> None:
+    schedule, recorded = start(NewestFirst, FakeSource(REGULAR), Fragile(0))
     shown = play(schedule)
     schedule.close()
     assert shown[0].waiting
     assert not shown[1].waiting
     indices = [one.frame.index for one in shown[1:]]
-    # On a busy machine frames are left out.
+    # A busy machine skips frames.
     assert indices == sorted(set(indices))
     assert indices[0] == 0
     assert indices[-1] > 0
     assert shown[1].explanation is None
     assert any(one.explanation for one in shown)
-    assert 0 not in [index for index, _ in noted]
+    assert 0 not in [index for index, _ in recorded]
 
 
-def test_what_was_said_before_is_not_drawn_on_a_frame_that_cannot_be_explained() -> None:
+def test_an_earlier_explanation_is_not_drawn_on_an_unexplained_frame() -> None:
     everything_after_10 = range(10, 40)
     schedule, _ = start(NewestFirst, FakeSource(REGULAR, live=True), Fragile(*everything_after_10))
     shown = play(schedule)
@@ -67,7 +67,7 @@ def test_what_was_said_before_is_not_drawn_on_a_frame_that_cannot_be_explained()
     assert shown[-1].explanation is None
 
 
-def test_a_frame_that_stands_still_is_not_tried_again_and_again() -> None:
+def test_a_still_frame_is_tried_only_once() -> None:
     explainer = Fragile(*range(40), settled=True)
     still = FakeSource(REGULAR, live=True, paint=lambda _: np.full((48, 64, 3), 9, np.uint8))
     schedule, _ = start(NewestFirst, still, explainer)
@@ -76,9 +76,9 @@ def test_a_frame_that_stands_still_is_not_tried_again_and_again() -> None:
     assert len(explainer.attempts) == 1
 
 
-def test_the_explainer_says_it_once_on_the_image_as_long_as_it_lasts_and_at_the_end() -> None:
-    said: list[str] = []
-    explainer = Explainer(Settings(), said.append)
+def test_the_explainer_reports_failures_once_on_the_image_and_at_the_end() -> None:
+    messages: list[str] = []
+    explainer = Explainer(Settings(), messages.append)
     answers = iter([None, "explained", None, None, "explained"])
 
     class Inquiry:
@@ -105,7 +105,7 @@ def test_the_explainer_says_it_once_on_the_image_as_long_as_it_lasts_and_at_the_
 
     failing = "no explanation: the network's numbers are not finite"
     assert activities == [failing, None, failing, failing, None]
-    assert said == [
+    assert messages == [
         "Frame 0 is shown without an explanation: the scores are not finite.",
         "3 frames were shown without an explanation, and 2 with one.",
     ]

@@ -1,4 +1,4 @@
-"""Wrong command lines: exit code 2, one sentence with what would be right, and at once."""
+"""Wrong command lines: exit code 2 and one sentence with the remedy, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.program import environment
 from tests.support.usage import (
     NEEDED,
     Mistake,
-    Said,
+    Response,
     misspelt,
     mistakes,
     options,
@@ -35,7 +35,7 @@ CONFLICTS = [
     Mistake(["--source", "nowhere.mp4"], ["nowhere.mp4", "live-cam doctor"]),
     Mistake(["--source", "100"], ["100", "0 to 99"]),
     Mistake(["demo", "--headless", "--predictions", "file.mkv"], ["file.mkv", "--overwrite"]),
-    Mistake(["video", "file.mkv", "file.mkv"], ["file.mkv", "the video itself"]),
+    Mistake(["video", "file.mkv", "file.mkv"], ["file.mkv", "the input video itself"]),
     Mistake(["video", "file.mkv", "image.mkv"], ["image.mkv", "--overwrite"]),
     Mistake(["video", "file.mkv", "o.avi"], ["o.avi", ".mkv"]),
     Mistake(["video", "file.mkv", "o.mp4", "--start", "9", "--end", "0:08"], ["--end 8", "later"]),
@@ -51,8 +51,8 @@ ALL = [*mistakes(), *misspelt(), *CONFLICTS]
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Said]:
-    """What the program says to each of them; one process for all, which starts without torch."""
+def responses(tmp_path_factory: pytest.TempPathFactory) -> list[Response]:
+    """Run all of them in one process, which starts without torch."""
     folder = tmp_path_factory.mktemp("usage")
     for name in ("folder", "folder.mp4"):
         (folder / name).mkdir()
@@ -60,7 +60,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Said]:
         (folder / name).write_text("precious")
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.usage"],
-        input=json.dumps([each.arguments for each in ALL]),
+        input=json.dumps([mistake.arguments for mistake in ALL]),
         cwd=folder,
         env=environment(PYTHONPATH=str(Path(__file__).parents[2])),
         capture_output=True,
@@ -69,37 +69,39 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Said]:
         check=True,
     )
     assert (folder / "file.mkv").read_text() == "precious"
-    return [Said(*each) for each in json.loads(done.stdout)]
+    return [Response(*fields) for fields in json.loads(done.stdout)]
 
 
 @pytest.mark.parametrize("index", range(len(ALL)), ids=[" ".join(each.arguments) for each in ALL])
-def test_a_mistake_is_one_sentence(index: int, answers: list[Said]) -> None:
-    mistake, said = ALL[index], answers[index]
-    assert said.code == 2, said.text
-    *usage, sentence = said.text.strip().splitlines()
-    assert all(line.startswith(("Usage:", "Try ")) or not line for line in usage), said.text
+def test_a_mistake_is_reported_in_one_sentence(index: int, responses: list[Response]) -> None:
+    mistake, response = ALL[index], responses[index]
+    assert response.code == 2, response.text
+    *usage, sentence = response.text.strip().splitlines()
+    assert all(line.startswith(("Usage:", "Try ")) or not line for line in usage), response.text
     assert sentence.startswith(("Error: ", "live-cam: "))
     assert len(sentence) < 400
     for part in mistake.parts:
         assert part in sentence
-    assert not said.heavy, "it was known before anything was loaded"
+    assert not response.heavy, "mistakes are found before slow libraries are loaded"
 
 
-def test_what_is_said_last_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_value_of_an_option_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file.mkv").touch()
     for command, option, name in options():
         values = right_values(option.type)
         if values and not option.is_flag:
-            words = [f"{name}={each}" for each in values]
+            words = [f"{name}={value}" for value in values]
             arguments = [*NEEDED.get(command, []), *words]
             chosen = cli.commands[command].make_context(command, arguments).params
             last = option.type.convert(values[-1], option, None)
-            assert chosen[str(option.name)] in (last, values)  # some may be given several times
+            assert chosen[str(option.name)] in (last, values)  # some options are repeatable
 
 
-def test_the_walk_reaches_every_command_and_every_type() -> None:
+def test_every_command_and_every_type_is_covered() -> None:
     assert {command for command, _, _ in options()} == set(cli.commands) - {"doctor"}
     for _, option, _ in options():
         if not option.is_flag:

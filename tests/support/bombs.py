@@ -1,4 +1,4 @@
-"""Files of a few bytes that claim, or unpack to, more than any machine has."""
+"""Small files that claim to be, or unpack to, more than any machine can hold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from live_cam.runtime.opencv import cv2
 
 
 def archive(path: Path, pickle: bytes, compression: int = zipfile.ZIP_STORED) -> Path:
-    """What `torch.save` would have written, with another pickle."""
+    """Write an archive like those of `torch.save`, with another pickle."""
     with zipfile.ZipFile(path, "w", compression) as file:
         file.writestr("archive/data.pkl", pickle)
         file.writestr("archive/byteorder", "little")
@@ -31,30 +31,30 @@ def archive(path: Path, pickle: bytes, compression: int = zipfile.ZIP_STORED) ->
 
 
 def deep_key(depth: int) -> bytes:
-    """A pickled dictionary whose key is a tuple in a tuple in a tuple…"""
+    """Return a pickled dictionary whose key is a tuple nested to this depth."""
     return b"\x80\x02}K\x01" + b"\x85" * depth + b"K\x01s."
 
 
 def doubling_key(times: int) -> bytes:
-    """A pickled dictionary whose key holds the same tuple twice, which holds the same twice…"""
+    """Return a pickled dictionary whose key holds the same tuple twice, nested this many times."""
     doubled = b"".join(b"q%ch%c\x86" % (place, place) for place in range(times))
     return b"\x80\x02}K\x01\x85" + doubled + b"K\x01s."
 
 
 def calling(function: str, argument: str) -> bytes:
-    """A pickle that calls a function when it is loaded."""
+    """Return a pickle that calls a function when it is loaded."""
     module, _, name = function.rpartition(".")
     return f"c{module}\n{name}\n(V{argument}\ntR.".encode()
 
 
 def filled(*shape: int) -> bytes:
-    """A pickled dictionary of one tensor of any size that was never saved."""
+    """Return a pickled dictionary of one tensor of this shape, without its data."""
     sizes = b"".join(b"J" + struct.pack("<i", size) for size in shape)
     return b"\x80\x02}X\x01\0\0\0actorch\nFloatTensor\n(" + sizes + b"tRs."
 
 
 def stretched(state: dict[str, Tensor], classes: int) -> dict[str, Tensor]:
-    """A state dict for any number of classes, of one number in memory."""
+    """Return a state dict for any number of classes that stores a single number for all."""
     *_, weight, bias = state
     one = torch.zeros(1)
     return state | {
@@ -64,13 +64,13 @@ def stretched(state: dict[str, Tensor], classes: int) -> dict[str, Tensor]:
 
 
 def safetensors(header: object, data: bytes = b"", length: int | None = None) -> bytes:
-    """A file with any header, which says of itself that it is `length` bytes long."""
+    """Return a file with any header, which declares a length of `length` bytes."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
 
 
 def tensor(shape: Sequence[int], begin: int, end: int, dtype: str = "F32") -> dict[str, object]:
-    """What such a header says of a tensor."""
+    """Return a tensor's entry in such a header."""
     return {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
 
 
@@ -88,7 +88,7 @@ def png(width: int, height: int, data: bytes = b"", extra: bytes = b"") -> bytes
 
 
 def with_checksums(data: bytes) -> bytes:
-    """A PNG whose checksums are right, whatever else is in it: else nobody would look further."""
+    """Return a PNG with correct checksums, so that decoders do not stop at them."""
     whole = bytearray(data[:8])
     place = 8
     while place + 8 <= len(data):
@@ -100,7 +100,7 @@ def with_checksums(data: bytes) -> bytes:
 
 
 def black(width: int, height: int) -> bytes:
-    """The compressed rows of a black PNG: a thousandth of them."""
+    """Return the compressed rows of a black PNG, a thousandth of their size."""
     packer = zlib.compressobj(1)
     row = bytes(1 + 3 * width)
     return b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
@@ -115,7 +115,7 @@ def bmp(width: int, height: int, *, packed: bool = False) -> bytes:
 
 
 def tiff(width: int, height: int) -> bytes:
-    """One uncompressed grey strip, which is not there."""
+    """Return the header of one uncompressed grey strip, without its data."""
     entries = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1)]
     entries += [(278, height), (279, 16)]
     tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
@@ -123,7 +123,7 @@ def tiff(width: int, height: int) -> bytes:
 
 
 def gif(width: int, height: int, frames: int) -> bytes:
-    """An animation that goes on and on, and has no end."""
+    """Return an animation of many frames without an end marker."""
     head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
     loop = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
     area = b"\x2c" + struct.pack("<HHHHB", 0, 0, width, height, 0)
@@ -131,7 +131,7 @@ def gif(width: int, height: int, frames: int) -> bytes:
 
 
 def jpeg(image: NDArray[np.uint8], width: int | None = None, height: int | None = None) -> bytes:
-    """A JPEG that claims another size."""
+    """Return a JPEG that declares another size."""
     data = bytearray(cv2.imencode(".jpg", image)[1].tobytes())
     if width and height:
         struct.pack_into(">HH", data, data.index(b"\xff\xc0") + 5, height, width)
@@ -139,7 +139,7 @@ def jpeg(image: NDArray[np.uint8], width: int | None = None, height: int | None 
 
 
 def scanned(side: int, times: int) -> bytes:
-    """A progressive JPEG whose last scan goes over the image many times."""
+    """Return a progressive JPEG whose last scan is repeated many times."""
     whole = io.BytesIO()
     Image.new("L", (side, side), 7).save(whole, "JPEG", progressive=True, quality=5)
     data = whole.getvalue()
@@ -154,5 +154,5 @@ def jpeg2000(width: int, height: int) -> bytes:
 
 
 def sun_raster(width: int, height: int) -> bytes:
-    """A header of Sun's raster format, and nothing behind it."""
+    """Return a header of Sun's raster format without data."""
     return struct.pack(">8I", 0x59A66A95, width, height, 24, 0, 1, 0, 0)

@@ -1,4 +1,4 @@
-"""Networks with a flaw in their numbers, and images of sizes that nobody would think of."""
+"""Networks with numerical flaws, and images of unusual sizes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Change = Callable[[Any], None]
 
 
 def checkpoint(path: Path, classes: int, change: Change = lambda _module: None) -> Path:
-    """A real network's random weights with a flaw."""
+    """Write random weights with a flaw."""
     module = randomised(tiny.tiny(num_classes=classes))
     with torch.no_grad():
         change(module)
@@ -41,15 +41,15 @@ def plain(level: int, height: int = 40, width: int = 60) -> NDArray[np.uint8]:
 
 
 def odd_images(path: Path, count: int) -> Path:
-    """Noise and single colours, of one pixel and more."""
-    chance = np.random.default_rng(0)
+    """Write images of noise and of single colours, from one pixel up."""
+    random = np.random.default_rng(0)
     images = []
     for number in range(count):
         height, width = SIZES[number % len(SIZES)]
         if number % 2:
             images.append(plain(37 * number % 256, height, width))
         else:
-            images.append(chance.integers(0, 256, (height, width, 3), np.uint8))
+            images.append(random.integers(0, 256, (height, width, 3), np.uint8))
     return folder(path, images)
 
 
@@ -58,7 +58,7 @@ def unresponsive(module: Any) -> None:
 
 
 def overflowing_on_white(module: Any) -> None:
-    """Infinity times 0 behind the second convolution, unless the frame is dark."""
+    """Multiply infinity by 0 behind the second convolution, unless the frame is dark."""
     module[0].weight.zero_()[:, :, 1, 1] = 1e20
     module[0].bias.zero_()
     module[2].weight.abs_().mul_(1e20)

@@ -1,7 +1,7 @@
-"""Opens files that a stranger may have made, in a process of its own with little memory and time.
+"""Opens untrusted files in a separate process with limited memory and time.
 
-A file that crashes a C library, takes all the memory or never ends is then a test that fails, and
-not the end of the tests. Run as `python -m tests.support.limited KIND`, with paths on its input.
+A file that crashes a C library, takes all memory or never ends then fails one test instead of
+ending the run. Run as `python -m tests.support.limited KIND MEGABYTES`, with paths on its input.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.sentences import Rejected, attempt
 from tests.support.program import environment
-from tests.support.sentences import Refused, attempt
 
 SECONDS = 60
-"""In which each file must be read or refused, on the slowest machine: by far more than it takes."""
+"""The time limit for each file, far more than it takes on the slowest machine."""
 FRAMES = 40
 MEGABYTE = 1 << 20
 
@@ -31,52 +31,52 @@ class Outcome(NamedTuple):
     path: str
     read: bool
     text: str
-    """The sentence with which it was refused, or what was read."""
+    """The sentence with which the file was rejected, or a description of what was read."""
     megabytes: int
-    """By which the memory in use rose meanwhile, at its peak."""
+    """The rise of the memory in use, at its peak."""
 
 
 def opened(kind: str, paths: Iterable[Path], *, megabytes: int) -> dict[str, Outcome]:
-    """Open files, and fail for the first one that is neither read nor refused in one sentence.
+    """Open files, and fail at the first one that is neither read nor rejected in one sentence.
 
     Args:
-        kind: `weights`, `labels` or `images` (of images and videos).
+        kind: `weights`, `labels` or `images` (images and videos).
         paths: The files.
-        megabytes: How much more address space than before the first file there is.
+        megabytes: The address space available for the files.
 
     Returns:
-        What became of each, by the file's name.
+        The outcomes by file name.
     """
-    wanted = [str(path) for path in paths]
+    names = [str(path) for path in paths]
     process = subprocess.Popen(
         [sys.executable, "-X", "faulthandler", "-m", "tests.support.limited", kind, str(megabytes)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Each thread of a decoder would take 64 MB of addresses for its own heap.
+        # Each thread of a decoder would reserve 64 MB of addresses for its own heap.
         env=environment(MALLOC_ARENA_MAX="1"),
     )
-    output, errors = process.communicate("\n".join(wanted))
+    output, errors = process.communicate("\n".join(names))
     outcomes = [Outcome(*json.loads(line)) for line in output.splitlines()]
-    if len(outcomes) < len(wanted):
+    if len(outcomes) < len(names):
         end = f"ended by signal {-process.returncode}" if process.returncode < 0 else "crashed"
-        raise AssertionError(f"{wanted[len(outcomes)]}: {end}\n{errors[-3000:]}")
-    return {Path(each.path).name: each for each in outcomes}
+        raise AssertionError(f"{names[len(outcomes)]}: {end}\n{errors[-3000:]}")
+    return {Path(outcome.path).name: outcome for outcome in outcomes}
 
 
 def main(kind: str, megabytes: int) -> None:
-    read = {"weights": weights_reader, "labels": labels_reader, "pictures": images_reader}[kind]()
+    read = {"weights": weights_reader, "labels": labels_reader, "images": images_reader}[kind]()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = memory("VmSize") + megabytes * MEGABYTE
     resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
     for line in sys.stdin:
         path = line.rstrip("\n")
-        signal.alarm(SECONDS)  # whose action is to end the process
+        signal.alarm(SECONDS)  # its default action ends the process
         before = reset_peak()
         text = attempt(partial(read, Path(path)))
         peak = (memory("VmHWM") - before) // MEGABYTE
-        outcome = Outcome(path, not isinstance(text, Refused), text, peak)
+        outcome = Outcome(path, not isinstance(text, Rejected), text, peak)
         sys.stdout.write(json.dumps(outcome) + "\n")
         sys.stdout.flush()
 
@@ -117,14 +117,14 @@ def images_reader() -> Callable[[Path], str]:
                 sizes.append(frame.image.shape)
         return f"{len(sizes)} images"
 
-    # Before the memory is measured, what else is imported when the first image is opened.
+    # Imported before the memory is measured, not when the first image is opened.
     for module in ("stills", "video"):
         importlib.import_module(f"live_cam.capture.{module}")
     return read
 
 
 def memory(field: str) -> int:
-    """A figure of `/proc/self/status`, in bytes."""
+    """Return a field of `/proc/self/status`, in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) << 10
@@ -132,7 +132,7 @@ def memory(field: str) -> int:
 
 
 def reset_peak() -> int:
-    """Let the peak of the memory in use begin anew, and return what is in use, in bytes."""
+    """Reset the peak of the memory in use, and return the present use in bytes."""
     Path("/proc/self/clear_refs").write_text("5")
     return memory("VmHWM")
 

@@ -1,4 +1,4 @@
-"""Files changed at random, the same for the same seed: what transmission, disks and people do."""
+"""Changes files at random, reproducibly by a seed, as transmission errors and bad disks do."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import os
 import random
 
 EFFORT = float(os.environ.get("LIVE_CAM_FUZZ", "1"))
-"""How many times as many files and examples are tried: 1 in the tests, more to look for more."""
+"""The multiple of files and examples to try: 1 in the tests, more for a deeper search."""
 _INTERESTING = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)
 _RUN = 16
 
 
 def mutated(data: bytes, seed: int) -> bytes:
-    """A file that differs from a valid one in one to eight places."""
+    """Return a copy of a file that differs in one to eight places."""
     chance = random.Random(seed)
     changed = bytearray(data)
-    # Headers are where a byte means much.
+    # Half of the files change only in the header, where single bytes matter most.
     reach = len(data) if chance.random() < 0.5 else min(len(data), 256)
     for _ in range(chance.choice((1, 1, 2, 4, 8))):
         _change(changed, chance, min(reach, len(changed)))

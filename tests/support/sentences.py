@@ -1,4 +1,4 @@
-"""What the user is told when something is refused."""
+"""The sentence that a user sees when input is rejected."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from live_cam.errors import LiveCamError
 T = TypeVar("T")
 
 
-class Refused(str):
-    """One clear sentence."""
+class Rejected(str):
+    """The error message of a rejected input."""
 
     __slots__ = ()
 
 
-def attempt(call: Callable[[], T]) -> T | Refused:
-    """Call something that either works or says in one sentence why not; all else fails the test."""
+def attempt(call: Callable[[], T]) -> T | Rejected:
+    """Call a function that must succeed or raise a typed error of one sentence."""
     try:
         return call()
     except LiveCamError as error:
         sentence = str(error)
     assert len(sentence.splitlines()) == 1, sentence[:300]
     assert len(sentence) < 1500, sentence[:300]
-    return Refused(sentence)
+    return Rejected(sentence)

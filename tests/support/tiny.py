@@ -1,6 +1,6 @@
-"""A network so small that hundreds of frames go through it in a second, known to torchvision.
+"""A network small enough for hundreds of frames a second, registered with torchvision.
 
-So `--model tiny --weights FILE` goes all the way that any other network goes.
+`--model tiny --weights FILE` then takes the same path as any other network.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SIDE = 32
 
 
 class TinyWeights(_api.WeightsEnum):  # type: ignore[misc]  # torchvision has no types
-    """What torchvision knows of a network's weights; there are none to download."""
+    """The network's entry in torchvision's list of weights; there are none to download."""
 
     DEFAULT = _api.Weights(
         url="https://localhost/tiny.pth",
@@ -46,8 +46,8 @@ def tiny(
 
 @contextmanager
 def registered() -> Iterator[None]:
-    """Let torchvision know the network meanwhile."""
-    # By the name of its module torchvision tells its classifiers from other networks.
+    """Register the network with torchvision inside the `with` block."""
+    # torchvision recognises its classifiers by the name of their module.
     tiny.__module__ = "torchvision.models.tiny"
     tiny.__annotations__["weights"] = TinyWeights | None
     _api.BUILTIN_MODELS[NAME] = tiny

@@ -1,4 +1,4 @@
-"""Every option given in every way people get them wrong, made of the options themselves."""
+"""Wrong command lines, derived from the options: each option with each kind of mistake."""
 
 from __future__ import annotations
 
@@ -15,33 +15,31 @@ import click
 from live_cam.cli import cli, main, types
 
 NEEDED = {"image": ["picture.png"], "video": ["file.mkv", "out.mkv"], "evaluate": ["folder"]}
-"""The arguments without which a command is wrong for another reason."""
-BARE = ("demo",)
-"""Commands that would go on, were an option right."""
+"""The required arguments of each command."""
 
 
 class Mistake(NamedTuple):
-    """One wrong command line, and what the sentence about it must hold."""
+    """A wrong command line, and the required parts of its error message."""
 
     arguments: list[str]
     parts: list[str]
 
 
-class Said(NamedTuple):
-    """What came of it."""
+class Response(NamedTuple):
+    """The program's response to a command line."""
 
     code: int
     text: str
     heavy: list[str]
-    """Which of the slow libraries had been loaded."""
+    """The slow libraries that were loaded."""
 
 
 def options() -> Iterator[tuple[str, click.Option, str]]:
-    """Each command's options, with the name by which a user knows them best."""
+    """Yield each command's options with their long names."""
     for name, command in sorted(cli.commands.items()):
-        for each in command.params:
-            if isinstance(each, click.Option):
-                yield name, each, max(each.opts, key=len)
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                yield name, parameter, max(parameter.opts, key=len)
 
 
 def has_optional_value(option: click.Option) -> bool:
@@ -49,16 +47,17 @@ def has_optional_value(option: click.Option) -> bool:
 
 
 def wrong_values(kind: click.ParamType) -> list[tuple[str, str]]:  # type: ignore[type-arg]
-    """Values that a type must refuse, each with what the sentence must say beside it."""
+    """Return values that a type must reject, each with a required part of the error message."""
     if isinstance(kind, types.Number | types.WholeNumber):
         outside = [str((kind.min or 0) - 1)] + ([str(kind.max + 1)] if kind.max is not None else [])
-        wrong = [(each, "give a") for each in (*outside, "ten", "nan", "inf", "", "640x480")]
+        words = (*outside, "ten", "nan", "inf", "", "640x480")
+        wrong = [(value, "is not a") for value in words]
         fits_five = kind.max is None or kind.max >= 5
         half = isinstance(kind, types.Number) and (kind.min or 0) < 1
         return [
             *wrong,
-            ("5s", "did you mean 5?" if fits_five else "give a"),
-            ("0,5", "did you mean 0.5?" if half else "give a"),
+            ("5s", "did you mean 5?" if fits_five else "is not a"),
+            ("0,5", "did you mean 0.5?" if half else "is not a"),
         ]
     if isinstance(kind, types.Choice | types.Device):
         words = kind.choices if isinstance(kind, types.Choice) else ("cuda", "auto")
@@ -67,22 +66,23 @@ def wrong_values(kind: click.ParamType) -> list[tuple[str, str]]:  # type: ignor
     if isinstance(kind, types.Word):
         return [("", "give"), (" ", "give")]
     if isinstance(kind, types.Size):
-        return [(each, "1280x720") for each in ("", "640", "640*480", "1x1", "99999x9", "axb")]
+        return [(value, "1280x720") for value in ("", "640", "640*480", "1x1", "99999x9", "axb")]
     if isinstance(kind, types.Moment):
-        return [(each, "1:30.5") for each in ("", "-1", "10s", "0,5", "nan", "1:2:3:4", "9" * 99)]
+        times = ("", "-1", "10s", "0,5", "nan", "1:2:3:4", "9" * 99)
+        return [(value, "1:30.5") for value in times]
     if isinstance(kind, types.InputFile):
         return [("", "name"), ("nowhere.x", "existing"), ("folder", "folder; name a file in it")]
-    if isinstance(kind, types.OutputFile):
+    if isinstance(kind, types.OutputPath):
         return [("", "name"), ("nowhere/x.mp4", "create it first"), ("folder.mp4", "folder")]
     if isinstance(kind, types.OutputFolder):
         return [("", "name"), ("picture.png", "give a folder"), ("picture.png/x", "another")]
     if isinstance(kind, types.InputFolder):
         return [("", "name"), ("picture.png", "folder"), ("nowhere", "existing")]
-    raise AssertionError(f"nobody has thought of how {kind} is got wrong")
+    raise AssertionError(f"no wrong values are known for {kind}")
 
 
 def right_values(kind: click.ParamType) -> tuple[str, ...]:  # type: ignore[type-arg]
-    """Two values that a type takes, where that is easily said."""
+    """Return two valid values of a type, or none for the other types."""
     if isinstance(kind, types.Choice):
         return kind.choices[0], kind.choices[-1]
     if isinstance(kind, types.Number | types.WholeNumber):
@@ -91,7 +91,7 @@ def right_values(kind: click.ParamType) -> tuple[str, ...]:  # type: ignore[type
 
 
 def mistakes() -> Iterator[Mistake]:
-    """Wrong command lines: each option of each command, each way."""
+    """Yield each option of each command with each kind of mistake."""
     for command, option, name in options():
         needed = NEEDED.get(command, [])
         if option.is_flag:
@@ -102,13 +102,13 @@ def mistakes() -> Iterator[Mistake]:
         for value, part in wrong_values(option.type):
             shown = [] if command == "run" and value == "" else [value]
             yield Mistake([command, *needed, f"{name}={value}"], [name, *shown, part])
-    for command, each in cli.commands.items():
-        for argument in each.params:
+    for command, definition in cli.commands.items():
+        for argument in definition.params:
             if not isinstance(argument, click.Argument):
                 continue
             for value, part in wrong_values(argument.type):
                 words = NEEDED[command].copy()
-                words[each.params.index(argument) if command == "video" else 0] = value
+                words[definition.params.index(argument) if command == "video" else 0] = value
                 yield Mistake([command, *words], [part])
         if command in NEEDED:
             yield Mistake([command], ["Missing argument"])
@@ -116,7 +116,7 @@ def mistakes() -> Iterator[Mistake]:
 
 
 def misspelt() -> Iterator[Mistake]:
-    """Each option with two of its letters swapped: click knows which one is meant."""
+    """Yield each option with two letters swapped; click suggests the right one."""
     for command, _, name in options():
         swapped = name[:-2] + name[-1] + name[-2]
         if name[-1] != name[-2] and len(name) > 7:
@@ -124,21 +124,21 @@ def misspelt() -> Iterator[Mistake]:
             yield Mistake(arguments, [swapped, "Did you mean", name])
 
 
-def answer(arguments: list[str]) -> Said:
-    """Give a command line to the program, in this process."""
+def respond(arguments: list[str]) -> Response:
+    """Run a command line in this process."""
     sys.argv = ["live-cam", *arguments]
     logging.getLogger("live_cam").handlers.clear()
-    shown = io.StringIO()
+    output = io.StringIO()
     code: object = None
-    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         try:
             main()
         except SystemExit as ended:
             code = ended.code
     assert isinstance(code, int)
     heavy = sorted({"torch", "torchvision", "av", "openvino"} & set(sys.modules))
-    return Said(code, shown.getvalue(), heavy)
+    return Response(code, output.getvalue(), heavy)
 
 
 if __name__ == "__main__":
-    json.dump([answer(each) for each in json.load(sys.stdin)], sys.stdout)
+    json.dump([respond(arguments) for arguments in json.load(sys.stdin)], sys.stdout)

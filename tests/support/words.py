@@ -1,4 +1,4 @@
-"""What people and accidents write behind an option."""
+"""Values that people and accidents may pass to an option."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from live_cam.settings import Range
 NUMBERS = ("nan", "-inf", "1e999", "9" * 5000, "1x1", "1280x720", "16384x16385", "٣x٣", "-0")
 NAMES = (*settings.METHODS, *settings.VIEWS, *settings.FITS, *settings.DEVICES, *settings.ENGINES)
 VALUES = st.one_of(
-    # No system passes a NUL in an argument; others than these may be half of a character.
+    # No system passes a NUL in an argument, but any other code point, lone surrogates included.
     st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=12),
     st.integers().map(str),
     st.floats().map(str),
