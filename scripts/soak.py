@@ -26,7 +26,8 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -46,7 +47,7 @@ from live_cam.live.pipeline import LivePipeline
 from live_cam.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _DISK_MB: Final = 48
 _SAMPLES: Final = 600
@@ -81,33 +82,60 @@ def soak(
     seconds = seconds or (hours * 3600 if hours else None)
     if seconds is None and frames is None:
         raise click.UsageError("give a duration: --hours, --seconds or --frames.")
-    expected = seconds or (frames or 0) / rate
     width, height = (int(side) for side in size.split("x"))
-    watched = bool(os.environ.get("DISPLAY"))
-    witness = Witness()
-    network = NetworkFaults()
+    limits = Settings(
+        model=NAME,
+        engine="hook",
+        headless=not os.environ.get("DISPLAY"),
+        seconds=seconds,
+        max_frames=frames,
+    )
+    interval = max((seconds or (frames or 0) / rate) / _SAMPLES, _LEAST_INTERVAL)
+    camera = partial(SyntheticCamera, (width, height), rate, seed, reconnect=3600)
+    outcome = run_with_faults(limits, camera, seed, interval=interval, pause=pause, keys=keys)
+    if report:
+        report.write_text(json.dumps(asdict(outcome), indent=2) + "\n")
+    problems = outcome.judged()
+    click.echo("\n".join([*outcome.lines(), *(f"PROBLEM: {problem}" for problem in problems)]))
+    sys.exit(1 if problems else 0)
+
+
+def run_with_faults(
+    settings: Settings,
+    open_camera: Callable[[], SyntheticCamera],
+    seed: int,
+    *,
+    interval: float,
+    pause: float,
+    keys: float,
+) -> Outcome:
+    """Run the live loop in a temporary folder while faults are injected.
+
+    Args:
+        settings: The limits of the run, and whether there is a window.
+        open_camera: Opens the camera.
+        seed: The seed of weights, faults and keys.
+        interval: Seconds between two samples of the process.
+        pause: Mean seconds between two faults.
+        keys: Mean keys per second, with a window.
+    """
+    watched = not settings.headless
+    witness, network = Witness(), NetworkFaults()
     logging.getLogger("live_cam").addHandler(_WitnessHandler(witness))
     with ExitStack() as resources:
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory()))
         resources.callback(os.chdir, Path.cwd())
         disk = resources.enter_context(_small_disk(folder / "disk")) if watched else None
         os.chdir(disk or folder)
-        save_weights(folder / "weights.pth", seed)
+        weights, log = folder / "weights.pth", folder / "log.jsonl"
+        save_weights(weights, seed)
         resources.enter_context(network.registered())
-        settings = Settings(
-            model=NAME,
-            weights=folder / "weights.pth",
-            engine="hook",
-            headless=not watched,
-            predictions=folder / "log.jsonl",
-            seconds=seconds,
-            max_frames=frames,
-        )
-        camera = SyntheticCamera((width, height), rate, seed, reconnect=3600)
-        pipeline = LivePipeline(settings, witness.notify, open_source=lambda: camera)
+        camera = open_camera()
+        complete = replace(settings, weights=weights, predictions=log)
+        pipeline = LivePipeline(complete, witness.notify, open_source=lambda: camera)
         pipeline.observer = witness
         began = time.monotonic()
-        vitals = VitalsWatch(max(expected / _SAMPLES, _LEAST_INTERVAL))
+        vitals = VitalsWatch(interval)
         faults = Faults(seed, pause, camera, network, disk, witness)
         fingers = Keys(seed, keys, pipeline.controls) if watched else None
         try:
@@ -122,10 +150,10 @@ def soak(
             witness.close()
         elapsed = time.monotonic() - began
         threads = settled_threads()
-        lines = _lines(folder / "log.jsonl")
+        lines = _lines(log)
     if lines != witness.explanations:
         witness.lost.append(f"the log has {lines} of {witness.explanations} explanations")
-    outcome = Outcome(
+    return Outcome(
         seconds=elapsed,
         taken=camera.taken,
         shown=witness.images,
@@ -140,11 +168,6 @@ def soak(
         more_threads=more_threads(vitals.samples, threads),
         problems=[*witness.lost, *(f"{kind}: no recovery" for kind in faults.overdue)],
     )
-    if report:
-        report.write_text(json.dumps(asdict(outcome), indent=2) + "\n")
-    problems = outcome.judged()
-    click.echo("\n".join([*outcome.lines(), *(f"PROBLEM: {problem}" for problem in problems)]))
-    sys.exit(1 if problems else 0)
 
 
 def _lines(path: Path) -> int:

@@ -139,11 +139,7 @@ def contest(
             x = inputs[number % len(inputs)]
             for _ in range(lead_in):
                 contestant.explain(x)
-            synchronize(device)
-            start = clock()
-            submission = contestant.explain(x)
-            synchronize(device)
-            elapsed = clock() - start
+            submission, elapsed = _timed(contestant, x, device, clock)
             if number >= 0:
                 seconds[contestant.name].append(elapsed)
                 submissions[contestant.name].append(submission)
@@ -157,6 +153,16 @@ def contest(
         )
         for contestant in contestants
     ]
+
+
+def _timed(
+    contestant: Contestant, x: Tensor, device: torch.device, clock: Callable[[], float]
+) -> tuple[Submission, float]:
+    synchronize(device)
+    start = clock()
+    submission = contestant.explain(x)
+    synchronize(device)
+    return submission, clock() - start
 
 
 def quartiles(values: Sequence[float]) -> Quartiles:
