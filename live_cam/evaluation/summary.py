@@ -126,12 +126,12 @@ class Evaluation:
 
     def _facts(self) -> dict[str, str]:
         network = self.network
-        computes = f"{network['engine']} {network['device']} {network['precision']}"
+        engine = f"{network['engine']} {network['device']} {network['precision']}"
         images = f"{len(self.measured)} of {self.total} in {self.folder}"
         if self.failed:
             images += f"; {len(self.failed)} could not be measured"
         facts = {
-            "Network": " · ".join([network["model"], *network["layers"], computes]),
+            "Network": " · ".join([network["model"], *network["layers"], engine]),
             "Images": images,
             "Curves": f"{len(self.fractions) - 1} steps",
         }
