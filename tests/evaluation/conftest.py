@@ -38,7 +38,7 @@ def small_vgg() -> nn.Sequential:
 
 
 def colour_network() -> nn.Sequential:
-    """Return a network that recognises colours, like `tests.support.networks.colour_vgg19` but smaller."""
+    """Return a network that recognises colours, a smaller `support.networks.colour_vgg19`."""
     network = small_vgg()
     with torch.no_grad():
         for parameter in network.parameters():

@@ -36,10 +36,10 @@ from tests.support.flaws import (
     plain,
     unresponsive,
 )
-from tests.support.sentences import Rejected, attempt
-from tests.support.words import VALUES, inside
 from tests.support.running_stills import Observer, read, record
 from tests.support.running_stills import run as explain
+from tests.support.sentences import Rejected, attempt
+from tests.support.words import VALUES, inside
 
 pytestmark = pytest.mark.filterwarnings("error")
 

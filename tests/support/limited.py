@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.sentences import Rejected, attempt
 from tests.support.program import environment
+from tests.support.sentences import Rejected, attempt
 
 SECONDS = 60
 """The time limit for each file, far more than it takes on the slowest machine."""
