@@ -19,6 +19,7 @@ _MOST_GROWTH: Final = {
 }
 """The largest growth from the first third of a run to the last."""
 _MORE_THREADS: Final = 3
+"""The largest number of additional threads at the end of a run."""
 _OLDEST: Final = 2.0
 """The largest age of an explanation without a fault, in seconds."""
 _NAMES: Final = {
@@ -69,7 +70,7 @@ class Outcome:
     returns: dict[str, Returns]
     trends: dict[str, Trend]
     more_threads: dict[str, int]
-    """How many of each name there are more than at first."""
+    """The additional threads at the end of the run, by name."""
     problems: list[str]
 
     def judged(self) -> list[str]:
@@ -81,7 +82,7 @@ class Outcome:
                 problems.append(f"{_NAMES[name]} grew from {trend.first:.0f} to {trend.last:.0f}")
         if sum(self.more_threads.values()) > _MORE_THREADS:
             threads = ", ".join(f"{count} × {name}" for name, count in self.more_threads.items())
-            problems.append(f"threads that stay were added: {threads}")
+            problems.append(f"threads stay: {threads}")
         if self.oldest > _OLDEST:
             problems.append(f"explanations were up to {self.oldest:.2f} s old")
         if not self.explained:

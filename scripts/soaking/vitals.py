@@ -21,12 +21,12 @@ _WARM_UP: Final = 0.25
 """Share of the samples left out at the start, while caches, buffers and memory pools fill."""
 _MOST_PAIRED: Final = 400
 """The largest number of samples for the slope, whose cost grows with the number of pairs."""
-_MEGABYTE: Final = 1 << 20
 _SETTLED: Final = 1.0
-"""Seconds without a change after which the threads are those that stay."""
+"""Seconds without a change after which the set of threads counts as settled."""
 _UNSETTLED: Final = 10.0
-"""Seconds after which they are not waited for any longer."""
+"""The longest wait for that, in seconds."""
 _POLL: Final = 0.05
+_MEGABYTE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Vitals:
 
     @property
     def recording(self) -> bool:
-        """Whether a recorder and its encoder have threads, which end with the recording."""
+        """Whether a recorder is open, whose encoder has threads that end with it."""
         return "recorder" in self.names
 
 
@@ -101,17 +101,17 @@ def sample_vitals(hours: float) -> Vitals:
 
 
 def thread_names() -> Counter[str]:
-    """Count this process's threads by name: Python's, or what the system calls the others."""
+    """Count this process's threads by name: Python's name, or else the system's."""
     python = {thread.native_id: thread.name for thread in threading.enumerate()}
     names: Counter[str] = Counter()
     for task in Path("/proc/self/task").iterdir():
-        with suppress(OSError):  # it has just ended
+        with suppress(OSError):  # the thread has just ended
             names[python.get(int(task.name)) or (task / "comm").read_text().strip()] += 1
     return names
 
 
 def settled_threads() -> Counter[str]:
-    """Wait until no thread comes or goes any more, and count those that are left by name."""
+    """Wait until threads no longer start or end, and count the remaining ones by name."""
     began = changed = time.monotonic()
     names = thread_names()
     while (now := time.monotonic()) - changed < _SETTLED and now - began < _UNSETTLED:
@@ -159,28 +159,28 @@ def trends(samples: Sequence[Vitals]) -> dict[str, Trend]:
 
 
 def more_threads(samples: Sequence[Vitals], after: Counter[str]) -> Counter[str]:
-    """Return the threads, by name, by which a run has grown.
+    """Return the additional threads at the end of a run, by name.
 
-    An encoder's threads end with their recording, which may well last for a third of a short run:
-    samples are compared that were taken while nothing was recorded.
+    Only samples without a recording are compared: an encoder's threads end with their recording,
+    which may last for a third of a short run.
 
     Args:
-        samples: Of the run.
-        after: The threads that are left after it, once their number has settled.
+        samples: The samples of the run.
+        after: The threads after the run, from `settled_threads`.
     """
     settled = samples[int(len(samples) * _WARM_UP) :]
     third = max(1, len(settled) // 3)
-    begun = _fewest(_calm(settled[:third]) or settled[:third])
-    return (after - begun) | (_fewest(_calm(settled[-third:])) - begun)
+    first = _fewest(_not_recording(settled[:third]) or settled[:third])
+    return (after - first) | (_fewest(_not_recording(settled[-third:])) - first)
 
 
-def _calm(samples: Sequence[Vitals]) -> list[Vitals]:
+def _not_recording(samples: Sequence[Vitals]) -> list[Vitals]:
     return [sample for sample in samples if not sample.recording]
 
 
 def _fewest(samples: Sequence[Vitals]) -> Counter[str]:
-    least = min(samples, key=lambda sample: sample.threads, default=None)
-    return Counter(least.names if least else ())
+    fewest = min(samples, key=lambda sample: sample.threads, default=None)
+    return Counter(fewest.names if fewest else ())
 
 
 def _slope(times: Sequence[float], values: Sequence[float]) -> float:
