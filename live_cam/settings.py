@@ -1,4 +1,4 @@
-"""Every default and range of the program, once.
+"""What a run is asked to do: every choice, default and range, once; `live_cam.look` has the look's.
 
 `live_cam.cli` derives its options from here. This module imports neither torch nor OpenCV, so
 that `live-cam --help` is instant.
@@ -6,48 +6,32 @@ that `live-cam --help` is instant.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+from live_cam.look import Look, Range
 
 if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
 
-class Range(NamedTuple):
-    """A closed range of valid values."""
-
-    low: float
-    high: float
-
-
-ALPHA: Final = Range(0.0, 1.0)
-ALPHA_STEP: Final = 0.05
 CAMERA_FPS: Final = Range(1.0, 1000.0)
 CAMERA_SIDE: Final = Range(16, 16384)
 RECONNECT: Final = Range(0.0, 86_400.0)
 RECONNECT_SECONDS: Final = 60.0
 """Long enough to notice that a cable is out and to put it back, or for a server to start anew; what
 runs with nobody before it still ends by itself."""
-COLORMAPS: Final = (
-    "jet",
-    "turbo",
-    "viridis",
-    "inferno",
-    "magma",
-    "plasma",
-    "cividis",
-    "hot",
-    "parula",
-)
 DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N", "mps", "xpu", "gpu", "npu")
 ACCELERATORS: Final = ("gpu", "npu")
 """The devices that OpenVINO computes on beside the CPU: Intel's."""
-ENGINES: Final = ("auto", "hook", "torch", "openvino")
-PRECISIONS: Final = ("auto", "fp32", "fp16", "bf16", "int8")
+EngineChoice = Literal["auto", "hook", "torch", "openvino"]
+ENGINES: Final[tuple[EngineChoice, ...]] = get_args(EngineChoice)
+PrecisionChoice = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+PRECISIONS: Final[tuple[PrecisionChoice, ...]] = get_args(PrecisionChoice)
 OPENVINO_ONLY: Final = (*ACCELERATORS, "int8")
 """The devices and precisions that no other engine has."""
-METHODS: Final = (
+Method = Literal[
     "gradcam",
     "gradcam++",
     "hirescam",
@@ -56,17 +40,17 @@ METHODS: Final = (
     "gradcam-elementwise",
     "eigengradcam",
     "eigencam",
-)
-STILL_METHODS: Final = (*METHODS, "scorecam", "ablationcam")
+]
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
+PerturbationMethod = Literal["scorecam", "ablationcam"]
+StillMethod = Literal[Method, PerturbationMethod]
+STILL_METHODS: Final[tuple[StillMethod, ...]] = get_args(StillMethod)
 """These need a forward pass for each feature map."""
-VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
-FULL_FRAME_VIEWS: Final = ("overlay", "heatmap", "camera")
-"""Those of one image, over which the label and the bars are laid."""
-THEMES: Final = ("dark", "light", "none")
 SHOWN_CLASSES: Final = 4
 """How many classes the view `classes` shows side by side, unless more were named."""
 SHOWN_FEATURE_MAPS: Final = 16
-FITS: Final = ("squash", "crop", "pad")
+Fit = Literal["squash", "crop", "pad"]
+FITS: Final[tuple[Fit, ...]] = get_args(Fit)
 CHECK_EVERY: Final = 10
 """One explanation in how many is checked, where the user says no number."""
 DEFAULT_SMOOTHING: Final = 1.0
@@ -85,8 +69,10 @@ MAPS: Final = Range(1, 100_000)
 VIDEO_ENDINGS: Final = (".mp4", ".mov", ".mkv", ".avi")
 TIMED_ENDINGS: Final = (".mp4", ".mov", ".mkv")
 """Those of formats in which each frame has a time of its own."""
-ANIMATIONS: Final = ("gif", "mp4")
-MAP_ORDERS: Final = ("weight", "index")
+Animation = Literal["gif", "mp4"]
+ANIMATIONS: Final[tuple[Animation, ...]] = get_args(Animation)
+MapOrder = Literal["weight", "index"]
+MAP_ORDERS: Final[tuple[MapOrder, ...]] = get_args(MapOrder)
 EVALUATION_STEPS: Final = (1, 1000)
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"
@@ -107,50 +93,58 @@ class NetworkSettings:
     """A state dict, `.pth` or `.safetensors`; None: the library's pretrained weights."""
     labels: Path | None = None
     """One label a line, or a JSON list or index map; None: the names of ImageNet's classes."""
-    fit: str = "squash"
-    """One of `FITS`: how a frame becomes the network's input."""
+    fit: Fit = "squash"
+    """How a frame becomes the network's input."""
     device: str = "auto"
     """One of `DEVICES`, with a number for N."""
-    precision: str = "auto"
-    """One of `PRECISIONS`."""
-    engine: str = "auto"
-    """One of `ENGINES`; `auto`: the fastest exact one."""
+    precision: PrecisionChoice = "auto"
+    """Number format of the network."""
+    engine: EngineChoice = "auto"
+    """What computes; `auto`: the fastest exact one."""
     threads: int | None = None
     """CPU threads of the network; None: all, but for the one that draws while the network runs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplanationSettings(NetworkSettings):
-    """What is asked of the network, and how its answer is drawn."""
+@dataclass(frozen=True, kw_only=True)
+class ExplanationSettings(NetworkSettings, Look):
+    """What is explained, and how the explanation is drawn."""
 
     target_classes: tuple[str, ...] = ()
     """Names or indices of classes to explain; none: the top class of each frame."""
-    method: str = "gradcam"
-    """One of `METHODS`."""
+    method: StillMethod = "gradcam"
+    """How the heatmap is computed; one of `METHODS`, or for still images of `STILL_METHODS`."""
     counterfactual: bool = False
     """Whether the evidence against the class is shown too."""
-    bars: bool = True
-    """Whether the most probable classes are shown as bars."""
-    box: bool = False
-    """Whether a box is drawn around where the evidence lies."""
-    theme: str = "dark"
-    """One of `THEMES`."""
-    alpha: float = 0.45
-    """Weight of the heatmap's colours in the blended image, in `ALPHA`."""
-    colormap: str = "jet"
-    """One of `COLORMAPS`."""
     overwrite: bool = False
     """Whether existing files may be written over."""
 
+    @property
+    def look(self) -> Look:
+        """How the explanation is drawn."""
+        return Look(**{field.name: getattr(self, field.name) for field in fields(Look)})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(ExplanationSettings):
+
+@dataclass(frozen=True, kw_only=True)
+class MovingSettings(ExplanationSettings):
+    """What the frames of the live loop and of a video share."""
+
+    method: Method = "gradcam"
+    """How the heatmap is computed."""
+
+    @property
+    def look(self) -> Look:
+        """How the explanation is drawn: several classes side by side, unless a view was chosen."""
+        look = super().look
+        several = len(self.target_classes) > 1
+        return replace(look, view="classes") if several and look.view == "overlay" else look
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(MovingSettings):
     """What one run of the live loop was asked to do."""
 
     source: str = "0"
     """A camera's index or device path, a video, an image, a folder, a URL, or `demo`."""
-    mirror: bool = False
-    """Whether the image is drawn mirrored, as in a mirror. The network sees it unmirrored."""
     camera_size: tuple[int, int] | None = None
     """Width and height in pixels to ask the camera for; None: its best at full frame rate."""
     camera_fps: float | None = None
@@ -163,8 +157,6 @@ class Settings(ExplanationSettings):
     smooth: float | None = None
     """Seconds over which what does not really change is smoothed, 0: not at all; None:
     `DEFAULT_SMOOTHING`, or 0 where each frame is explained by itself."""
-    view: str = "overlay"
-    """One of `VIEWS`."""
     full_screen: bool = False
     """Whether the window fills the screen."""
     track: bool = True
@@ -190,7 +182,7 @@ class Settings(ExplanationSettings):
         return 0.0 if self.every_frame else DEFAULT_SMOOTHING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StillsSettings(ExplanationSettings):
     """Which images are explained, and what is written about each."""
 
@@ -207,20 +199,19 @@ class StillsSettings(ExplanationSettings):
     guided: bool = False
     """Whether the heatmap, multiplied by guided backpropagation, is written as an image."""
     more_layers: tuple[str, ...] = ()
-    """Target layers beside `layer`: the maps of all are averaged. `method` is one of
-    `STILL_METHODS` here."""
-    feature_maps: str | None = None
-    """One of `ANIMATIONS`: in which form the feature maps are shown one by one; None: not."""
+    """Target layers beside `layer`: the maps of all are averaged."""
+    feature_maps: Animation | None = None
+    """In which form the feature maps are shown one by one; None: not."""
     maps: int = 32
     """How many of them: the strongest."""
-    order: str = "weight"
-    """One of `MAP_ORDERS`: in which order they are shown."""
+    order: MapOrder = "weight"
+    """In which order they are shown."""
     batch: int | None = None
     """How many images are explained at once; None: by the device and its memory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoSettings(ExplanationSettings):
+@dataclass(frozen=True, kw_only=True)
+class VideoSettings(MovingSettings):
     """Which video file is explained, and into which one."""
 
     input: Path
@@ -233,8 +224,6 @@ class VideoSettings(ExplanationSettings):
     """What is shown then or later is left out, in seconds; None: nothing."""
     audio: bool = True
     """Whether the sound is copied."""
-    view: str = "overlay"
-    """One of `VIEWS`."""
     smooth: float = 0.0
     """Seconds over which what does not really change is smoothed; 0: not at all."""
     batch: int | None = None
@@ -249,8 +238,8 @@ class EvaluationSettings(NetworkSettings):
     """Images, directly or in one folder for each class."""
     truth: Path | None = None
     """What the images show: a CSV file or a JSON object; None: what their folders are called."""
-    methods: tuple[str, ...] = ()
-    """Names in `STILL_METHODS`; none: all of `METHODS`."""
+    methods: tuple[StillMethod, ...] = ()
+    """How heatmaps are computed; none: all of `METHODS`."""
     more_layers: tuple[str, ...] = ()
     """Target layers beside `layer`: the maps of all are averaged."""
     steps: int = 20

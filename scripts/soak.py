@@ -109,7 +109,7 @@ def soak(
         began = time.monotonic()
         vitals = VitalsWatch(max(expected / _SAMPLES, _LEAST_INTERVAL))
         faults = Faults(seed, pause, camera, network, disk, witness)
-        fingers = Keys(seed, keys, pipeline.controls) if watched else None
+        fingers = Keys(seed, keys, pipeline) if watched else None
         try:
             pipeline.run()
         except LiveCamError as error:

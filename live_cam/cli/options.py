@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from live_cam import settings
+from live_cam import look, settings
 from live_cam.cli.types import (
     Choice,
     Device,
@@ -159,20 +159,20 @@ EXPLANATION = (
     option(
         "theme",
         "--theme",
-        type=Choice(settings.THEMES),
+        type=Choice(look.THEMES),
         help="What is written lies on dark or light glass; none: straight on the image, and "
         "without the figures at the bottom.",
     ),
     option(
         "alpha",
         "--alpha",
-        type=Number(*settings.ALPHA),
+        type=Number(*look.ALPHA),
         help="Weight of the heatmap's colours.",
     ),
     option(
         "colormap",
         "--colormap",
-        type=Choice(settings.COLORMAPS),
+        type=Choice(look.COLORMAPS),
         help="Colours of the heatmap.",
     ),
     option("overwrite", "--overwrite", is_flag=True, help="Write over existing files."),
@@ -196,7 +196,7 @@ MOVING = (
     option(
         "view",
         "--view",
-        type=Choice(settings.VIEWS),
+        type=Choice(look.VIEWS),
         help="What is shown: the overlay, the heatmap or the camera alone, these three side by "
         "side, all methods, several classes, or the strongest feature maps.",
     ),

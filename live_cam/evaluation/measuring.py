@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from live_cam.explain.batch import BatchExplainer
     from live_cam.explanation import Explanation, Heatmap, Prediction
+    from live_cam.settings import StillMethod
 
 RANDOM: Final = "random"
 """The name of what every method must beat: a map of random numbers, as coarse as theirs."""
@@ -83,7 +84,9 @@ class Measured:
 class Measuring(Closing):
     """Measures images with one network and two copies of it whose weights are randomised."""
 
-    def __init__(self, explainer: BatchExplainer, methods: Sequence[str], steps: int) -> None:
+    def __init__(
+        self, explainer: BatchExplainer, methods: Sequence[StillMethod], steps: int
+    ) -> None:
         """Randomise the copies.
 
         Args:
@@ -220,7 +223,7 @@ class _Copy(Closing):
         self.network.close()
 
 
-def _asked_together(methods: Sequence[str], layers: int) -> list[tuple[str, ...]]:
+def _asked_together(methods: Sequence[StillMethod], layers: int) -> list[tuple[StillMethod, ...]]:
     """Return which methods one question asks for: at one layer, all that share a gradient."""
     shared = tuple(method for method in methods if method in METHODS and layers == 1)
     return [*([shared] if shared else []), *((each,) for each in methods if each not in shared)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from live_cam.overlay.status import PointingScore
 
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 PRESS: Final = "press"
 MOVE: Final = "move"
 RELEASE: Final = "release"
+PointerKind = Literal["press", "move", "release"]
 
 
 class PointerEvent(NamedTuple):
     """Something that the mouse did."""
 
-    kind: str
+    kind: PointerKind
     """`PRESS` or `RELEASE` of the main button, or `MOVE`."""
     x: float
     """Where, as a share of the image's width, in [0, 1]."""
@@ -37,7 +38,7 @@ class PointingGame:
         self._target: Region | None = None
         self._score = PointingScore(0, 0)
 
-    def note(self, target: Region | None, x: float, y: float) -> None:
+    def record(self, target: Region | None, x: float, y: float) -> None:
         """Count one explanation; another box begins another game.
 
         Args:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from live_cam.live.pointing import PointerKind
+
 __all__ = ["Window", "display_problem", "key_name"]
 
 _MAX_SIZE: Final = (1280, 800)
@@ -69,7 +71,7 @@ _COCOA_KEY_NAMES: Final = {
 }
 
 
-_POINTER_KINDS: Final = {
+_POINTER_KINDS: Final[dict[int, PointerKind]] = {
     cv2.EVENT_LBUTTONDOWN: PRESS,
     cv2.EVENT_MOUSEMOVE: MOVE,
     cv2.EVENT_LBUTTONUP: RELEASE,

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from live_cam.errors import UsageError
 from live_cam.geometry import WHOLE, Region
+from live_cam.look import Look
 from live_cam.overlay.heatmap import check_heatmap, check_image, check_size
 from live_cam.resizing import enlarged
 from live_cam.runtime.opencv import cv2
-from live_cam.settings import ALPHA, COLORMAPS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from live_cam.look import Colormap
 
 _SMOOTH_SIDE = 480
 """Pixels along the longer side to which a heatmap is enlarged before it is coloured."""
@@ -26,8 +27,8 @@ _SIGNED_POWER = 0.5, 3.5
 def blend_heatmap(
     image: NDArray[np.uint8],
     heatmap: NDArray[np.float32],
-    alpha: float = 0.45,
-    colormap: str = "jet",
+    alpha: float = Look.alpha,
+    colormap: Colormap = Look.colormap,
 ) -> NDArray[np.uint8]:
     """Lay a heatmap's colours over an image: `image * (1 - alpha) + colours * alpha`.
 
@@ -35,7 +36,7 @@ def blend_heatmap(
         image: H×W×3 uint8, BGR. Left as it is.
         heatmap: h×w float32 in [0, 1]; enlarged to the image.
         alpha: Weight of the colours, in [0, 1].
-        colormap: One of `settings.COLORMAPS`.
+        colormap: Its name.
 
     Returns:
         A new H×W×3 uint8 image, BGR.
@@ -45,15 +46,16 @@ def blend_heatmap(
         UsageError: `alpha` is out of range, or there is no such colormap.
     """
     check_image(image)
-    colours = colour_map(heatmap, image.shape[1], image.shape[0], colormap)
-    return blend(image, colours, alpha)
+    look = Look(alpha=alpha, colormap=colormap)
+    colours = colour_map(heatmap, image.shape[1], image.shape[0], look.colormap)
+    return blend(image, colours, look.alpha)
 
 
 def colour_map(
     heatmap: NDArray[np.float32],
     width: int,
     height: int,
-    colormap: str,
+    colormap: Colormap,
     region: Region = WHOLE,
 ) -> NDArray[np.uint8]:
     """Enlarge a heatmap to a frame's size and give every pixel its colour.
@@ -62,7 +64,7 @@ def colour_map(
         heatmap: h×w float32 in [0, 1].
         width: The frame's width in pixels, at least 1.
         height: The frame's height in pixels, at least 1.
-        colormap: One of `settings.COLORMAPS`.
+        colormap: Its name.
         region: Which part of the frame the heatmap covers.
 
     Returns:
@@ -70,9 +72,7 @@ def colour_map(
 
     Raises:
         ValueError: The heatmap or the size is not of this kind.
-        UsageError: There is no such colormap.
     """
-    check_colormap(colormap)
     check_heatmap(heatmap)
     check_size(width, height)
     size = _coarse(heatmap, width, height)
@@ -93,11 +93,7 @@ def blend(image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: float) ->
 
     Returns:
         A new H×W×3 uint8 image.
-
-    Raises:
-        UsageError: `alpha` is out of range.
     """
-    check_alpha(alpha)
     return np.asarray(cv2.addWeighted(image, 1.0 - alpha, colours, alpha, 0.0), np.uint8)
 
 
@@ -123,9 +119,7 @@ def signed_layer(
 
     Raises:
         ValueError: The heatmap or the size is not of this kind.
-        UsageError: `alpha` is out of range.
     """
-    check_alpha(alpha)
     check_heatmap(heatmap)
     check_size(width, height)
     size = _coarse(heatmap, width, height)
@@ -152,36 +146,6 @@ def lay(
         A new H×W×3 uint8 image.
     """
     return np.asarray(cv2.add(cv2.multiply(image, through, scale=1 / 255), colours), np.uint8)
-
-
-def check_alpha(alpha: float) -> None:
-    """Refuse a weight of the heatmap's colours that is out of range.
-
-    Args:
-        alpha: The weight.
-
-    Raises:
-        UsageError: It is not in `settings.ALPHA`.
-    """
-    if not ALPHA.low <= alpha <= ALPHA.high:
-        raise UsageError(
-            f"The heatmap's alpha must lie from {ALPHA.low:g} to {ALPHA.high:g}; got {alpha}."
-        )
-
-
-def check_colormap(colormap: str) -> None:
-    """Refuse a colormap that is none of `settings.COLORMAPS`.
-
-    Args:
-        colormap: Its name.
-
-    Raises:
-        UsageError: There is no such colormap; the message lists those that there are.
-    """
-    if colormap not in COLORMAPS:
-        raise UsageError(
-            f"There is no colormap {colormap!r}; choose one of {', '.join(COLORMAPS)}."
-        )
 
 
 def _resized(drawn: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from live_cam.geometry import WHOLE, Region
+from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.resizing import enlarged, enlargement
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _COARSE_STEPS = 8
 """Samples of each cell, along each axis, among which `peak` looks for the maximum first."""
+_BOX_THRESHOLD = 0.15
+"""Of the map's maximum (Selvaraju et al. 2017, section 4.1)."""
+_BOX_SIDE = 240
+"""Pixels along the longer side of the map in which the box is looked for."""
 
 
 def to_frame(
@@ -95,6 +100,44 @@ def peak(
     y, x = _argmax(rows @ heatmap @ columns.T)
     x, y = covered.x + left + x, covered.y + top + y
     return (width - 1 - x if mirror else x), y
+
+
+def evidence_box(
+    heatmap: NDArray[np.float32],
+    width: int,
+    height: int,
+    region: Region = WHOLE,
+    seen: Region = WHOLE,
+) -> Rectangle | None:
+    """Find the box around the largest region above 15 % of the map's maximum.
+
+    Selvaraju et al. 2017, section 4.1 (weakly supervised localisation).
+
+    Args:
+        heatmap: h×w float32, of which only what is above 0 counts.
+        width: The frame's width in pixels.
+        height: Its height in pixels.
+        region: Which part of the frame the heatmap covers.
+        seen: Which part of it the network saw: nowhere else is evidence.
+
+    Returns:
+        In pixels of the frame; None where nothing is above 0.
+    """
+    shrink = min(1.0, _BOX_SIDE / max(width, height))
+    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    left, top, inner_width, inner_height = seen.pixels(*size)
+    part = slice(top, top + inner_height), slice(left, left + inner_width)
+    laid = np.zeros(size[::-1], np.float32)
+    laid[part] = to_frame(heatmap, *size, region=region)[part]
+    if laid.max() <= 0:
+        return None
+    above = (laid >= _BOX_THRESHOLD * laid.max()).astype(np.uint8)
+    _, _, regions, _ = cv2.connectedComponentsWithStats(above)
+    x, y, across, down, _ = regions[1 + int(regions[1:, cv2.CC_STAT_AREA].argmax())].tolist()
+    columns, rows = width / size[0], height / size[1]
+    return Rectangle(
+        round(x * columns), round(y * rows), round(across * columns), round(down * rows)
+    )
 
 
 def check_image(image: NDArray[np.uint8]) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from live_cam.geometry import Rectangle
+from live_cam.look import FULL_FRAME_VIEWS
 from live_cam.overlay import cards
 from live_cam.overlay.key_card import help_card
 from live_cam.overlay.theme import Style
-from live_cam.overlay.words import answer, clock, engine, entries, rates
-from live_cam.settings import FULL_FRAME_VIEWS
+from live_cam.overlay.words import clock, engine, entries, label_text, rates
 
 if TYPE_CHECKING:
     from live_cam.explanation import Explanation
@@ -117,21 +117,21 @@ def lay_out(
         The cards, none overlapping another or the image's edge. Where the image is too
         small for all, those for the least important things are missing.
     """
-    style = Style.of(width, height, status.theme)
+    style = Style.of(width, height, status.look.theme)
     layout = Layout(width, height, style, style.margin)
     _place_help(layout, status)
     below_badges, left_of_badges = _place_badges(layout, explanation, status)
     label = None
-    if explanation is not None and status.view in FULL_FRAME_VIEWS:
+    if explanation is not None and status.look.view in FULL_FRAME_VIEWS:
         label = _place_label(layout, explanation, below_badges, left_of_badges, status)
     bottom = _place_status(layout, status)
-    if explanation is not None and label is not None and status.bars:
+    if explanation is not None and label is not None and status.look.bars:
         _place_bars(layout, explanation, label)
     _place_messages(layout, status, bottom)
     return layout.placed
 
 
-def lay_out_answer(
+def lay_out_label(
     width: int, height: int, explanation: Explanation, status: Status, style: Style
 ) -> list[Placed]:
     """Paint the cards of what the network says, and give each its place in a part of an image.
@@ -148,7 +148,7 @@ def lay_out_answer(
     """
     layout = Layout(width, height, style, 0)
     label = _place_label(layout, explanation, 0, width, status)
-    if label is not None and status.bars:
+    if label is not None and status.look.bars:
         _place_bars(layout, explanation, label)
     return layout.placed
 
@@ -200,7 +200,7 @@ def _place_label(
     room = min(room, max(round(_MAX_LABEL_SHARE * layout.width), _MAX_LABEL_TEXT * style.large))
     card = None
     for check in (explanation.check, None):
-        words, shares, lines = answer(explanation, check, status)
+        words, shares, lines = label_text(explanation, check, status)
         card = card or cards.label_card(explanation.label, words, shares, lines, style, room)
     return layout.place("label", card, layout.margin, top)
 

@@ -1,139 +1,23 @@
-"""Several images in one: where each lies, and the frame with a heatmap on it in any size."""
+"""Several images in one: where each lies, and how it is put there."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from live_cam.geometry import WHOLE, Rectangle, Region
+from live_cam.geometry import Rectangle
 from live_cam.overlay import cards
-from live_cam.overlay.colours import blend, colour_map, lay, signed_layer
-from live_cam.resizing import shrunk
-from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from live_cam.explanation import Heatmap
-    from live_cam.overlay.theme import Style, Theme
+    from live_cam.overlay.theme import Style
 
 _SIDE = 5
 """Small tiles across, and down, that the featured layout is as large as."""
 _LARGE = 3
 """Small tiles across, and down, that its large one is as large as."""
-
-
-class Painter:
-    """Paints a frame with a heatmap on it, and remembers the colours of the maps in use.
-
-    Between two explanations only the image changes. Panes of one size share its shrunk copy.
-    """
-
-    def __init__(self, colormap: str) -> None:
-        """Take one of `settings.COLORMAPS`."""
-        self._colormap = colormap
-        self._kept: dict[_Key, _Kept] = {}
-        self._used: set[_Key] = set()
-        self._image: NDArray[np.uint8] | None = None
-        self._shrunk: dict[tuple[int, int], NDArray[np.uint8]] = {}
-
-    def paint(
-        self,
-        image: NDArray[np.uint8],
-        heatmap: Heatmap | None,
-        alpha: float,
-        *,
-        size: tuple[int, int] | None = None,
-        mirror: bool = False,
-        region: Region = WHOLE,
-        seen: Region = WHOLE,
-        theme: Theme,
-    ) -> NDArray[np.uint8]:
-        """Return a new image.
-
-        Args:
-            image: H×W×3 uint8, BGR.
-            heatmap: The map, or None for the frame alone.
-            alpha: Weight of the heatmap's colours, in [0, 1].
-            size: Width and height of the image in pixels, not above the frame's; None: the
-                frame's.
-            mirror: Whether left and right are swapped.
-            region: Which part of the frame the heatmap covers.
-            seen: Which part of it the network saw. Nothing is blended outside, and a line is
-                drawn around it.
-            theme: The line's colours.
-        """
-        image = self._sized(image, size or (image.shape[1], image.shape[0]))
-        drawn = np.array(image, order="C")
-        x, y, width, height = seen.pixels(image.shape[1], image.shape[0])
-        part = slice(y, y + height), slice(x, x + width)
-        if heatmap is not None:
-            through = alpha if heatmap.signed else None
-            kept = self._coloured(heatmap.values, image, through, region)
-            if kept.through is None:
-                drawn[part] = blend(image[part], kept.colours[part], alpha)
-            else:
-                drawn[part] = lay(image[part], kept.colours[part], kept.through[part])
-        if (width, height) != (image.shape[1], image.shape[0]):
-            _outline(drawn, Rectangle(x, y, width, height), theme)
-        return np.asarray(cv2.flip(drawn, 1), np.uint8) if mirror else drawn
-
-    def _sized(self, image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-        if image is not self._image:
-            self._image = image
-            self._shrunk.clear()
-        if size not in self._shrunk:
-            self._shrunk[size] = shrunk(image, *size)
-        return self._shrunk[size]
-
-    def _coloured(
-        self,
-        heatmap: NDArray[np.float32],
-        image: NDArray[np.uint8],
-        signed_alpha: float | None,
-        region: Region,
-    ) -> _Kept:
-        height, width = image.shape[:2]
-        key = id(heatmap), width, height, signed_alpha
-        self._used.add(key)
-        if key not in self._kept:
-            through = None
-            if signed_alpha is None:
-                colours = colour_map(heatmap, width, height, self._colormap, region=region)
-            else:
-                colours, through = signed_layer(heatmap, width, height, signed_alpha, region)
-            self._kept[key] = _Kept(heatmap, colours, through)
-        return self._kept[key]
-
-    def forget_unused(self) -> None:
-        """Let go of the colours that were not used since the last call."""
-        self._kept = {key: kept for key, kept in self._kept.items() if key in self._used}
-        self._used.clear()
-
-
-_Key = tuple[int, int, int, "float | None"]
-
-
-class _Kept(NamedTuple):
-    """The colours of a map in one size."""
-
-    heatmap: NDArray[np.float32]
-    """The map itself: the id of one that is gone may be reused."""
-    colours: NDArray[np.uint8]
-    through: NDArray[np.uint8] | None
-    """How much of the image shows through each pixel; None: the same everywhere."""
-
-
-def _outline(drawn: NDArray[np.uint8], where: Rectangle, theme: Theme) -> None:
-    """Draw a line just outside a rectangle, so that it hides nothing of what is in it."""
-    inside = drawn[where.y : where.y + where.height, where.x : where.x + where.width]
-    kept = inside.copy()
-    thickness = max(1, round(min(drawn.shape[:2]) / 240))
-    corners = (where.x, where.y), (where.x + where.width - 1, where.y + where.height - 1)
-    cv2.rectangle(drawn, *corners, theme.glass, 4 * thickness)
-    cv2.rectangle(drawn, *corners, theme.edge, 2 * thickness)
-    inside[:] = kept
 
 
 def tiles(area: Rectangle, count: int, aspect: float, gap: int) -> list[Rectangle]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from live_cam.look import Look
 
 if TYPE_CHECKING:
     from live_cam.geometry import Region
@@ -20,6 +22,8 @@ class PointingScore(NamedTuple):
 class Status:
     """The live figures and states that are written on the image."""
 
+    look: Look = field(default_factory=Look)
+    """How all of it is drawn."""
     network: str = ""
     """The network's and target layer's name: `vgg19 · features.35`."""
     engine: str = ""
@@ -36,26 +40,16 @@ class Status:
     """Whether nothing has changed since that frame, so that no explanation is needed."""
     saved: int = 0
     """How many explanations were not needed so far, since nothing had changed."""
-    view: str = "overlay"
-    """One of `settings.VIEWS`."""
     locked: bool = False
     """Whether the explained class was chosen by the user."""
     focus: int | None = None
     """Which of the feature maps is shown large; None: their sum."""
-    box: bool = False
-    """Whether a box is drawn around where the evidence lies."""
+    caption: str | None = None
+    """What the first map shows, in place of its title; None: its title, unless it is Grad-CAM."""
     target: Region | None = None
     """The box in which the user wants the evidence's peak, in shares of the frame."""
     pointing: PointingScore | None = None
     """How often it was there; None: the user drew no box."""
-    bars: bool = True
-    """Whether the most probable classes are shown as bars."""
-    theme: str = "dark"
-    """One of `settings.THEMES`."""
-    alpha: float = 0.45
-    """Weight of the heatmap's colours, in [0, 1]."""
-    mirror: bool = False
-    """Whether the image is mirrored, text apart."""
     frozen: bool = False
     """Whether the image stands still."""
     recording: float | None = None

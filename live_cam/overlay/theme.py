@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from live_cam.look import ThemeName
 
 Colour = tuple[int, int, int]
 """Blue, green and red, each 0 to 255."""
@@ -33,7 +36,7 @@ class Theme:
     """Whether the figures at the bottom are shown."""
 
 
-THEMES: Final = {
+THEMES: Final[dict[ThemeName, Theme]] = {
     "dark": Theme(
         glass=(27, 22, 20),
         opacity=0.8,
@@ -64,7 +67,7 @@ THEMES: Final = {
         figures=False,
     ),
 }
-"""Every theme by its name in `settings.THEMES`."""
+"""Every theme by its name."""
 
 MIN_TEXT: Final = 12
 """Pixels: below this font size the text is no longer readable."""
@@ -90,13 +93,13 @@ class Style:
     """From a card's edge to what is in it."""
 
     @classmethod
-    def of(cls, width: int, height: int, theme: str) -> Style:
+    def of(cls, width: int, height: int, theme: ThemeName) -> Style:
         """Choose the sizes for an image.
 
         Args:
             width: The image's width in pixels.
             height: Its height in pixels, which sets the sizes unless it is a portrait.
-            theme: One of `settings.THEMES`.
+            theme: The name of its colours.
 
         Returns:
             Its style.

@@ -37,7 +37,7 @@ def map_title(heatmap: Heatmap) -> str:
     return heatmap.title if heatmap.weight is None else f"{heatmap.title} {heatmap.weight:+.2f}"
 
 
-def answer(
+def label_text(
     explanation: Explanation, check: Check | None, status: Status
 ) -> tuple[str, tuple[float, ...], tuple[tuple[str, bool], ...]]:
     """Write a label's probability and what is to be known of it.
@@ -77,9 +77,9 @@ def _notes(explanation: Explanation, status: Status) -> list[str]:
     if best and best.class_index != explanation.class_index:
         chosen.append(f"top: {best.label} {percent(best.probability)}")
     lines = [" · ".join(chosen)] if chosen else []
-    title = explanation.maps[0].title
-    if title != "gradcam":
-        lines.append(title)
+    shown = explanation.maps[0]
+    if status.caption or not shown.plain:
+        lines.append(status.caption or shown.title)
     if status.pointing and status.pointing.rounds:
         hits, rounds = status.pointing
         lines.append(f"peak in your box {hits} of {rounds} times: {percent(hits / rounds)}")

@@ -74,7 +74,8 @@ class FeatureMaps:
         small = shrunk(self._image, max(1, round(factor * width)), max(1, round(factor * height)))
         frame = Frame(small, 0, 0.0)
         for each in self._maps:
-            titled = replace(each, title=f"feature map {map_title(each)}")
-            yield overlay.draw(frame, replace(self._said, maps=(titled,)), status)
-        whole = replace(self._said.maps[0], title="the sum of all feature maps: Grad-CAM")
-        yield overlay.draw(frame, replace(self._said, maps=(whole,)), status)
+            captioned = replace(status, caption=f"feature map {map_title(each)}")
+            yield overlay.draw(frame, replace(self._said, maps=(each,)), captioned).image
+        captioned = replace(status, caption="the sum of all feature maps: Grad-CAM")
+        whole = replace(self._said, maps=self._said.maps[:1])
+        yield overlay.draw(frame, whole, captioned).image

@@ -68,17 +68,9 @@ class VideoPipeline:
         self._settings = settings
         self._observer = observer
         self._shift = Fraction(0)
-        self._overlay = Overlay(settings.colormap)
+        self._overlay = Overlay()
         self._stabiliser = Stabiliser(settings.smooth, track=True, carry=False)
-        several = len(settings.target_classes) > 1
-        view = "classes" if several and settings.view == "overlay" else settings.view
-        self._status = Status(
-            view=view,
-            bars=settings.bars,
-            box=settings.box,
-            theme=settings.theme,
-            alpha=settings.alpha,
-        )
+        self._status = Status(look=settings.look)
 
     def run(self) -> None:
         """Explain the video.
@@ -140,7 +132,7 @@ class VideoPipeline:
     def _question(self, labels: Sequence[str]) -> Question:
         settings = self._settings
         return Question.of_view(
-            self._status.view,
+            self._status.look.view,
             settings.method,
             AGAINST if settings.counterfactual else FOR,
             find_classes(labels, settings.target_classes),
@@ -152,7 +144,8 @@ class VideoPipeline:
     def _draw(self, shot: Shot, explanation: Explanation) -> NDArray[np.uint8]:
         frame = shot.frame
         said = replace(explanation, frame_index=frame.index, timestamp=frame.timestamp)
-        return self._overlay.draw(frame, self._stabiliser.stabilise(frame, said), self._status)
+        stabilised = self._stabiliser.stabilise(frame, said)
+        return self._overlay.draw(frame, stabilised, self._status).image
 
     def _moved(self, shot: Shot) -> Fraction:
         """Return when a frame is shown in the new video."""

@@ -16,8 +16,9 @@ from live_cam.bench import limits
 from live_cam.bench.short import bench
 from live_cam.capture.demo import demo_photos
 from live_cam.errors import UsageError
+from live_cam.look import VIEWS
 from live_cam.runtime.report import report_from_json
-from live_cam.settings import VIEWS, Settings
+from live_cam.settings import Settings
 from tests.program import TIME_LIMIT
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark"

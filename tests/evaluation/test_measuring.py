@@ -16,12 +16,16 @@ from live_cam.cam.metrics import area, ranks, step_counts
 from live_cam.evaluation.curves import Curves
 from live_cam.evaluation.measuring import RANDOM, Measured, Measuring
 from live_cam.explain.batch import BatchExplainer
-from live_cam.settings import METHODS, NetworkSettings
+from live_cam.settings import METHODS, NetworkSettings, StillMethod
 from tests.engines.classifiers import SIZE, network
 from tests.evaluation.conftest import CLASSES, blocks, load_instead
 from tests.networks import COLOUR_LABELS, COLOURS
 
-PEERS = {"gradcam": "GradCAM", "xgradcam": "XGradCAM", "layercam": "LayerCAM"}
+PEERS: dict[StillMethod, str] = {
+    "gradcam": "GradCAM",
+    "xgradcam": "XGradCAM",
+    "layercam": "LayerCAM",
+}
 """What torch-cam has, too. Its Grad-CAM++ (0.5.0) divides a copy of what it should divide."""
 TOLERANCE = 1e-3
 SIDE = SIZE[0]
@@ -112,7 +116,7 @@ def test_what_nothing_speaks_for_has_an_empty_map(colours: BatchExplainer) -> No
 
 
 def test_methods_are_measured_in_the_order_they_are_named(colours: BatchExplainer) -> None:
-    methods = ("scorecam", "layercam", "ablationcam", "gradcam")
+    methods: tuple[StillMethod, ...] = ("scorecam", "layercam", "ablationcam", "gradcam")
     with Measuring(colours, methods, 10) as measuring:
         found = [measuring.measure(image, None, 0, nothing) for image in dots()[:3]]
     with Measuring(colours, ("gradcam",), 10) as measuring:
@@ -191,7 +195,7 @@ class BeforeSoftmax:
 
 
 def torch_cams_figures(
-    explainer: BatchExplainer, images: list[NDArray[np.uint8]], method: str
+    explainer: BatchExplainer, images: list[NDArray[np.uint8]], method: StillMethod
 ) -> dict[str, float]:
     methods = pytest.importorskip("torchcam.methods")
     metrics = pytest.importorskip("torchcam.metrics")

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from live_cam.explanation import Explanation
-from live_cam.overlay import Overlay
+from live_cam.look import VIEWS
+from live_cam.overlay import Drawn, Overlay
 from live_cam.overlay.status import Status
-from live_cam.settings import VIEWS
 from tests.video.clips import frames, shade, times, write_clip
 from tests.video.running import run
 
@@ -35,7 +34,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Explanation, Status]]:
     seen: list[tuple[Explanation, Status]] = []
     draw = Overlay.draw
 
-    def spy(self: Overlay, frame: Any, said: Any, status: Status) -> NDArray[np.uint8]:
+    def spy(self: Overlay, frame: Any, said: Any, status: Status) -> Drawn:
         seen.append((said, status))
         return draw(self, frame, said, status)
 
@@ -60,7 +59,7 @@ def test_several_classes_lie_side_by_side(
     run(clip, tmp_path / "out.mp4", target_classes=("number 3", "14", "number 7"))
 
     for said, status in drawn:
-        assert status.view == "classes"
+        assert status.look.view == "classes"
         assert [each.label for each in said.split_by_class()] == [
             "number 3",
             "number 14",
@@ -78,7 +77,8 @@ def test_one_class_the_method_and_what_speaks_against_it(
     for said, status in drawn:
         assert (said.label, said.maps[0].title) == ("number 14", "layercam · for and against")
         assert said.maps[0].signed
-        assert (status.box, status.bars, status.theme, status.alpha) == (True, False, "light", 0.3)
+        look = status.look
+        assert (look.box, look.bars, look.theme, look.alpha) == (True, False, "light", 0.3)
         assert status.network == status.engine == status.source == "", "no bar of live figures"
 
 
