@@ -1,7 +1,7 @@
-"""Everything that a key or the mouse does: the table of actions.
+"""The table of actions: what each key and each gesture of the mouse does.
 
-A handler is a function from the controls to new ones, so that any front end can offer the same
-actions; the live loop alone acts on them.
+A handler is a pure function from the controls to new ones, so any front end can offer the same
+actions. Only the live loop acts on them.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from live_cam.question import EvidenceKind
 
 _LEAST_DRAG: Final = 0.01
-"""Of the image's sides: a shorter movement of the mouse is a click."""
+"""Share of the image's sides. A shorter movement is a click."""
 _LAYOUTS: Final[tuple[View, ...]] = ("overlay", "heatmap", "camera", "split")
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that a key does."""
+    """Something that a key does."""
 
     name: str
     """A word for scripts and other front ends."""
     keys: tuple[str, ...]
-    """Names of the keys, as `Window.poll` returns them, or of what the mouse does: `drag`, `click`
-    or `hover`. The first one is shown."""
+    """Names of the keys, as `Window.poll` returns them, or a gesture: `drag`, `click` or `hover`.
+    The first one is shown."""
     help: str
     """What it does, for the help card and the README."""
     handler: Callable[[Controls], Outcome]
@@ -53,7 +53,7 @@ def _quit(controls: Controls) -> Outcome:
 
 def _freeze(controls: Controls) -> Outcome:
     frozen = not controls.frozen
-    return Outcome(replace(controls, frozen=frozen), None if frozen else "live again")
+    return Outcome(replace(controls, frozen=frozen), None if frozen else "live")
 
 
 def _snapshot(controls: Controls) -> Outcome:
@@ -100,50 +100,50 @@ def _toggle_evidence(evidence: EvidenceKind, controls: Controls) -> Outcome:
     shown = FOR if controls.evidence == evidence else evidence
     confirmation = {
         FOR: "evidence for the class",
-        AGAINST: "red speaks for the class, blue against it",
-        VERSUS: "red speaks for the class, blue for its rival",
+        AGAINST: "red: for the class, blue: against it",
+        VERSUS: "red: for the class, blue: for the runner-up",
     }[shown]
     return Outcome(replace(controls, evidence=shown), confirmation)
 
 
 def _lock(rank: int, controls: Controls) -> Outcome:
     if rank >= len(controls.top):
-        return Outcome(controls, "no class in that place yet")
+        return Outcome(controls, f"no class at rank {rank + 1} yet")
     chosen = controls.top[rank]
     if controls.look.view != "classes" or not controls.locked:
         locked: tuple[int, ...] = (chosen.class_index,)
     elif chosen.class_index in controls.locked:
         locked = tuple(each for each in controls.locked if each != chosen.class_index)
-        return Outcome(replace(controls, locked=locked), f"without {chosen.label}")
+        return Outcome(replace(controls, locked=locked), f"removed {chosen.label}")
     else:
         locked = (*controls.locked, chosen.class_index)
-    return Outcome(replace(controls, locked=locked), f"why {chosen.label}?")
+    return Outcome(replace(controls, locked=locked), f"explaining {chosen.label}")
 
 
 def _follow_top(controls: Controls) -> Outcome:
-    return Outcome(replace(controls, locked=()), "the top class again")
+    return Outcome(replace(controls, locked=()), "following the top class")
 
 
 def _toggle_check(controls: Controls) -> Outcome:
     check = not controls.check
-    confirmation = "would it still say so?" if check else "no more checks"
+    confirmation = "hiding the hottest region" if check else "no more checks"
     return Outcome(replace(controls, check=check), confirmation)
 
 
 def _randomise(controls: Controls) -> Outcome:
     randomised = not controls.randomised
-    confirmation = "randomising the weights, last layer first" if randomised else "its own weights"
+    confirmation = "randomising the weights, last layer first" if randomised else "weights restored"
     return Outcome(replace(controls, randomised=randomised), confirmation)
 
 
 def _toggle_box(controls: Controls) -> Outcome:
     box = not controls.look.box
-    return Outcome(controls.with_look(box=box), "box" if box else "no box")
+    return Outcome(controls.with_look(box=box), "box on" if box else "box off")
 
 
 def _toggle_bars(controls: Controls) -> Outcome:
     bars = not controls.look.bars
-    return Outcome(controls.with_look(bars=bars), "bars" if bars else "no bars")
+    return Outcome(controls.with_look(bars=bars), "bars on" if bars else "bars off")
 
 
 def _next_theme(controls: Controls) -> Outcome:
@@ -155,18 +155,18 @@ def _next_theme(controls: Controls) -> Outcome:
 
 def _full_screen(controls: Controls) -> Outcome:
     full_screen = not controls.full_screen
-    confirmation = "full screen" if full_screen else "in a window"
+    confirmation = "full screen" if full_screen else "window"
     return Outcome(replace(controls, full_screen=full_screen), confirmation)
 
 
 def _move_focus(step: int, controls: Controls) -> Outcome:
     if controls.look.view != "maps":
-        return Outcome(controls, "k shows the feature maps")
+        return Outcome(controls, "press k for the feature maps")
     if not controls.panes:
-        return Outcome(controls, "the feature maps are on their way")
+        return Outcome(controls, "waiting for the feature maps")
     place = step - 1 if controls.focus is None and step > 0 else (controls.focus or 0) + step
     if not 0 <= place < len(controls.panes):
-        return Outcome(replace(controls, focus=None), "all feature maps together")
+        return Outcome(replace(controls, focus=None), "sum of all feature maps")
     confirmation = f"feature map {place + 1} of {len(controls.panes)}"
     return Outcome(replace(controls, focus=place), confirmation)
 
@@ -180,15 +180,15 @@ def _hover(controls: Controls) -> Outcome:
 
 def _drag(controls: Controls) -> Outcome:
     if controls.look.view not in FULL_FRAME_VIEWS:
-        return Outcome(controls, f"a box can be drawn in the views {', '.join(FULL_FRAME_VIEWS)}")
+        return Outcome(controls, f"boxes can be drawn in the views {', '.join(FULL_FRAME_VIEWS)}")
     if controls.pressed:
         drawn = Region.between(controls.pressed, controls.pointer)
         controls = replace(controls, target=drawn.mirrored() if controls.look.mirror else drawn)
-    return Outcome(controls, "how often is the peak in your box?")
+    return Outcome(controls, "counting how often the peak is in your box")
 
 
 def _click(controls: Controls) -> Outcome:
-    return Outcome(replace(controls, target=None), "no box to hit" if controls.target else None)
+    return Outcome(replace(controls, target=None), "box removed" if controls.target else None)
 
 
 def _help_text(action: Action) -> str:
@@ -199,34 +199,34 @@ ACTIONS: Final = (
     Action("quit", ("q", "esc"), "quit (or Esc)", _quit),
     Action("freeze", ("space",), "freeze the image", _freeze),
     Action("snapshot", ("s",), "save a snapshot", _snapshot),
-    Action("record", ("r",), "start or stop a recording", _record),
+    Action("record", ("r",), "start or stop recording", _record),
     Action("mirror", ("m",), "mirror the image", _mirror),
     Action("stronger", ("+",), "stronger heatmap", partial(_change_alpha, ALPHA_STEP)),
     Action("weaker", ("-",), "weaker heatmap", partial(_change_alpha, -ALPHA_STEP)),
     Action("method", ("c",), "next method", _next_method),
-    Action("grid", ("g",), "all methods side by side", partial(_toggle_view, "grid")),
-    Action("classes", ("x",), "classes side by side", partial(_toggle_view, "classes")),
-    Action("maps", ("k",), "the strongest feature maps", partial(_toggle_view, "maps")),
-    Action("next-map", ("right", "down"), "enlarge the next map", partial(_move_focus, 1)),
-    Action("last-map", ("left", "up"), "enlarge the one before", partial(_move_focus, -1)),
+    Action("grid", ("g",), "compare all methods", partial(_toggle_view, "grid")),
+    Action("classes", ("x",), "compare classes", partial(_toggle_view, "classes")),
+    Action("maps", ("k",), "strongest feature maps", partial(_toggle_view, "maps")),
+    Action("next-map", ("right", "down"), "next feature map", partial(_move_focus, 1)),
+    Action("last-map", ("left", "up"), "previous feature map", partial(_move_focus, -1)),
     Action("layout", ("l",), "overlay, heatmap, camera, split", _next_layout),
     *(
-        Action(f"lock-{rank}", (str(rank),), "why this one of the top?", partial(_lock, rank - 1))
+        Action(f"lock-{rank}", (str(rank),), "explain this top class", partial(_lock, rank - 1))
         for rank in range(1, TOP_K + 1)
     ),
     Action("follow", ("0",), "follow the top class", _follow_top),
     Action("type", ("/",), "type a class", begin_entry),
-    Action("against", ("n",), "what speaks against it", partial(_toggle_evidence, AGAINST)),
-    Action("versus", ("v",), "why not the runner-up", partial(_toggle_evidence, VERSUS)),
-    Action("check", ("f",), "would it still say so?", _toggle_check),
-    Action("randomise", ("w",), "randomise the weights, and back", _randomise),
-    Action("box", ("b",), "a box around the evidence", _toggle_box),
-    Action("aim", ("drag",), "a box: is the peak in it?", _drag),
-    Action("forget", ("click",), "forget that box", _click),
-    Action("point", ("hover",), "enlarge the map under it", _hover),
+    Action("against", ("n",), "show evidence against it", partial(_toggle_evidence, AGAINST)),
+    Action("versus", ("v",), "compare with the runner-up", partial(_toggle_evidence, VERSUS)),
+    Action("check", ("f",), "check: hide the hottest region", _toggle_check),
+    Action("randomise", ("w",), "randomise or restore the weights", _randomise),
+    Action("box", ("b",), "box around the evidence", _toggle_box),
+    Action("aim", ("drag",), "draw a box: is the peak inside?", _drag),
+    Action("forget", ("click",), "remove the box", _click),
+    Action("point", ("hover",), "enlarge a feature map", _hover),
     Action("bars", ("p",), "probability bars", _toggle_bars),
     Action("theme", ("t",), "dark, light or no glass", _next_theme),
-    # Qt does not tell F from f: there only F11 does it.
+    # Qt reports F as f, so there only F11 works.
     Action("full-screen", ("f11", "F"), "full screen", _full_screen),
     Action("help", ("h",), "show or hide the keys", _help),
 )
@@ -242,7 +242,7 @@ _BY_KEY: Final = {key: action for action in ACTIONS for key in action.keys}
 
 
 def press(controls: Controls, key: str) -> Outcome:
-    """Return what a key leads to; keys without an action change nothing."""
+    """Return the outcome of a key. Keys without an action change nothing."""
     if controls.entry is not None:
         return type_key(controls, key)
     action = _BY_KEY.get(key) or _BY_KEY.get(key.lower())
@@ -250,7 +250,7 @@ def press(controls: Controls, key: str) -> Outcome:
 
 
 def point(controls: Controls, event: PointerEvent) -> Outcome:
-    """Return what the mouse leads to."""
+    """Return the outcome of an event of the mouse."""
     controls = replace(controls, pointer=(event.x, event.y))
     if event.kind == PRESS:
         return Outcome(replace(controls, pressed=controls.pointer))
@@ -265,7 +265,7 @@ def point(controls: Controls, event: PointerEvent) -> Outcome:
 
 
 def status_of(controls: Controls) -> Status:
-    """Return what the image shows of the controls; the figures of the run are missing."""
+    """Return the part of the status that follows from the controls."""
     help_card = KEY_HELP if controls.help else ()
     return Status(
         look=controls.look,

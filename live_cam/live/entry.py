@@ -15,9 +15,9 @@ _SUGGESTIONS: Final = 6
 
 
 def begin_entry(controls: Controls) -> Outcome:
-    """Start typing: from now on keys are letters."""
+    """Start typing: keys are letters from now on."""
     if not controls.labels:
-        return Outcome(controls, "the network is not loaded yet")
+        return Outcome(controls, "the network is still loading")
     return Outcome(replace(controls, entry=""))
 
 
@@ -43,22 +43,22 @@ def _accept(controls: Controls, entry: str, *, finish: bool) -> Outcome:
     """Lock the first suggestion, or only complete it."""
     suggestions = _suggestions(controls)
     if not suggestions:
-        return Outcome(controls, f"no class is called {entry!r}")
+        return Outcome(controls, f"no class matches {entry!r}")
     chosen = suggestions[0]
     label = controls.labels[chosen]
     if not finish:
         return Outcome(replace(controls, entry=label.casefold()))
-    return Outcome(replace(controls, locked=(chosen,), entry=None), f"why {label}?")
+    return Outcome(replace(controls, locked=(chosen,), entry=None), f"explaining {label}")
 
 
 def entry_card(controls: Controls) -> tuple[tuple[str, str], ...]:
     """Return the rows of the card that shows the entry and the classes it matches."""
     labels: Sequence[str] = [controls.labels[index] for index in _suggestions(controls)]
     keys = ("enter", *[""] * len(labels))
-    rows = zip(keys, labels or ["no class yet"], strict=False)
+    rows = zip(keys, labels or ["no match"], strict=False)
     return (("/", f"{controls.entry}_"), *rows)
 
 
 def _suggestions(controls: Controls) -> tuple[int, ...]:
-    """Return the classes that the entry may mean, the most likely first."""
+    """Return the classes that the entry matches, best match first."""
     return matching_classes(controls.labels, controls.entry or "")[:_SUGGESTIONS]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from live_cam.overlay.paint import Sprite
     from live_cam.overlay.status import Status
 
-_NO_ROOM_FOR_KEYS = "too small for the keys: see the README"
+_NO_ROOM_FOR_KEYS = "image too small for the keys; see the README"
 _NOTICE_HEIGHT = 0.78
 """Where a notice ends, as a share of the image's height."""
 _MAX_LABEL_SHARE = 0.6

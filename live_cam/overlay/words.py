@@ -63,7 +63,7 @@ def label_text(
 
 def _without(check: Check) -> str:
     """Write what else is to be known of a check."""
-    parts = [f"{percent(check.alone)} with only it"]
+    parts = [f"hot spot alone {percent(check.alone)}"]
     if check.instead.class_index != check.class_index:
         parts.insert(0, f"{check.instead.label} {percent(check.instead.probability)} instead")
     return " · ".join(parts)
@@ -138,9 +138,9 @@ def rates(status: Status) -> str:
     if status.explained_fps is not None:
         parts.append(f"{_rate(status.explained_fps)} explanations/s")
     if status.age is not None:
-        parts.append(f"{status.age:.2f} s old" + (", nothing changed" if status.still else ""))
+        parts.append(f"{status.age:.2f} s old" + (", image unchanged" if status.still else ""))
     if status.saved and status.still:
-        parts.append(f"{status.saved} explanations saved")
+        parts.append(f"{status.saved} explanations skipped")
     return " · ".join(parts)
 
 

@@ -84,4 +84,4 @@ def test_every_action_is_explained_and_no_key_is_taken_twice() -> None:
     keys = [key for action in ACTIONS for key in action.keys]
     assert len(keys) == len(set(keys))
     assert [text for _, text in KEY_HELP] == list(dict.fromkeys(each.help for each in ACTIONS))
-    assert ("1…5", "why this one of the top?") in KEY_HELP
+    assert ("1…5", "explain this top class") in KEY_HELP

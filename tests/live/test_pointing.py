@@ -60,7 +60,7 @@ def test_a_click_takes_the_box_away() -> None:
     controls, confirmations = do(
         controls, (PRESS, 0.1, 0.1), (MOVE, 0.101, 0.1), (RELEASE, 0.101, 0.1)
     )
-    assert confirmations == [None, None, "no box to hit"]
+    assert confirmations == [None, None, "box removed"]
     assert controls.target is None
 
 
@@ -69,7 +69,7 @@ def test_no_box_where_several_images_are_shown() -> None:
         Controls(look=Look(view="grid")), (PRESS, 0.1, 0.1), (MOVE, 0.4, 0.4), (RELEASE, 0.4, 0.4)
     )
     assert controls.target is None
-    assert confirmations[-1] == "a box can be drawn in the views overlay, heatmap, camera"
+    assert confirmations[-1] == "boxes can be drawn in the views overlay, heatmap, camera"
 
 
 def test_hovering_and_arrow_keys_enlarge_a_feature_map() -> None:

@@ -620,7 +620,7 @@ class TestLabelCard:
         assert written == [
             "Egyptian cat",
             "without the hot spot",
-            "espresso 65 % instead · 64 % with only it",
+            "espresso 65 % instead · hot spot alone 64 %",
             "locked",
             "gradcam · Egyptian cat or espresso",
         ]

@@ -284,7 +284,7 @@ class TestHelp:
     def test_says_so_where_there_is_no_room(self, written: Written) -> None:
         placed = lay_out(320, 240, None, Status(keys=KEY_HELP))
         assert [card.name for card in placed] == ["help"]
-        assert [text for text, _ in written] == ["too small for the keys: see the README"]
+        assert [text for text, _ in written] == ["image too small for the keys; see the README"]
 
     def test_what_is_no_key_has_no_key_cap(self) -> None:
         def paint(key: str) -> bytes:
