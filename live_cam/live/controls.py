@@ -1,4 +1,4 @@
-"""What the user wants while the program runs, and the question that follows from it."""
+"""The controls: what the user wants while the program runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controls:
-    """What keys and the mouse change, and what of the image they refer to."""
+    """What keys and the mouse change, and the parts of the image that they refer to."""
 
     look: Look = field(default_factory=Look)
     """How the explanation is drawn."""
@@ -43,11 +43,11 @@ class Controls:
     recording: bool = False
     """Whether a recording is wanted."""
     snapshots: int = 0
-    """How many snapshots were asked for so far."""
+    """How many snapshots were requested so far."""
     quit: bool = False
     """Whether the program should end."""
     entry: str | None = None
-    """What was typed of a class's name so far; None: keys are actions."""
+    """The typed part of a class's name, or None while keys are actions."""
     pointer: tuple[float, float] = (0.0, 0.0)
     """Where the mouse is, in shares of the image's width and height."""
     pressed: tuple[float, float] | None = None
@@ -77,7 +77,7 @@ class Controls:
         return replace(self, look=replace(self.look, **changes))
 
     def question(self) -> Question:
-        """Return the question whose answer the view shows."""
+        """Return the question that the view needs answered."""
         return Question.of_view(
             self.look.view,
             self.method,
@@ -90,9 +90,9 @@ class Controls:
 
 
 class Outcome(NamedTuple):
-    """What a key or the mouse leads to."""
+    """The effect of a key or the mouse."""
 
     controls: Controls
-    """The new ones."""
+    """The new controls."""
     confirmation: str | None = None
     """A text to show for a moment, or None."""

@@ -1,4 +1,4 @@
-"""The figures of a run that the image shows: rates, ages, activities, messages."""
+"""The figures of a run that the image shows: rates, age, activity and messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Figures:
-    """Counts what the loop does, and gathers what there is to know of a run.
+    """Measures the loop, and collects the status of a run.
 
     Attributes:
         shown: Ticks with each new image.
@@ -44,7 +44,7 @@ class Figures:
         explainer: Explainer,
         recording: Recording,
     ) -> Status:
-        """Return what is shown beside the explanation of a frame."""
+        """Return what the image shows besides the explanation of a frame."""
         explanation = shown.explanation
         lost = None if controls.frozen else source.trouble
         return replace(

@@ -53,15 +53,15 @@ class _Input(NamedTuple):
 
 
 class LivePipeline:
-    """Frames in, explanations on them, images out: to a window, a recording and a log.
+    """Explains a source's frames and puts the images out: to a window, a recording and a log.
 
-    The source and the explainer run in threads of their own (`live_cam.live.schedule`); drawing and
-    the window stay in the thread that calls `run`, since macOS allows windows in the main thread
-    only.
+    The source and the explainer run in their own threads (`live_cam.live.schedule`). Drawing and
+    the window stay in the thread that calls `run`, since macOS allows windows only in the main
+    thread.
 
     Attributes:
         controls: What the user wants now. `press` and `change` replace it.
-        observer: Called with what the loop does, for measurements. None: nobody is.
+        observer: Receives what the loop does, for measurements; or None.
     """
 
     class Observer(Protocol):
@@ -84,8 +84,8 @@ class LivePipeline:
 
         Args:
             settings: What to do.
-            notify: Called with what the user must know, one sentence a call.
-            open_source: Opens the source of frames; None: the one that the settings name.
+            notify: Called with each message for the user, a sentence.
+            open_source: Opens the source of frames, or None for the one that the settings name.
         """
         self.controls = Controls.of(settings)
         self.observer: LivePipeline.Observer | None = None
@@ -109,7 +109,7 @@ class LivePipeline:
         self._snapshots = 0
 
     def stop(self) -> None:
-        """End `run` soon and in good order. May be called from any thread or signal handler."""
+        """End `run` soon, and cleanly. May be called from any thread or signal handler."""
         self._stop.set()
 
     def press(self, key: str) -> None:
@@ -128,21 +128,21 @@ class LivePipeline:
 
     @property
     def engine(self) -> str:
-        """What computes the explanations, once the network is loaded: `torch cpu fp32`."""
+        """The engine, device and precision once the network is loaded: `torch cpu fp32`."""
         return self._explainer.engine
 
     @property
     def settled(self) -> bool:
-        """Whether it is decided which engine explains."""
+        """Whether the engine has been chosen."""
         return self._explainer.settled
 
     def run(self) -> None:
         """Run until the source ends, a limit is reached, the user quits, or `stop` is called.
 
         Raises:
-            LiveCamError: Something failed; what was recorded until then is on the disk.
+            LiveCamError: Something failed. What was recorded until then is on the disk.
         """
-        # OpenCV's threads would wait for the cores that the network computes on.
+        # OpenCV's threads would wait for the cores that the network uses.
         cv2.setNumThreads(1)
         with suppress(_EndedError), ExitStack() as resources:
             opened = source, schedule = self._open(resources)
@@ -182,7 +182,7 @@ class LivePipeline:
         return _Input(source, schedule)
 
     def _open_source(self) -> Source:
-        """Open the source. Meanwhile the window works, and the run can be ended."""
+        """Open the source; meanwhile the window stays responsive, and the run can be ended."""
         opening = Opening(self._open_frames)
         while (source := opening.wait(_KEY_INTERVAL)) is None:
             self._poll_window(None)
@@ -214,7 +214,7 @@ class LivePipeline:
     def _next(self, schedule: Schedule) -> Shown | None:
         """Return what to show next; None if nothing new came for a moment."""
         if self._settings.every_frame and self._recording.busy:
-            # Each image is recorded: the next one waits for the disk, but no key does.
+            # Every image is recorded, so the next one waits for the disk; keys do not.
             self._stop.wait(_KEY_INTERVAL)
             return None
         return schedule.next(_KEY_INTERVAL)
@@ -222,7 +222,7 @@ class LivePipeline:
     def _advance(self, opened: _Input, shown: Shown) -> None:
         """Show the next image, and record it."""
         self._shown = shown
-        # A file waits on its first frame for the network; that wait is not part of the video.
+        # While a file waits on its first frame for the network, nothing is recorded.
         if not shown.waiting:
             self._limits.count(shown.frame)
             self._figures.shown.tick()
@@ -233,13 +233,13 @@ class LivePipeline:
             self.observer.shown(shown)
 
     def _refresh(self, opened: _Input) -> None:
-        """Show the same frame again with what has changed meanwhile around it."""
+        """Show the same frame again, with its newest explanation and figures."""
         if self._window and self._shown and time.monotonic() - self._drawn_at >= _REFRESH_INTERVAL:
             self._shown = self._shown._replace(explanation=opened.schedule.explanation)
             self._show(opened, self._shown)
 
     def _show(self, opened: _Input, shown: Shown) -> NDArray[np.uint8]:
-        """Draw a frame, put the image out, and return it."""
+        """Draw a frame, show the image, save requested snapshots of it, and return it."""
         explanation = self._stabiliser.stabilise(
             shown.frame, shown.explanation, self._rested(opened.schedule)
         )
@@ -257,15 +257,15 @@ class LivePipeline:
         return image
 
     def _rested(self, schedule: Schedule) -> float:
-        """Return for how many seconds nothing but noise has changed since the last image."""
+        """Return for how many seconds the image has been unchanged since the last drawing."""
         if self._frozen:
-            return math.inf  # nothing may move there: it comes to rest immediately
+            return math.inf  # a frozen image settles immediately
         return time.monotonic() - self._drawn_at if schedule.still else 0.0
 
     # ---- keys ----------------------------------------------------------------------------------
 
     def _poll_window(self, opened: _Input | None) -> None:
-        """Perform what keys and mouse ask for, and show it."""
+        """Act on keys and the mouse, and show the effect."""
         if not self._window:
             return
         key = self._window.poll()
@@ -286,7 +286,7 @@ class LivePipeline:
             self._figures.confirmation.show(confirmation, KEY_SECONDS)
 
     def _apply_controls(self, schedule: Schedule) -> None:
-        """Make the loop do what the controls say."""
+        """Pass the controls on to the explainer, the window, the schedule and the recording."""
         controls = self.controls
         if controls.labels:
             self._explainer.question = controls.question()
