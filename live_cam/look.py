@@ -1,7 +1,7 @@
-"""How an explanation is drawn: every choice, default and range, once.
+"""The look of an explanation: every choice, default and range of drawing, once.
 
-The settings, the live controls and everything that draws share it, and the command line derives its
-options from it. It imports neither torch nor OpenCV.
+Settings, live controls and drawing share it, and the command line derives its options from it. It
+imports neither torch nor OpenCV.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ ALPHA: Final = Range(0.0, 1.0)
 ALPHA_STEP: Final = 0.05
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots, so that settings can inherit from it too
+@dataclass(frozen=True, kw_only=True)  # without slots: the settings inherit from it and another
 class Look:
-    """The view, its colours, and what is drawn beside the heatmap.
+    """The view, its colours, and what is drawn besides the heatmap.
 
     Raises:
         UsageError: A value is none of the choices, or out of range.
     """
 
     view: View = "overlay"
-    """What is shown, and how it is arranged."""
+    """What is shown, and its arrangement."""
     alpha: float = 0.45
     """Weight of the heatmap's colours in the blended image, in `ALPHA`."""
     colormap: Colormap = "jet"

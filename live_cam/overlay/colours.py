@@ -1,4 +1,4 @@
-"""The colours of a heatmap, and how they are laid over an image."""
+"""The colours of a heatmap, and blending them over an image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SMOOTH_SIDE = 480
 """Pixels along the longer side to which a heatmap is enlarged before it is coloured."""
 _SIGNED_POWER = 0.5, 3.5
-"""Of alpha: the weight of a signed map's colours where it says most, and where it says nothing."""
+"""Exponents of alpha: for a signed map's colours where it is strongest, and where it is 0."""
 
 
 def blend_heatmap(
@@ -33,7 +33,7 @@ def blend_heatmap(
     """Lay a heatmap's colours over an image: `image * (1 - alpha) + colours * alpha`.
 
     Args:
-        image: H×W×3 uint8, BGR. Left as it is.
+        image: H×W×3 uint8, BGR. It is not changed.
         heatmap: h×w float32 in [0, 1]; enlarged to the image.
         alpha: Weight of the colours, in [0, 1].
         colormap: Its name.
@@ -42,7 +42,7 @@ def blend_heatmap(
         A new H×W×3 uint8 image, BGR.
 
     Raises:
-        ValueError: The image or the heatmap is not of this kind.
+        ValueError: The image or the heatmap has another shape or type.
         UsageError: `alpha` is out of range, or there is no such colormap.
     """
     check_image(image)
@@ -58,7 +58,7 @@ def colour_map(
     colormap: Colormap,
     region: Region = WHOLE,
 ) -> NDArray[np.uint8]:
-    """Enlarge a heatmap to a frame's size and give every pixel its colour.
+    """Enlarge a heatmap to a frame's size, and colour it.
 
     Args:
         heatmap: h×w float32 in [0, 1].
@@ -71,12 +71,12 @@ def colour_map(
         height×width×3 uint8, BGR.
 
     Raises:
-        ValueError: The heatmap or the size is not of this kind.
+        ValueError: The heatmap has another shape or type, or the size is below 1.
     """
     check_heatmap(heatmap)
     check_size(width, height)
     size = _coarse(heatmap, width, height)
-    # Beyond its region the heatmap's border goes on, so that no colour bleeds in from outside.
+    # Outside its region the heatmap's border is continued, so no colour bleeds in.
     shown = enlarged(heatmap, *size, region).clip(0.0, 1.0)
     levels = cv2.convertScaleAbs(shown, alpha=255.0)
     colours = cv2.applyColorMap(levels, getattr(cv2, f"COLORMAP_{colormap.upper()}"))
@@ -87,7 +87,7 @@ def blend(image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: float) ->
     """Mix two images: `image * (1 - alpha) + colours * alpha`, rounded.
 
     Args:
-        image: H×W×3 uint8. Left as it is.
+        image: H×W×3 uint8. It is not changed.
         colours: H×W×3 uint8.
         alpha: Weight of the colours, in [0, 1].
 
@@ -100,25 +100,25 @@ def blend(image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: float) ->
 def signed_layer(
     heatmap: NDArray[np.float32], width: int, height: int, alpha: float, region: Region = WHOLE
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Make a signed heatmap ready to be laid over a frame, by `lay`.
+    """Prepare a signed heatmap for `lay`.
 
-    Where it says nothing its colour is grey, which laid over the image would be fog: there it
-    is nearly transparent, unless its colours are wanted alone.
+    Without evidence its colour is grey, which would look like fog over the image. There it is
+    nearly transparent, unless alpha is 1.
 
     Args:
-        heatmap: h×w float32 from -1 (blue) by 0 (grey) to 1 (red).
+        heatmap: h×w float32 from -1 (blue) through 0 (grey) to 1 (red).
         width: The frame's width in pixels, at least 1.
         height: The frame's height in pixels, at least 1.
-        alpha: Weight of a heatmap's colours, in [0, 1]. Since most of the image stays bare, what
-            is coloured is more so.
+        alpha: Weight of a heatmap's colours, in [0, 1]. Strong evidence is weighted more, since
+            most of the image stays bare.
         region: Which part of the frame the heatmap covers.
 
     Returns:
-        The colours, multiplied by their weight, and how much of the image shows through, 0 to
-        255: both height×width×3 uint8.
+        The colours, multiplied by their weight, and how much of the image shows through (0 to
+        255), both height×width×3 uint8.
 
     Raises:
-        ValueError: The heatmap or the size is not of this kind.
+        ValueError: The heatmap has another shape or type, or the size is below 1.
     """
     check_heatmap(heatmap)
     check_size(width, height)
@@ -135,10 +135,10 @@ def signed_layer(
 def lay(
     image: NDArray[np.uint8], colours: NDArray[np.uint8], through: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """Lay a layer over an image: `image * through / 255 + colours`.
+    """Blend a layer over an image: `image * through / 255 + colours`.
 
     Args:
-        image: H×W×3 uint8. Left as it is.
+        image: H×W×3 uint8. It is not changed.
         colours: H×W×3 uint8, multiplied by their weight.
         through: H×W×3 uint8: how much of the image shows through.
 
@@ -156,10 +156,10 @@ def _resized(drawn: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
 
 
 def _coarse(heatmap: NDArray[np.float32], width: int, height: int) -> tuple[int, int]:
-    """Return the size in which a map is looked up.
+    """Return the size at which a map is coloured.
 
-    In between, it is so smooth that colours can be mixed: a third of the time of a lookup for
-    every pixel.
+    Maps are smooth enough to interpolate colours from there, in a third of the time that colouring
+    every pixel takes.
     """
     scale = min(1.0, max(_SMOOTH_SIDE, *heatmap.shape) / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
@@ -167,10 +167,10 @@ def _coarse(heatmap: NDArray[np.float32], width: int, height: int) -> tuple[int,
 
 @lru_cache(maxsize=1)
 def _diverging() -> NDArray[np.uint8]:
-    """Return 256×1×3 colours from blue by light grey to red.
+    """Return 256×1×3 colours from blue through light grey to red.
 
-    The ends and the middle are those of Moreland, "Diverging Color Maps for Scientific
-    Visualization", ISVC 2009; in between they are mixed in BGR.
+    The ends and the middle are from Moreland, "Diverging Color Maps for Scientific Visualization",
+    ISVC 2009; colours between are interpolated in BGR.
     """
     blue, grey, red = (192, 76, 59), (221, 221, 221), (38, 4, 180)
     share = np.linspace(-1, 1, 256)

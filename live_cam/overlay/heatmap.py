@@ -1,4 +1,4 @@
-"""From a heatmap of a few cells to the pixels of an image."""
+"""From a heatmap of a few cells to an image's pixels: enlarging, its peak, the evidence box."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _COARSE_STEPS = 8
-"""Samples of each cell, along each axis, among which `peak` looks for the maximum first."""
+"""Samples per cell and axis in the first search of `peak`."""
 _BOX_THRESHOLD = 0.15
 """Of the map's maximum (Selvaraju et al. 2017, section 4.1)."""
 _BOX_SIDE = 240
-"""Pixels along the longer side of the map in which the box is looked for."""
+"""Pixels along the longer side of the map in which the box is searched."""
 
 
 def to_frame(
@@ -29,7 +29,7 @@ def to_frame(
     signed: bool = False,
     region: Region = WHOLE,
 ) -> NDArray[np.float32]:
-    """Enlarge a heatmap smoothly to a frame's size, aligned to the pixels' centres.
+    """Enlarge a heatmap smoothly to a frame's size, with pixel centres aligned.
 
     Args:
         heatmap: h×w float32 in [0, 1].
@@ -39,11 +39,11 @@ def to_frame(
         region: Which part of the frame it covers.
 
     Returns:
-        height×width float32 in the same range: bicubic, what overshoots is clipped; 0 outside the
-        region.
+        height×width float32 in the same range, by bicubic interpolation with overshoot clipped; 0
+        outside the region.
 
     Raises:
-        ValueError: The heatmap or the size is not of this kind.
+        ValueError: The heatmap has another shape or type, or the size is below 1.
     """
     check_heatmap(heatmap)
     check_size(width, height)
@@ -64,10 +64,10 @@ def peak(
     mirror: bool = False,
     region: Region = WHOLE,
 ) -> tuple[int, int]:
-    """Find where in the drawn image the heatmap is highest, without drawing it.
+    """Find the pixel of the drawn image where the heatmap is highest, without drawing it.
 
-    Where the enlarged map overshoots 1 and is clipped to a plateau, this is the place of the
-    highest value before clipping. The peak of a flat map is its first pixel.
+    If the enlarged map overshoots 1 and is clipped to a plateau, the peak is the highest value
+    before clipping. The peak of a flat map is its first pixel.
 
     Args:
         heatmap: h×w float32 in [0, 1].
@@ -77,14 +77,14 @@ def peak(
         region: Which part of the frame, unmirrored, the heatmap covers.
 
     Returns:
-        The column, from the left of the image as drawn, and the row, both from 0, in pixels.
+        Column and row in the image as drawn, both from 0, in pixels.
 
     Raises:
-        ValueError: The heatmap or the size is not of this kind.
+        ValueError: The heatmap has another shape or type, or the size is below 1.
     """
     check_heatmap(heatmap)
     check_size(width, height)
-    # First a coarse grid of pixels, then every pixel around its maximum.
+    # First on a coarse grid of pixels, then on every pixel around its maximum.
     covered = region.pixels(width, height)
     down = enlargement(heatmap.shape[0], height, region.y, region.height)
     down = down[covered.y : covered.y + covered.height]
@@ -109,19 +109,19 @@ def evidence_box(
     region: Region = WHOLE,
     seen: Region = WHOLE,
 ) -> Rectangle | None:
-    """Find the box around the largest region above 15 % of the map's maximum.
+    """Return the box around the largest region above 15 % of the map's maximum.
 
     Selvaraju et al. 2017, section 4.1 (weakly supervised localisation).
 
     Args:
-        heatmap: h×w float32, of which only what is above 0 counts.
+        heatmap: h×w float32. Values below 0 are ignored.
         width: The frame's width in pixels.
         height: Its height in pixels.
         region: Which part of the frame the heatmap covers.
-        seen: Which part of it the network saw: nowhere else is evidence.
+        seen: Which part of it the network received. There is no evidence outside it.
 
     Returns:
-        In pixels of the frame; None where nothing is above 0.
+        The box in pixels of the frame, or None if no value is above 0.
     """
     shrink = min(1.0, _BOX_SIDE / max(width, height))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
@@ -141,10 +141,10 @@ def evidence_box(
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
-    """Refuse what is not an image.
+    """Reject an array that is not an image.
 
     Args:
-        image: Anything array-like; expected is H×W×3 uint8, BGR, of at least one pixel.
+        image: Expected: H×W×3 uint8, BGR, of at least one pixel.
 
     Raises:
         ValueError: It is something else; the message says what.
@@ -154,10 +154,10 @@ def check_image(image: NDArray[np.uint8]) -> None:
 
 
 def check_heatmap(heatmap: NDArray[np.float32]) -> None:
-    """Refuse what is not a heatmap.
+    """Reject an array that is not a heatmap.
 
     Args:
-        heatmap: Anything array-like; expected is h×w float32 of at least one cell, all finite.
+        heatmap: Expected: h×w float32 of at least one cell, all finite.
 
     Raises:
         ValueError: It is something else; the message says what.
@@ -169,14 +169,14 @@ def check_heatmap(heatmap: NDArray[np.float32]) -> None:
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse what is not a size.
+    """Reject a frame's size below one pixel.
 
     Args:
-        width: In pixels; expected is at least 1.
-        height: The same.
+        width: In pixels.
+        height: In pixels.
 
     Raises:
-        ValueError: It is less.
+        ValueError: A side is less than 1.
     """
     if width < 1 or height < 1:
         raise ValueError(f"expected a frame of at least 1×1 pixels, got {width}×{height}")

@@ -47,12 +47,12 @@ class Painter:
         Args:
             image: H×W×3 uint8, BGR.
             heatmap: The map, or None for the frame alone.
-            look: How it is drawn: weight and choice of colours, mirrored or not, and the theme.
-            size: Width and height of the image in pixels, not above the frame's; None: the
+            look: Alpha, colormap, mirror and theme apply.
+            size: Width and height of the result in pixels, at most the frame's; None for the
                 frame's.
             region: Which part of the frame the heatmap covers.
-            seen: Which part of it the network saw. Nothing is blended outside, and a line is
-                drawn around it.
+            seen: Which part of it the network received. Nothing is blended outside it, and it is
+                outlined.
         """
         image = self._sized(image, size or (image.shape[1], image.shape[0]))
         drawn = np.array(image, order="C")
@@ -102,10 +102,10 @@ class _Kept(NamedTuple):
     """The colours of a map in one size."""
 
     values: NDArray[np.float32]
-    """The map itself: the id of one that is gone may be reused."""
+    """The map itself, kept since its id could be reused."""
     colours: NDArray[np.uint8]
     through: NDArray[np.uint8] | None
-    """How much of the image shows through each pixel; None: the same everywhere."""
+    """How much of the image shows through each pixel, or None if alpha says so everywhere."""
 
 
 def _layer(
@@ -117,7 +117,7 @@ def _layer(
 
 
 def _outline(drawn: NDArray[np.uint8], where: Rectangle, theme: Theme) -> None:
-    """Draw a line just outside a rectangle, so that it hides nothing of what is in it."""
+    """Draw a line just outside a rectangle, hiding nothing inside it."""
     inside = drawn[where.y : where.y + where.height, where.x : where.x + where.width]
     kept = inside.copy()
     thickness = max(1, round(min(drawn.shape[:2]) / 240))

@@ -1,4 +1,4 @@
-"""One image for a report: the original, what the network says, and each class's map."""
+"""One image for a report: the original, the probabilities, and each class's heatmap."""
 
 from __future__ import annotations
 
@@ -25,26 +25,27 @@ if TYPE_CHECKING:
     from live_cam.look import Look
 
 _SIDE: Final = 640
-"""Pixels along the longer side of each pane, however small or large the image is."""
+"""Pixels along the longer side of each pane, whatever the image's size."""
 _ASPECTS: Final = (0.5, 2.0)
-"""A pane's width by its height: what is longer is centred in it, so that the bars stay readable."""
+"""A pane's least and largest width by height. Longer images are centred in it, so that the bars
+stay readable."""
 _CHART_TEXT: Final = 1.5
-"""How much larger than the captions, where there is room."""
+"""Font size relative to the captions, if there is room."""
 _CHART_LETTERS: Final = 18
-"""For how many font sizes there must be room across the chart."""
+"""The chart's width is at least this many times its font size."""
 
 
 class Panel:
     """Draws panels.
 
     Args:
-        look: Alpha, colormap, theme and mirror apply; the panel has an arrangement of its own.
+        look: Alpha, colormap, theme and mirror apply; the panel has its own arrangement.
     """
 
     def __init__(self, look: Look) -> None:
         self._look = look
         self._painter = Painter()
-        # The same sizes of text in all panels: those of two panes of 4:3 above each other.
+        # Text of the same size in all panels: that of two 4:3 panes above each other.
         self._style = Style.of(2 * _SIDE, round(1.5 * _SIDE), look.theme)
 
     def draw(
@@ -52,13 +53,13 @@ class Panel:
     ) -> NDArray[np.uint8]:
         """Draw one.
 
-        The left column has the image and the probabilities of the top classes below it; each of
-        the others a class's heatmap and its overlay.
+        The left column has the image above the probabilities of the top classes. Each further
+        column has the heatmap of a class above its overlay.
 
         Args:
             image: H×W×3 uint8, BGR.
             explanations: One for each class, at least one.
-            network: What the network and its layer are called.
+            network: The name of the network and its layer.
 
         Returns:
             A new H×W×3 uint8 image, BGR.
@@ -100,7 +101,7 @@ def _place(
     title: str,
     style: Style,
 ) -> None:
-    """Copy an image into the middle of its pane, and write what it is into a corner."""
+    """Copy an image into the middle of its pane, and write its title into a corner."""
     height, width = image.shape[:2]
     x = where.x + (where.width - width) // 2
     y = where.y + (where.height - height) // 2
@@ -109,7 +110,7 @@ def _place(
 
 
 def _fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Return the image in the size in which it is shown, and its pane's width and height."""
+    """Return the image in the size that is shown, and its pane's width and height."""
     height, width = image.shape[:2]
     aspect = min(max(width / height, _ASPECTS[0]), _ASPECTS[1])
     pane = round(_SIDE * min(1.0, aspect)), round(_SIDE / max(1.0, aspect))

@@ -1,4 +1,4 @@
-"""Several images in one: where each lies, and how it is put there."""
+"""Panes: several images in one, each with a caption."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from live_cam.overlay.theme import Style
 
 _SIDE = 5
-"""Small tiles across, and down, that the featured layout is as large as."""
+"""Side of the featured layout, in small tiles."""
 _LARGE = 3
-"""Small tiles across, and down, that its large one is as large as."""
+"""Side of its large tile, in small tiles."""
 
 
 def tiles(area: Rectangle, count: int, aspect: float, gap: int) -> list[Rectangle]:
-    """Lay equal tiles out in rows, as large as they fit, centred, the last row too.
+    """Lay out equal tiles in rows, as large as possible. Every row is centred.
 
     Args:
-        area: Where.
+        area: The available area.
         count: How many, at least 1.
         aspect: Width by height of each.
         gap: Pixels between two.
@@ -47,13 +47,13 @@ def featured(area: Rectangle, aspect: float, gap: int) -> tuple[Rectangle, list[
     """Lay out one large tile in the upper left, and small ones beside and below it.
 
     Args:
-        area: Where.
+        area: The available area.
         aspect: Width by height of each.
         gap: Pixels between two.
 
     Returns:
-        The large tile, as large as three by three of the small ones with the gaps between them,
-        and these 16, row by row.
+        The large tile, of the size of three by three small ones and the gaps between them; and the
+        16 small ones, row by row.
     """
     rows = _cells(area, _SIDE, _SIDE, aspect, gap)
     first, last = rows[0][0], rows[_LARGE - 1][_LARGE - 1]
@@ -67,7 +67,7 @@ def featured(area: Rectangle, aspect: float, gap: int) -> tuple[Rectangle, list[
 def _cells(
     area: Rectangle, columns: int, rows: int, aspect: float, gap: int
 ) -> list[list[Rectangle]]:
-    """Lay a table of equal cells out, as large as they fit, centred: a list a row."""
+    """Lay out a centred table of equal cells, as large as possible: a list per row."""
     width = _tile_width(area, columns, rows, aspect, gap)
     height = max(1, round(width / aspect))
     left = area.x + (area.width - columns * width - (columns - 1) * gap) // 2
@@ -95,22 +95,22 @@ def canvas(like: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.
     """Return an image of one colour.
 
     Args:
-        like: H×W×3 uint8: of this size.
+        like: H×W×3 uint8, an image of the same size.
         colour: BGR.
     """
     height, width = like.shape[:2]
     drawn = np.empty((height, width, 3), np.uint8)
-    # Row by row: pixel by pixel it takes twenty times as long.
+    # Row by row; pixel by pixel takes twenty times as long.
     drawn.reshape(height, -1)[:] = np.tile(np.asarray(colour, np.uint8), width)
     return drawn
 
 
 def place(drawn: NDArray[np.uint8], pane: NDArray[np.uint8], where: Rectangle) -> None:
-    """Copy a pane into an image; what reaches over its edge is cut off.
+    """Copy a pane into an image, cropped at its edge.
 
     Args:
         drawn: H×W×3 uint8, changed in place.
-        pane: Of the size of `where`.
+        pane: An image of the size of `where`.
         where: The pane's place.
     """
     target = drawn[
@@ -120,11 +120,11 @@ def place(drawn: NDArray[np.uint8], pane: NDArray[np.uint8], where: Rectangle) -
 
 
 def caption(drawn: NDArray[np.uint8], text: str, where: Rectangle, style: Style) -> None:
-    """Write a name into the lower left corner of a pane, where it fits.
+    """Write a caption into the lower left corner of a pane, if it fits.
 
     Args:
         drawn: H×W×3 uint8, changed in place.
-        text: The name.
+        text: The caption.
         where: The pane's place.
         style: The image's style.
     """

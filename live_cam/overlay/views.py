@@ -1,4 +1,4 @@
-"""The ways to look at an explanation. Each composes panes; none knows another."""
+"""The views of an explanation. Each composes panes; none depends on another."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 
 
 class Drawn(NamedTuple):
-    """A drawn image, and what lies where in it."""
+    """A drawn image, and the places of its panes."""
 
     image: NDArray[np.uint8]
     """H×W×3, BGR."""
     panes: tuple[Region, ...] = ()
-    """Where single feature maps lie, in shares of the image, the strongest first."""
+    """The places of single feature maps in shares of the image, the strongest first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """What a view draws."""
+    """Everything that a view draws from."""
 
     image: NDArray[np.uint8]
     """H×W×3, BGR: the frame."""
     explanation: Explanation | None
     status: Status
     bottom: int
-    """The row below which the status bar lies."""
+    """The row at which the status bar begins, or the image ends."""
     painter: Painter
 
     def paint(
@@ -64,7 +64,7 @@ class Scene:
         return canvas(self.image, self.style().theme.glass)
 
     def area(self) -> Rectangle:
-        """Return where panes may lie."""
+        """Return the area for panes."""
         gap = self.style().gap
         width, height = self.image.shape[1] - 2 * gap, self.bottom - 2 * gap
         return Rectangle(gap, gap, max(1, width), max(1, height))
@@ -79,7 +79,7 @@ class Scene:
 
 
 class _Pane(NamedTuple):
-    """A title, the map to draw and the weight of its colours; without a map, the frame alone."""
+    """A title, a map and the weight of its colours; without a map, the frame alone."""
 
     title: str
     heatmap: Heatmap | None = None
@@ -102,7 +102,7 @@ def camera(scene: Scene) -> Drawn:
 
 
 def split(scene: Scene) -> Drawn:
-    """The frame, the heatmap and the overlay side by side, and the label's cards."""
+    """The frame, the heatmap, the overlay and the label's cards, side by side."""
     explanation, alpha = scene.explanation, scene.status.look.alpha
     shown = explanation.maps[0] if explanation else None
     panes = [
@@ -192,7 +192,7 @@ def _mosaic(scene: Scene, panes: Sequence[_Pane]) -> Drawn:
 def _fill(
     scene: Scene, image: NDArray[np.uint8], panes: Sequence[_Pane], places: Sequence[Rectangle]
 ) -> None:
-    """Paint panes into their places; there may be fewer panes than places."""
+    """Paint panes into their places. Surplus places stay empty."""
     for pane, where in zip(panes, places, strict=False):
         place(image, scene.paint(pane.heatmap, pane.alpha, (where.width, where.height)), where)
         caption(image, pane.title, where, scene.style())

@@ -42,7 +42,7 @@ def test_alpha_moves_in_steps_and_stays_in_range() -> None:
     assert controls.look.alpha == 0.0
 
 
-def test_themes_take_turns() -> None:
+def test_a_key_cycles_through_the_themes() -> None:
     controls = Controls()
     confirmations = []
     for _ in THEMES:
@@ -60,18 +60,18 @@ def test_other_keys_do_nothing() -> None:
     assert press(Controls(), "z") == Outcome(Controls())
 
 
-def test_keys_say_what_they_did() -> None:
+def test_keys_are_confirmed_unless_their_effect_shows() -> None:
     controls = Controls()
     silent = set()
     for action in ACTIONS:
         controls, confirmation = action.handler(controls)
         if confirmation is None:
             silent.add(action.name)
-    # A badge, the file's name, a card or the end say it by themselves.
+    # A badge, the file's name, a card or the end of the run shows their effect.
     assert silent == {"quit", "freeze", "snapshot", "record", "help", "point", "forget"}
 
 
-def test_what_the_image_shows_is_what_the_controls_say() -> None:
+def test_the_status_reflects_the_controls() -> None:
     look = Look(view="maps", box=True, bars=False, theme="light")
     controls = Controls(look=look, locked=(3,), focus=2)
     status = status_of(controls)
@@ -80,7 +80,7 @@ def test_what_the_image_shows_is_what_the_controls_say() -> None:
     assert status_of(controls).keys == KEY_HELP
 
 
-def test_every_action_is_explained_and_no_key_is_taken_twice() -> None:
+def test_every_action_has_a_help_text_and_every_key_one_action() -> None:
     keys = [key for action in ACTIONS for key in action.keys]
     assert len(keys) == len(set(keys))
     assert [text for _, text in KEY_HELP] == list(dict.fromkeys(each.help for each in ACTIONS))

@@ -15,7 +15,7 @@ BOX = Region(0.25, 0.25, 0.5, 0.25)
 def do(
     controls: Controls, *events: tuple[PointerKind, float, float]
 ) -> tuple[Controls, list[str | None]]:
-    """Return the new controls, and what was confirmed after each event."""
+    """Return the new controls, and the confirmation of each event."""
     confirmations = []
     for event in events:
         controls, confirmation = point(controls, PointerEvent(*event))
@@ -55,7 +55,7 @@ def test_dragging_draws_a_box_over_the_frame(
     assert controls.target == pytest.approx((0.4 if mirror else 0.2, 0.3, 0.4, 0.4))
 
 
-def test_a_click_takes_the_box_away() -> None:
+def test_a_click_removes_the_box() -> None:
     controls = Controls(target=BOX)
     controls, confirmations = do(
         controls, (PRESS, 0.1, 0.1), (MOVE, 0.101, 0.1), (RELEASE, 0.101, 0.1)
@@ -64,7 +64,7 @@ def test_a_click_takes_the_box_away() -> None:
     assert controls.target is None
 
 
-def test_no_box_where_several_images_are_shown() -> None:
+def test_views_of_several_images_have_no_box() -> None:
     controls, confirmations = do(
         Controls(look=Look(view="grid")), (PRESS, 0.1, 0.1), (MOVE, 0.4, 0.4), (RELEASE, 0.4, 0.4)
     )
@@ -83,7 +83,7 @@ def test_hovering_and_arrow_keys_enlarge_a_feature_map() -> None:
 
     controls, _ = do(controls, (MOVE, 0.75, 0.1))
     assert controls.focus == 1
-    # After the last one come all together.
+    # After the last one comes their sum.
     assert [pressed(key) for key in ("right", "right", "left", "right")] == [2, None, None, 0]
     controls, _ = do(controls, (MOVE, 0.2, 0.5))
     assert [controls.focus] == [None], "the mouse has left the maps"

@@ -1,4 +1,4 @@
-"""The overlay: heat lands where it belongs, and everything written is legible and in its place."""
+"""The overlay: heat in the right place, and every text legible and in its place."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class TestToFrame:
         np.testing.assert_allclose(to_frame(np.full((7, 7), 0.25, np.float32), 99, 31), 0.25, 1e-6)
 
     @pytest.mark.parametrize(("width", "height"), [(14, 14), (14, 99), (5, 3), (1, 1)])
-    def test_gives_an_array_of_its_own(self, width: int, height: int) -> None:
+    def test_returns_a_new_array(self, width: int, height: int) -> None:
         heatmap = blob(3, 3)
         before = heatmap.copy()
         to_frame(heatmap, width, height)[:] = 7
@@ -229,7 +229,7 @@ class TestBlendHeatmap:
         blended = blend_heatmap(grey(64, 48), blob(5, 8), 1.0, colormap)
         assert len(np.unique(blended.reshape(-1, 3), axis=0)) > 50
 
-    def test_leaves_its_arguments_alone(self) -> None:
+    def test_does_not_change_its_arguments(self) -> None:
         image, heatmap = noise(64, 48), blob(5, 8)
         image.flags.writeable = heatmap.flags.writeable = False
         before = image.copy(), heatmap.copy()
@@ -246,7 +246,7 @@ class TestBlendHeatmap:
             (np.zeros((0, 4, 3), np.uint8), "0×4×3 uint8"),
         ],
     )
-    def test_refuses_what_is_no_image(self, image: NDArray[np.uint8], got: str) -> None:
+    def test_rejects_an_invalid_image(self, image: NDArray[np.uint8], got: str) -> None:
         with pytest.raises(ValueError, match=rf"expected an image of H×W×3 uint8.*got {got}"):
             blend_heatmap(image, blob(5, 8))
 
@@ -259,16 +259,16 @@ class TestBlendHeatmap:
             (np.full((4, 4), np.nan, np.float32), "NaN or infinity"),
         ],
     )
-    def test_refuses_what_is_no_heatmap(self, heatmap: NDArray[np.float32], got: str) -> None:
+    def test_rejects_an_invalid_heatmap(self, heatmap: NDArray[np.float32], got: str) -> None:
         with pytest.raises(ValueError, match=f"expected a heatmap of .*got {got}"):
             blend_heatmap(grey(8, 8), heatmap)
 
     @pytest.mark.parametrize("alpha", [-0.01, 1.01, float("nan")])
-    def test_refuses_alpha_out_of_range(self, alpha: float) -> None:
+    def test_rejects_alpha_out_of_range(self, alpha: float) -> None:
         with pytest.raises(UsageError, match=f"from 0 to 1; got {alpha}"):
             blend_heatmap(grey(8, 8), blob(5, 8), alpha)
 
-    def test_refuses_an_unknown_colormap(self) -> None:
+    def test_rejects_an_unknown_colormap(self) -> None:
         with pytest.raises(UsageError, match="no colormap 'rainbow'; choose one of jet, turbo"):
             blend_heatmap(grey(8, 8), blob(5, 8), colormap="rainbow")  # type: ignore[arg-type]
 
@@ -309,7 +309,7 @@ class TestOverlay:
         np.testing.assert_array_equal(drawn, image)
 
     @pytest.mark.parametrize("state", STATES)
-    def test_leaves_the_frame_alone(self, state: str) -> None:
+    def test_does_not_change_the_frame(self, state: str) -> None:
         explanation, status = STATES[state]
         image = noise(320, 240)
         before = image.copy()
@@ -319,7 +319,7 @@ class TestOverlay:
         assert drawn.flags.writeable
         assert not np.shares_memory(drawn, image)
 
-    def test_takes_views(self) -> None:
+    def test_accepts_views_of_arrays(self) -> None:
         image = noise(640, 480)
         view = image[::-1, ::-1]
         for explanation, status in STATES.values():
@@ -339,7 +339,7 @@ class TestOverlay:
                 draw(frame.image, explanation, PLAIN),
             )
 
-    def test_never_confuses_explanations_that_are_gone(self) -> None:
+    def test_never_confuses_released_explanations(self) -> None:
         overlay, frame = Overlay(), Frame(noise(320, 240), 0, 0.0)
         for column in range(12):  # each may be given the memory, and so the id, of the one before
             explanation = explain(blob(5, column))
@@ -373,11 +373,11 @@ class TestOverlay:
         drawn = draw(noise(width, height), *STATES[state])
         assert drawn.shape == (height, width, 3)
 
-    def test_refuses_an_unknown_colormap(self) -> None:
+    def test_rejects_an_unknown_colormap(self) -> None:
         with pytest.raises(UsageError, match="no colormap 'rainbow'"):
             with_look(PLAIN, colormap="rainbow")
 
-    def test_refuses_what_is_no_image(self) -> None:
+    def test_rejects_an_invalid_image(self) -> None:
         with pytest.raises(ValueError, match="expected an image of H×W×3 uint8"):
             draw(np.zeros((4, 4), np.uint8), None, Status())
 
@@ -415,7 +415,7 @@ class TestLayout:
     )
     @pytest.mark.parametrize("theme", THEMES)
     @pytest.mark.parametrize(("width", "height"), SIZES)
-    def test_everything_has_its_place(
+    def test_every_card_has_its_place(
         self, width: int, height: int, state: str, names: set[str], theme: ThemeName
     ) -> None:
         explanation, status = STATES[state]
@@ -424,7 +424,7 @@ class TestLayout:
         assert {card.name for card in placed} == names - bare
 
     @pytest.mark.parametrize(("width", "height"), SIZES)
-    def test_help_has_the_centre(self, width: int, height: int) -> None:
+    def test_help_is_centred(self, width: int, height: int) -> None:
         card = next(card for card in lay_out(width, height, *STATES["help"]) if card.name == "help")
         x, y, card_width, card_height = card.rectangle
         assert x + card_width / 2 == pytest.approx(width / 2, abs=1)
@@ -454,13 +454,13 @@ class TestLayout:
 
 
 class TestWords:
-    def test_rates_leave_out_what_is_not_known(self) -> None:
+    def test_rates_omit_unknown_figures(self) -> None:
         assert rates(PLAIN) == "30 fps shown · 6.1 explanations/s · 0.15 s old"
         assert rates(replace(PLAIN, explained_fps=None)) == "30 fps shown · 0.15 s old"
         assert rates(replace(PLAIN, shown_fps=None, age=None)) == "6.1 explanations/s"
         assert rates(Status()) == ""
 
-    def test_engine_leaves_out_what_is_not_known(self) -> None:
+    def test_engine_omits_unknown_names(self) -> None:
         assert engine(PLAIN) == "vgg19 · features.35 · cpu fp32"
         assert engine(Status(engine="cpu fp32")) == "cpu fp32"
         assert engine(Status()) == ""
@@ -521,7 +521,7 @@ class TestContrast:
             assert ratios.size > 20, card.name
             assert np.median(ratios) >= 4.5, (card.name, np.median(ratios))
 
-    def test_text_without_glass_stands_out_from_what_is_around_it(
+    def test_text_without_glass_stands_out_from_its_surroundings(
         self, width: int, height: int, state: str, behind: str
     ) -> None:
         explanation, status = STATES[state]
@@ -579,7 +579,7 @@ class TestLabelCard:
         np.testing.assert_array_equal(long[rows, end:-2], short[rows, end:-2])
         assert short[rows, end:-2].max() > 240
 
-    def test_there_is_none_where_not_even_the_probability_fits(self) -> None:
+    def test_there_is_none_if_not_even_the_probability_fits(self) -> None:
         assert self.card(LONG, 60) is None
 
     def test_the_bar_grows_with_the_probability(self) -> None:
@@ -595,7 +595,7 @@ class TestLabelCard:
         assert filled[0] == 0
         assert filled == sorted(set(filled))
 
-    def test_the_top_class_is_named_only_where_another_one_is_locked(self) -> None:
+    def test_the_top_class_is_named_only_if_another_one_is_locked(self) -> None:
         def card(explanation: Explanation, *, locked: bool) -> NDArray[np.uint8]:
             return lay_out(640, 480, explanation, Status(locked=locked))[0].sprite.paint
 
@@ -604,7 +604,7 @@ class TestLabelCard:
         np.testing.assert_array_equal(card(RIVALLED, locked=False), card(alone, locked=False))
 
     @pytest.mark.parametrize(("width", "height"), SIZES[:3])
-    def test_what_the_check_found_is_told_in_full(
+    def test_the_check_is_written_in_full(
         self, width: int, height: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         written = []
@@ -625,7 +625,7 @@ class TestLabelCard:
             "gradcam · Egyptian cat or espresso",
         ]
 
-    def test_the_bar_shows_what_remains_without_the_hot_spot(self) -> None:
+    def test_the_bar_shows_the_share_without_the_hot_spot(self) -> None:
         def card(*shares: float) -> NDArray[np.int32]:
             sprite = cards.label_card("tabby", "82 %", shares, (), self.STYLE, 600)
             assert sprite is not None
@@ -639,7 +639,7 @@ class TestLabelCard:
         assert left[0] == left[1] < left[2]
         assert (card(0.8, 0.1) != card(0.1)).any()
 
-    def test_where_there_is_no_room_for_the_check_the_label_stays(self) -> None:
+    def test_the_label_stays_without_room_for_the_check(self) -> None:
         placed = lay_out(110, 240, CHECKED, Status(look=Look(bars=False)))
         assert [card.name for card in placed] == ["label"]
 
@@ -679,13 +679,13 @@ class TestText:
 
     @pytest.mark.parametrize("label", STRANGE)
     @pytest.mark.usefixtures("no_system_fonts")
-    def test_any_text_can_be_drawn_without_fonts_of_the_system(self, label: str) -> None:
+    def test_any_text_can_be_drawn_without_system_fonts(self, label: str) -> None:
         assert (
             text.text_mask(label, 20).coverage.shape[0] == text.text_mask("a", 20).coverage.shape[0]
         )
 
     @pytest.mark.usefixtures("no_system_fonts")
-    def test_what_no_font_has_is_written_otherwise(self) -> None:
+    def test_characters_without_a_font_are_substituted(self) -> None:
         drawn, plain = text.text_mask("crème 640×480", 20), text.text_mask("creme 640x480", 20)
         np.testing.assert_array_equal(drawn.coverage, plain.coverage)
 
@@ -705,7 +705,7 @@ class TestText:
         assert short.endswith("…")
         assert text.text_width(short, 20) <= width < text.text_width("W" + short, 20)
 
-    def test_shorten_gives_up_where_nothing_fits(self) -> None:
+    def test_shorten_returns_nothing_if_nothing_fits(self) -> None:
         assert text.shorten("tabby", 20, 3) == ""
 
 
