@@ -31,7 +31,7 @@ class Controls:
     randomised: bool = False
     """Whether a network with randomised weights is explained."""
     focus: int | None = None
-    """The feature map that is shown large, from 0, the strongest; None: their sum."""
+    """The feature map that is shown large, from 0, the strongest, or None for their sum."""
     target: Region | None = None
     """The user's box, in shares of the unmirrored frame, or None without one."""
     full_screen: bool = False

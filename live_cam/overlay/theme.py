@@ -89,7 +89,7 @@ class Style:
     gap: int
     """Between two cards."""
     pad: int
-    """From a card's edge to what is in it."""
+    """From a card's edge to its content."""
 
     @classmethod
     def of(cls, width: int, height: int, theme: ThemeName) -> Style:
