@@ -18,8 +18,8 @@ The rooms, from the roof down; imports run down only, and rooms of one line do n
     record                          video, log, snapshots: files that survive a crash
     runtime                         threads, latest value, timing, imports: nothing of the domain
 
-Beside them stand the nouns that every room speaks: `frame`, `explanation`, `question`, `settings`,
-`labels`, `geometry`, `resizing` and `errors`. None of them imports torch.
+Beside them stand the nouns that every room speaks: `frame`, `explanation`, `question`, `look`,
+`settings`, `labels`, `geometry`, `resizing` and `errors`. None of them imports torch.
 
 The public names are loaded when they are first used, so importing the package imports neither torch
 nor OpenCV.
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from live_cam.explanation import Explanation, Heatmap, Prediction
     from live_cam.frame import Frame
     from live_cam.live.pipeline import LivePipeline
+    from live_cam.look import Look
     from live_cam.network.classifier import Classifier, load_classifier
     from live_cam.question import Question
     from live_cam.record.recorder import Recorder
@@ -54,6 +55,7 @@ _HOMES = {
     "Heatmap": "explanation",
     "ImageExplanation": "explain.front",
     "LivePipeline": "live.pipeline",
+    "Look": "look",
     "NetworkSettings": "settings",
     "Prediction": "explanation",
     "Question": "question",
@@ -73,6 +75,7 @@ __all__ = [
     "Heatmap",
     "ImageExplanation",
     "LivePipeline",
+    "Look",
     "NetworkSettings",
     "Prediction",
     "Question",

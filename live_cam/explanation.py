@@ -9,12 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from live_cam.geometry import WHOLE, Region
+from live_cam.question import FOR, EvidenceKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from live_cam.settings import StillMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,15 @@ class Heatmap:
     """Index of the feature map that it shows, or None if it combines all of them."""
     weight: float | None = None
     """The feature map's weight, as a share of the layer's largest, in [-1, 1]; None otherwise."""
+    method: StillMethod = "gradcam"
+    """How it was computed. A single feature map is part of Grad-CAM's."""
+    evidence: EvidenceKind = FOR
+    """Which evidence it shows, as in `Question`."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is Grad-CAM's map of the evidence for its class."""
+        return (self.method, self.evidence, self.feature_map) == ("gradcam", FOR, None)
 
     @property
     def subject(self) -> int:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from live_cam.settings import METHODS, SHOWN_CLASSES, SHOWN_FEATURE_MAPS
+
+if TYPE_CHECKING:
+    from live_cam.look import View
+    from live_cam.settings import StillMethod
 
 TOP_CLASS: Final = -1
 """Stands for the most probable class, -2 for the second, and so on."""
 FOR: Final = "for"
 AGAINST: Final = "against"
 VERSUS: Final = "versus"
+EvidenceKind = Literal["for", "against", "versus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +29,9 @@ class Question:
     classes: tuple[int, ...] = (TOP_CLASS,)
     """Class indices, or ranks below 0. The first is the one that is explained; those after it are
     explained beside it, each class once."""
-    methods: tuple[str, ...] = ("gradcam",)
-    """Names in `settings.METHODS`. The first one makes the heatmap; the others maps beside it."""
-    evidence: str = FOR
+    methods: tuple[StillMethod, ...] = ("gradcam",)
+    """The first one makes the heatmap; the others maps beside it."""
+    evidence: EvidenceKind = FOR
     """`FOR` the class; `AGAINST` it too (its counterfactual, Selvaraju et al. 2017, section 3.3);
     or for it `VERSUS` for the runner-up, where the two differ."""
     feature_maps: int = 0
@@ -39,9 +44,9 @@ class Question:
     @classmethod
     def of_view(
         cls,
-        view: str,
-        method: str,
-        evidence: str = FOR,
+        view: View,
+        method: StillMethod,
+        evidence: EvidenceKind = FOR,
         locked: tuple[int, ...] = (),
         *,
         most: int | None = None,
@@ -51,8 +56,8 @@ class Question:
         """Ask what a view shows.
 
         Args:
-            view: One of `settings.VIEWS`.
-            method: One of `settings.METHODS`.
+            view: What is shown.
+            method: How the heatmap is computed.
             evidence: As the field.
             locked: The classes that are explained whatever the network says; none: its top class.
             most: How many classes the network has; None: not known yet.
@@ -60,7 +65,7 @@ class Question:
             randomised: As the field.
         """
         classes = locked or (TOP_CLASS,)
-        methods: tuple[str, ...] = (method,)
+        methods: tuple[StillMethod, ...] = (method,)
         if view == "classes":
             if len(classes) == 1:
                 best = tuple(range(TOP_CLASS, TOP_CLASS - SHOWN_CLASSES, -1))

@@ -1,53 +1,37 @@
-"""Every default and range of the program, once.
+"""The settings of every command: each choice, default and range, once.
 
-`live_cam.cli` derives its options from here. This module imports neither torch nor OpenCV, so
-that `live-cam --help` is instant.
+Those of drawing are in `live_cam.look`. `live_cam.cli` derives its options from both. They import
+neither torch nor OpenCV, so that `live-cam --help` is instant.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+from live_cam.look import Look, Range
 
 if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
 
-class Range(NamedTuple):
-    """A closed range of valid values."""
-
-    low: float
-    high: float
-
-
-ALPHA: Final = Range(0.0, 1.0)
-ALPHA_STEP: Final = 0.05
 CAMERA_FPS: Final = Range(1.0, 1000.0)
 CAMERA_SIDE: Final = Range(16, 16384)
 RECONNECT: Final = Range(0.0, 86_400.0)
 RECONNECT_SECONDS: Final = 60.0
-"""Long enough to notice that a cable is out and to put it back, or for a server to start anew; what
-runs with nobody before it still ends by itself."""
-COLORMAPS: Final = (
-    "jet",
-    "turbo",
-    "viridis",
-    "inferno",
-    "magma",
-    "plasma",
-    "cividis",
-    "hot",
-    "parula",
-)
+"""Long enough to plug a loose cable back in, or for a server to restart; an unattended run still
+ends."""
 DEVICES: Final = ("auto", "cpu", "cuda", "cuda:N", "mps", "xpu", "gpu", "npu")
 ACCELERATORS: Final = ("gpu", "npu")
-"""The devices that OpenVINO computes on beside the CPU: Intel's."""
-ENGINES: Final = ("auto", "hook", "torch", "openvino")
-PRECISIONS: Final = ("auto", "fp32", "fp16", "bf16", "int8")
+"""Intel's devices, which OpenVINO uses besides the CPU."""
+EngineChoice = Literal["auto", "hook", "torch", "openvino"]
+ENGINES: Final[tuple[EngineChoice, ...]] = get_args(EngineChoice)
+PrecisionChoice = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+PRECISIONS: Final[tuple[PrecisionChoice, ...]] = get_args(PrecisionChoice)
 OPENVINO_ONLY: Final = (*ACCELERATORS, "int8")
-"""The devices and precisions that no other engine has."""
-METHODS: Final = (
+"""Devices and precisions that only OpenVINO supports."""
+Method = Literal[
     "gradcam",
     "gradcam++",
     "hirescam",
@@ -56,115 +40,122 @@ METHODS: Final = (
     "gradcam-elementwise",
     "eigengradcam",
     "eigencam",
-)
-STILL_METHODS: Final = (*METHODS, "scorecam", "ablationcam")
-"""These need a forward pass for each feature map."""
-VIEWS: Final = ("overlay", "heatmap", "camera", "split", "grid", "classes", "maps")
-FULL_FRAME_VIEWS: Final = ("overlay", "heatmap", "camera")
-"""Those of one image, over which the label and the bars are laid."""
-THEMES: Final = ("dark", "light", "none")
+]
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
+PerturbationMethod = Literal["scorecam", "ablationcam"]
+StillMethod = Literal[Method, PerturbationMethod]
+STILL_METHODS: Final[tuple[StillMethod, ...]] = get_args(StillMethod)
+"""The methods for still images. Perturbation takes a forward pass per feature map."""
 SHOWN_CLASSES: Final = 4
-"""How many classes the view `classes` shows side by side, unless more were named."""
+"""How many classes the view `classes` shows, unless the user named more."""
 SHOWN_FEATURE_MAPS: Final = 16
-FITS: Final = ("squash", "crop", "pad")
+Fit = Literal["squash", "crop", "pad"]
+FITS: Final[tuple[Fit, ...]] = get_args(Fit)
 CHECK_EVERY: Final = 10
-"""One explanation in how many is checked, where the user says no number."""
+"""Default interval between checked explanations."""
 DEFAULT_SMOOTHING: Final = 1.0
 SMOOTHING: Final = Range(0.0, 60.0)
 MOST_PIXELS: Final = 1 << 27
-"""Of an image: 134 million, of which phones' best cameras make 108. More take gigabytes, and a few
-bytes are enough to claim them."""
+"""The largest image: 134 million pixels, above the 108 million of the best phone cameras. A few
+bytes of a header can claim more, which would take gigabytes."""
 MOST_VIDEO_PIXELS: Final = 1 << 26
-"""Of a video's image, of which decoders hold dozens: twice 8K."""
+"""The largest frame of a video, twice 8K. Decoders hold dozens of frames."""
 THREADS: Final = Range(1, 256)
-"""Of a network. Where the system refuses one of them, the process ends at once."""
+"""CPU threads of the network. If the system denies one, the process dies immediately."""
 BATCH: Final = Range(1, 4096)
-"""Images that are explained at once."""
+"""Images explained in one batch."""
 MAPS: Final = Range(1, 100_000)
-"""Feature maps that are shown one by one; no layer has more."""
+"""Feature maps in an animation; no layer has more."""
 VIDEO_ENDINGS: Final = (".mp4", ".mov", ".mkv", ".avi")
 TIMED_ENDINGS: Final = (".mp4", ".mov", ".mkv")
-"""Those of formats in which each frame has a time of its own."""
-ANIMATIONS: Final = ("gif", "mp4")
-MAP_ORDERS: Final = ("weight", "index")
+"""Formats in which each frame has its own time."""
+Animation = Literal["gif", "mp4"]
+ANIMATIONS: Final[tuple[Animation, ...]] = get_args(Animation)
+MapOrder = Literal["weight", "index"]
+MAP_ORDERS: Final[tuple[MapOrder, ...]] = get_args(MapOrder)
 EVALUATION_STEPS: Final = (1, 1000)
 TOP_K: Final = 5
 EMBEDDED_MODEL: Final = "efficientnet_lite0"
-"""The network whose weights come with a Python package: it needs no download."""
+"""The network whose weights come with a Python package, without a download."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSettings:
-    """Which network explains, what it sees, and where and how it computes."""
+    """Which network to explain, its input, and where and how it computes."""
 
     model: str = "vgg19"
     """The network's name in torchvision, `timm/` and its name in timm, or `efficientnet_lite0`."""
     fallback: bool = False
-    """Whether the embedded network steps in, with a sentence, when weights cannot be had."""
+    """Whether to fall back to the embedded network, with a message, if weights are unavailable."""
     layer: str | None = None
-    """Dotted name of the target layer; None: found from the network itself."""
+    """Dotted name of the target layer, or None for the network's last feature map."""
     weights: Path | None = None
-    """A state dict, `.pth` or `.safetensors`; None: the library's pretrained weights."""
+    """A state dict, `.pth` or `.safetensors`, or None for the library's pretrained weights."""
     labels: Path | None = None
-    """One label a line, or a JSON list or index map; None: the names of ImageNet's classes."""
-    fit: str = "squash"
-    """One of `FITS`: how a frame becomes the network's input."""
+    """One label per line, or a JSON list or index map; None for ImageNet's labels."""
+    fit: Fit = "squash"
+    """How a frame becomes the network's input."""
     device: str = "auto"
     """One of `DEVICES`, with a number for N."""
-    precision: str = "auto"
-    """One of `PRECISIONS`."""
-    engine: str = "auto"
-    """One of `ENGINES`; `auto`: the fastest exact one."""
+    precision: PrecisionChoice = "auto"
+    """Number format of the network."""
+    engine: EngineChoice = "auto"
+    """The engine; `auto` is the fastest exact one."""
     threads: int | None = None
-    """CPU threads of the network; None: all, but for the one that draws while the network runs."""
+    """CPU threads of the network; None for all, except one that draws while the network runs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplanationSettings(NetworkSettings):
-    """What is asked of the network, and how its answer is drawn."""
+@dataclass(frozen=True, kw_only=True)
+class ExplanationSettings(NetworkSettings, Look):
+    """What to explain, and how to draw the explanation."""
 
     target_classes: tuple[str, ...] = ()
-    """Names or indices of classes to explain; none: the top class of each frame."""
-    method: str = "gradcam"
-    """One of `METHODS`."""
+    """Names or indices of the classes to explain; empty for the top class of each image."""
+    method: StillMethod = "gradcam"
+    """How the heatmap is computed."""
     counterfactual: bool = False
-    """Whether the evidence against the class is shown too."""
-    bars: bool = True
-    """Whether the most probable classes are shown as bars."""
-    box: bool = False
-    """Whether a box is drawn around where the evidence lies."""
-    theme: str = "dark"
-    """One of `THEMES`."""
-    alpha: float = 0.45
-    """Weight of the heatmap's colours in the blended image, in `ALPHA`."""
-    colormap: str = "jet"
-    """One of `COLORMAPS`."""
+    """Whether to show the evidence against the class too."""
     overwrite: bool = False
-    """Whether existing files may be written over."""
+    """Whether to overwrite existing files."""
+
+    @property
+    def look(self) -> Look:
+        """How the explanation is drawn."""
+        return Look(**{field.name: getattr(self, field.name) for field in fields(Look)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(ExplanationSettings):
-    """What one run of the live loop was asked to do."""
+@dataclass(frozen=True, kw_only=True)
+class MovingSettings(ExplanationSettings):
+    """What the live loop and the video command share."""
+
+    method: Method = "gradcam"
+    """How the heatmap is computed."""
+
+    @property
+    def look(self) -> Look:
+        """How the explanation is drawn: several classes side by side, unless a view is chosen."""
+        look = super().look
+        several = len(self.target_classes) > 1
+        return replace(look, view="classes") if several and look.view == "overlay" else look
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(MovingSettings):
+    """A run of the live loop."""
 
     source: str = "0"
     """A camera's index or device path, a video, an image, a folder, a URL, or `demo`."""
-    mirror: bool = False
-    """Whether the image is drawn mirrored, as in a mirror. The network sees it unmirrored."""
     camera_size: tuple[int, int] | None = None
-    """Width and height in pixels to ask the camera for; None: its best at full frame rate."""
+    """Width and height in pixels to request; None for the camera's best at full frame rate."""
     camera_fps: float | None = None
-    """Frames per second to ask the camera for; None: 30."""
+    """Frames per second to request from the camera; None for 30."""
     reconnect_seconds: float = RECONNECT_SECONDS
-    """Seconds in which a lost camera or stream may come back, in `RECONNECT`; 0: it ends the run
-    at once."""
+    """Seconds to try to reconnect a lost camera or stream, in `RECONNECT`; 0 to end the run."""
     check: int | None = None
-    """One explanation in how many is checked by hiding its hottest region; None: none."""
+    """Check every Nth explanation by hiding its hottest region; None to check none."""
     smooth: float | None = None
-    """Seconds over which what does not really change is smoothed, 0: not at all; None:
-    `DEFAULT_SMOOTHING`, or 0 where each frame is explained by itself."""
-    view: str = "overlay"
-    """One of `VIEWS`."""
+    """Time constant in seconds for smoothing small changes; 0 for none, None for
+    `DEFAULT_SMOOTHING`, or 0 with `every_frame`."""
     full_screen: bool = False
     """Whether the window fills the screen."""
     track: bool = True
@@ -174,90 +165,87 @@ class Settings(ExplanationSettings):
     headless: bool = False
     """Whether to run without a window."""
     record: Path | None = None
-    """The video file to record the annotated image to, ending in one of `VIDEO_ENDINGS`."""
+    """The video file to record, ending in one of `VIDEO_ENDINGS`."""
     predictions: Path | None = None
-    """The JSON lines file to log every explanation to."""
+    """The JSON lines file that logs every explanation."""
     seconds: float | None = None
-    """Seconds after the first frame at which to stop; None: no limit."""
+    """Stop this many seconds after the first frame; None for no limit."""
     max_frames: int | None = None
-    """Number of frames shown (or, headless, drawn) after which to stop; None: no limit."""
+    """Stop after this many frames shown (or, headless, drawn); None for no limit."""
 
     @property
     def smoothing(self) -> float:
-        """Over how many seconds is smoothed; 0: not at all."""
+        """The time constant of smoothing in seconds; 0 for none."""
         if self.smooth is not None:
             return self.smooth
         return 0.0 if self.every_frame else DEFAULT_SMOOTHING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StillsSettings(ExplanationSettings):
-    """Which images are explained, and what is written about each."""
+    """Which images to explain, and what to write for each."""
 
     paths: tuple[str, ...] = ()
     """Files, folders and patterns."""
     output: Path | None = None
-    """The folder to write to, made where it is missing; None: beside each image."""
+    """The folder to write to, created if missing; None for each image's own."""
     heatmap: bool = False
-    """Whether the heatmap is written, as a grey image and as an array."""
+    """Whether to write the heatmap, as a grey image and as an array."""
     json: bool = False
-    """Whether what the network says is written."""
+    """Whether to write the explanation as JSON."""
     panel: bool = False
-    """Whether image, heatmap, overlay and probabilities are written in one image."""
+    """Whether to write image, heatmap, overlay and probabilities in one image."""
     guided: bool = False
-    """Whether the heatmap, multiplied by guided backpropagation, is written as an image."""
+    """Whether to write Guided Grad-CAM, the heatmap times guided backpropagation."""
     more_layers: tuple[str, ...] = ()
-    """Target layers beside `layer`: the maps of all are averaged. `method` is one of
-    `STILL_METHODS` here."""
-    feature_maps: str | None = None
-    """One of `ANIMATIONS`: in which form the feature maps are shown one by one; None: not."""
+    """Further target layers. The maps of all layers are averaged."""
+    feature_maps: Animation | None = None
+    """Format of an animation of the feature maps, or None for none."""
     maps: int = 32
-    """How many of them: the strongest."""
-    order: str = "weight"
-    """One of `MAP_ORDERS`: in which order they are shown."""
+    """How many of the strongest feature maps it shows."""
+    order: MapOrder = "weight"
+    """Their order."""
     batch: int | None = None
-    """How many images are explained at once; None: by the device and its memory."""
+    """Images per batch; None to choose by the device and its memory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoSettings(ExplanationSettings):
-    """Which video file is explained, and into which one."""
+@dataclass(frozen=True, kw_only=True)
+class VideoSettings(MovingSettings):
+    """Which video file to explain, and the file to write."""
 
     input: Path
     """The video."""
     output: Path
     """The file to write, ending in one of `VIDEO_ENDINGS` but `.avi`."""
     start: Fraction | None = None
-    """What is shown earlier is left out, in seconds; None: nothing."""
+    """Start of the part to explain in seconds; None for the beginning."""
     end: Fraction | None = None
-    """What is shown then or later is left out, in seconds; None: nothing."""
+    """End of the part to explain in seconds, exclusive; None for the end."""
     audio: bool = True
-    """Whether the sound is copied."""
-    view: str = "overlay"
-    """One of `VIEWS`."""
+    """Whether to copy the sound."""
     smooth: float = 0.0
-    """Seconds over which what does not really change is smoothed; 0: not at all."""
+    """Time constant in seconds for smoothing small changes; 0 for none."""
     batch: int | None = None
-    """How many frames are explained at once; None: by the device and its memory."""
+    """Frames per batch; None to choose by the device and its memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationSettings(NetworkSettings):
-    """Which images and methods are evaluated, and how finely."""
+    """Which images and methods to evaluate, and how finely."""
 
     folder: Path
-    """Images, directly or in one folder for each class."""
+    """The folder of images, with or without a subfolder per class."""
     truth: Path | None = None
-    """What the images show: a CSV file or a JSON object; None: what their folders are called."""
-    methods: tuple[str, ...] = ()
-    """Names in `STILL_METHODS`; none: all of `METHODS`."""
+    """The images' classes, a CSV file or a JSON object; None for the names of their folders."""
+    methods: tuple[StillMethod, ...] = ()
+    """The methods to evaluate; empty for all of `METHODS`."""
     more_layers: tuple[str, ...] = ()
-    """Target layers beside `layer`: the maps of all are averaged."""
+    """Further target layers. The maps of all layers are averaged."""
     steps: int = 20
-    """In how many steps an image is deleted and inserted, in `EVALUATION_STEPS`."""
+    """Number of steps of deletion and insertion, in `EVALUATION_STEPS`."""
     batch: int | None = None
-    """How many images are scored at once; None: by the device and its memory."""
+    """Images per batch; None to choose by the device and its memory."""
     json: Path | None = None
-    """The file to write all figures to."""
+    """The file for all figures, or None."""
     overwrite: bool = False
-    """Whether an existing file may be written over."""
+    """Whether to overwrite an existing file."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from live_cam.explanation import Explanation
+    from live_cam.settings import Fit
 
 _FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "views"
 _SIZE: Final = (960, 540)
@@ -54,7 +55,7 @@ class Shot:
     keys: str = ""
     """The keys to press, one letter each."""
     photos: tuple[str, ...] = _CUP
-    fit: str = "squash"
+    fit: Fit = "squash"
     status: Mapping[str, Any] = field(default_factory=dict)
     """Parts of the status that keys alone do not reach, such as a recording or a lost camera."""
     confirms: bool = False
@@ -107,12 +108,12 @@ _MORE: Final = (
 class Studio:
     """Takes shots with the program's own explainer, controls and overlay."""
 
-    def __init__(self, fit: str) -> None:
-        """Load the network with one of `settings.FITS`."""
+    def __init__(self, fit: Fit) -> None:
+        """Load the network."""
         self._settings = Settings(model=EMBEDDED_MODEL, engine="hook", smooth=0.0, fit=fit)
         self._explainer = Explainer(self._settings, print)
         self._explainer.load()
-        self._overlay = Overlay(self._settings.colormap)
+        self._overlay = Overlay()
 
     def take(
         self, shot: Shot, image: NDArray[np.uint8], source: str, *, timed: bool = False
@@ -126,12 +127,11 @@ class Studio:
             timed: Whether to show the explanation's time, which differs between machines.
         """
         frame = Frame(image, 0, 0.0)
-        controls = Controls.of(self._settings)
-        controls.labels = self._explainer.labels
-        controls.top = self._explain(frame, controls).top
+        controls = replace(Controls.of(self._settings), labels=self._explainer.labels)
+        controls = replace(controls, top=self._explain(frame, controls).top)
         confirmation = None
         for key in (*shot.keys, *["right"] * shot.arrows):
-            confirmation = press(controls, _KEYS.get(key, key))
+            controls, confirmation = press(controls, _KEYS.get(key, key))
         explanation = self._explain(frame, controls)
         height, width = image.shape[:2]
         seconds = explanation.seconds["total"] if timed else None
@@ -145,7 +145,7 @@ class Studio:
             confirmation=confirmation if shot.confirms else None,
             **shot.status,
         )
-        return self._overlay.draw(frame, explanation, status)
+        return self._overlay.draw(frame, explanation, status).image
 
     def _explain(self, frame: Frame, controls: Controls) -> Explanation:
         self._explainer.question = controls.question()
@@ -198,7 +198,7 @@ def backgrounds() -> dict[str, list[NDArray[np.uint8]]]:
     }
 
 
-def draw_for_readme(studios: Mapping[str, Studio], folder: Path) -> None:
+def draw_for_readme(studios: Mapping[Fit, Studio], folder: Path) -> None:
     """Draw the README's images into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for shot in SHOTS:
@@ -209,7 +209,7 @@ def draw_for_readme(studios: Mapping[str, Studio], folder: Path) -> None:
         print(f"{path}: {path.stat().st_size // 1024} kB")
 
 
-def draw_for_check(studios: Mapping[str, Studio], folder: Path) -> None:
+def draw_for_check(studios: Mapping[Fit, Studio], folder: Path) -> None:
     """Draw every shot in three sizes on three images, and their contact sheets."""
     for name, images in backgrounds().items():
         for width, height in _CHECKED_SIZES:

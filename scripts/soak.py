@@ -137,7 +137,7 @@ def run_with_faults(
         began = time.monotonic()
         vitals = VitalsWatch(interval)
         faults = Faults(seed, pause, camera, network, disk, witness)
-        fingers = Keys(seed, keys, pipeline.controls) if watched else None
+        fingers = Keys(seed, keys, pipeline) if watched else None
         try:
             pipeline.run()
         except LiveCamError as error:

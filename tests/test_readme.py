@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from live_cam.live.actions import KEY_HELP
+from live_cam.look import THEMES, VIEWS
 from live_cam.runtime.opencv import cv2
-from live_cam.settings import FITS, THEMES, VIEWS
+from live_cam.settings import FITS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from live_cam import settings
+from live_cam import look, settings
 from live_cam.cli.types import (
     Choice,
     Device,
@@ -158,20 +158,20 @@ EXPLANATION = (
     option(
         "theme",
         "--theme",
-        type=Choice(settings.THEMES),
+        type=Choice(look.THEMES),
         help="The background of texts: dark or light glass, or none, which also hides the status "
         "bar.",
     ),
     option(
         "alpha",
         "--alpha",
-        type=Number(*settings.ALPHA),
+        type=Number(*look.ALPHA),
         help="Opacity of the heatmap.",
     ),
     option(
         "colormap",
         "--colormap",
-        type=Choice(settings.COLORMAPS),
+        type=Choice(look.COLORMAPS),
         help="Colours of the heatmap.",
     ),
     option("overwrite", "--overwrite", is_flag=True, help="Replace existing files."),
@@ -195,7 +195,7 @@ MOVING = (
     option(
         "view",
         "--view",
-        type=Choice(settings.VIEWS),
+        type=Choice(look.VIEWS),
         help="What to show: the overlay, the heatmap or the camera alone, these three side by "
         "side, all methods, several classes, or the strongest feature maps.",
     ),

@@ -19,6 +19,8 @@ from live_cam.runtime.user_path import expanded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from live_cam.look import Range
+
 _CLOCK: Final = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 _DEVICE_NUMBER: Final = re.compile(r":\d{1,3}\Z")
 
@@ -46,7 +48,7 @@ class WholeNumber(click.IntRange):
         return number if _lies_in(self, number) else self.fail(_no_number(value, self), param, ctx)
 
 
-def whole_number(within: settings.Range) -> WholeNumber:
+def whole_number(within: Range) -> WholeNumber:
     """Make the type of an option whose value is an integer in a range."""
     return WholeNumber(int(within.low), int(within.high))
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from live_cam.explain.batch import BatchExplainer
     from live_cam.explanation import Explanation, Heatmap, Prediction
+    from live_cam.settings import StillMethod
 
 RANDOM: Final = "random"
 """The name of the baseline: a map of random numbers, as coarse as the maps of the methods."""
@@ -84,7 +85,9 @@ class ImageMetrics:
 class Evaluator(Closing):
     """Measures images with one network and two copies of it with randomised weights."""
 
-    def __init__(self, explainer: BatchExplainer, methods: Sequence[str], steps: int) -> None:
+    def __init__(
+        self, explainer: BatchExplainer, methods: Sequence[StillMethod], steps: int
+    ) -> None:
         """Copy the network and randomise the copies.
 
         Args:
@@ -225,7 +228,7 @@ class _Copy(Closing):
         self.network.close()
 
 
-def _grouped(methods: Sequence[str], layers: int) -> list[tuple[str, ...]]:
+def _grouped(methods: Sequence[StillMethod], layers: int) -> list[tuple[StillMethod, ...]]:
     """Group the methods by question: at a single layer, all that share a gradient go together."""
     shared = tuple(method for method in methods if method in METHODS and layers == 1)
     return [

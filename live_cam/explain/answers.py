@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from live_cam.cam.gradcam import Evidence
     from live_cam.question import Question
+    from live_cam.settings import StillMethod
 
 _EPSILON = 1e-30
 _LARGEST = 1e30
@@ -88,12 +90,12 @@ def _answer(
     labels: Sequence[str],
     place: int,
     rival: int | None,
-    method: str | None = None,
+    method: StillMethod | None = None,
 ) -> Heatmap:
     method = method or question.methods[0]
     activations, gradients = evidence.activations, evidence.gradients[:, place]
     index = int(evidence.classes[0, place])
-    title = method
+    title: str = method
     if rival is not None:
         gradients = gradients - evidence.gradients[:, rival]
         title = f"{method} · {labels[index]} or {labels[int(evidence.classes[0, rival])]}"
@@ -106,7 +108,8 @@ def _answer(
     if signed:
         cam = cam - METHODS[method](activations, -gradients)
     explained = prediction(evidence.logits[0].softmax(dim=0), index, labels)
-    return answer(cam[0], title, f"{method} {question.evidence}", explained, signed=signed)
+    heatmap = answer(cam[0], title, f"{method} {question.evidence}", explained, signed=signed)
+    return replace(heatmap, method=method, evidence=question.evidence)
 
 
 def answer(

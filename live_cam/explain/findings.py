@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from live_cam.geometry import Region
     from live_cam.question import Question
     from live_cam.runtime.timing import StageTimer
+    from live_cam.settings import StillMethod
     from live_cam.temporal.hysteresis import Ranking
 
 
@@ -146,12 +148,13 @@ def ask_each(
     return first._replace(answers=lambda image: [one.answers(image)[0] for one in each])
 
 
-def _plain(result: CAMResult, method: str, labels: Sequence[str]) -> Findings:
+def _plain(result: CAMResult, method: StillMethod, labels: Sequence[str]) -> Findings:
     classes = result.class_index.tolist()
 
     def maps(image: int) -> list[Heatmap]:
         scores = result.logits[image].softmax(dim=0)
         explained = prediction(scores, classes[image], labels)
-        return [answer(result.cam[image], method, f"{method} for", explained)]
+        heatmap = answer(result.cam[image], method, f"{method} for", explained)
+        return [replace(heatmap, method=method)]
 
     return Findings(result.logits, classes, maps, labels)

@@ -21,10 +21,10 @@ from live_cam.explanation import Explanation, Heatmap, Prediction
 from live_cam.frame import Frame
 from live_cam.geometry import WHOLE
 from live_cam.labels import find_class
+from live_cam.look import Look
 from live_cam.overlay import Overlay
-from live_cam.overlay.panes import Painter
+from live_cam.overlay.painter import Painter
 from live_cam.overlay.status import Status
-from live_cam.overlay.theme import THEMES
 from live_cam.question import TOP_CLASS, Question
 from live_cam.record.destinations import whole_file
 from live_cam.runtime.opencv import cv2
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import nn
+
+    from live_cam.look import Colormap
+    from live_cam.settings import StillMethod
 
 AnyImage: TypeAlias = Union[str, Path, Image.Image, "NDArray[np.generic]", torch.Tensor]
 """A file, a Pillow image, an array H×W×3 (RGB; also H×W grey or H×W×4 RGBA; uint8, or floating
@@ -59,15 +62,14 @@ class ImageExplanation(Explanation):
         """Return the image with heatmap, label and probabilities on it: H×W×3 uint8, RGB.
 
         Args:
-            look: Fields of `live_cam.overlay.status.Status` such as `alpha`, `bars`, `box`,
-                `theme` and `view`, and `colormap`.
+            look: Fields of `live_cam.Look`, such as `view`, `alpha`, `colormap`, `bars` and `box`.
 
         Raises:
-            UsageError: A value is out of range.
+            UsageError: A value is none of the choices, or out of range.
         """
-        colormap = look.pop("colormap", "jet")
         frame = Frame(_flipped(self.image), self.frame_index, self.timestamp)
-        return _flipped(Overlay(colormap).draw(frame, self, Status(**look)))
+        drawn = Overlay().draw(frame, self, Status(look=Look(**look)))
+        return _flipped(drawn.image)
 
     def save(self, path: str | Path, **look: Any) -> Path:
         """Write the image as `draw` returns it. An existing file is replaced.
@@ -80,7 +82,7 @@ class ImageExplanation(Explanation):
             The path.
 
         Raises:
-            UsageError: The ending is none of these, or a value of the look is out of range.
+            UsageError: The ending is none of these, or the look is wrong.
             RecordingError: The file cannot be written.
         """
         path = Path(path)
@@ -106,7 +108,7 @@ def explain(
     weights: str | Path | None = None,
     labels: str | Path | Sequence[str] | None = None,
     layer: str | nn.Module | None = None,
-    method: str = "gradcam",
+    method: StillMethod = "gradcam",
     transform: Callable[[Image.Image], object] | None = None,
     device: str = "auto",
 ) -> ImageExplanation:
@@ -129,7 +131,7 @@ def explain(
             names of ImageNet's classes, or for plain numbers if there are not 1000 outputs.
         layer: The target layer: its dotted name or, of your own module, the layer itself. None to
             find it.
-        method: One of `live_cam.settings.METHODS`.
+        method: One of `live_cam.settings.STILL_METHODS`.
         transform: For your own module: makes a Pillow image the network's input, 3×H×W. A crop is
             found out, so the heatmap lies where the network looked. None for ImageNet's
             preprocessing at 224×224.
@@ -174,7 +176,7 @@ def explain(
 
 
 def overlay(
-    image: AnyImage, heatmap: AnyMap, *, alpha: float = 0.45, colormap: str = "jet"
+    image: AnyImage, heatmap: AnyMap, *, alpha: float = 0.45, colormap: Colormap = "jet"
 ) -> NDArray[np.uint8]:
     """Lay a heatmap over an image.
 
@@ -183,7 +185,7 @@ def overlay(
         heatmap: A map of any size and scale (see `AnyMap`); its largest value gets full colour.
             Where values are below 0, they are drawn blue and those above 0 red.
         alpha: Weight of the heatmap's colours, in [0, 1].
-        colormap: One of `live_cam.settings.COLORMAPS`.
+        colormap: One of `live_cam.look.COLORMAPS`.
 
     Returns:
         H×W×3 uint8, RGB, of the image's size.
@@ -200,15 +202,15 @@ def overlay(
     signed = bool((values < 0).any())
     scaled = values / max(float(np.abs(values).max()), 1e-30)
     shown = Heatmap(scaled.astype(np.float32), _NO_CLASS, signed=signed)
-    painter = Painter(colormap)
-    drawn = painter.paint(
-        _flipped(rgb), shown, alpha, region=region, seen=seen, theme=THEMES["dark"]
-    )
-    return _flipped(drawn)
+    look = Look(alpha=alpha, colormap=colormap)
+    return _flipped(Painter().paint(_flipped(rgb), shown, look, region=region, seen=seen))
 
 
 def _explained(
-    explainer: BatchExplainer, rgb: NDArray[np.uint8], target: str | int | None, method: str
+    explainer: BatchExplainer,
+    rgb: NDArray[np.uint8],
+    target: str | int | None,
+    method: StillMethod,
 ) -> ImageExplanation:
     index = TOP_CLASS if target is None else find_class(explainer.labels, str(target))
     with _computing:  # one pass at a time: the network's hook keeps the activations of the last

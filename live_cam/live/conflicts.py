@@ -1,4 +1,4 @@
-"""Settings of the live loop that each are valid and do not go together."""
+"""Conflicts between settings of the live loop that are valid one by one."""
 
 from __future__ import annotations
 
@@ -14,29 +14,27 @@ if TYPE_CHECKING:
 
 
 def check_live(chosen: Settings) -> None:
-    """Check what a run of the live loop was asked to do.
+    """Reject settings that conflict.
 
     Raises:
-        UsageError: Some of it does not go together, or a file would be lost.
+        UsageError: Two settings conflict, or a file would be lost.
     """
     if chosen.every_frame and chosen.source.isdecimal():
         raise UsageError(
-            f"--every-frame does not go with camera {chosen.source}, which never waits; "
+            f"`every_frame` does not work with camera {chosen.source}, which never waits; "
             "use it with a video file or images, or leave it out."
         )
     check_engine(chosen)
     if chosen.full_screen and chosen.headless:
-        raise UsageError(
-            "--full-screen does not go with --headless, which is without a window; leave one out."
-        )
+        raise UsageError("`full_screen` needs a window and `headless` opens none; leave one out.")
     if chosen.record and chosen.predictions and _same(chosen.record, chosen.predictions):
         raise UsageError(
-            f"--record and --predictions both name {chosen.record}; give each a file of its own."
+            f"`record` and `predictions` both name {chosen.record}; give each its own file."
         )
     for written in filter(None, (chosen.record, chosen.predictions)):
         if written.exists() and _same(Path(chosen.source), written):
             raise UsageError(
-                f"{written} is the source itself and would be lost; write to another file."
+                f"{written} is the source itself and would be overwritten; choose another file."
             )
         check_output(written, overwrite=chosen.overwrite)
 
@@ -44,5 +42,5 @@ def check_live(chosen: Settings) -> None:
 def _same(path: Path, other: Path) -> bool:
     try:
         return path.expanduser().resolve() == other.resolve()
-    except (OSError, RuntimeError, ValueError):  # a name that nothing can have
+    except (OSError, RuntimeError, ValueError):  # no file can have this name
         return False

@@ -1,66 +1,41 @@
-"""What the user changes while the program runs, and what it asks of the network."""
+"""The controls: what the user wants while the program runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from live_cam.labels import matching_classes
-from live_cam.question import AGAINST, FOR, Question
+from live_cam.look import Look
+from live_cam.question import AGAINST, FOR, EvidenceKind, Question
 
 if TYPE_CHECKING:
     from live_cam.explanation import Prediction
     from live_cam.geometry import Region
-    from live_cam.settings import Settings
-
-_SUGGESTIONS: Final = 6
+    from live_cam.settings import Method, Settings
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Controls:
-    """The state that keys change, and what of the image they refer to."""
+    """What keys and the mouse change, and the parts of the image that they refer to."""
 
-    view: str = "overlay"
-    """One of `settings.VIEWS`."""
-    method: str = "gradcam"
-    """One of `settings.METHODS`."""
+    look: Look = field(default_factory=Look)
+    """How the explanation is drawn."""
+    method: Method = "gradcam"
+    """How the heatmap is computed."""
     locked: tuple[int, ...] = ()
-    """The classes that are explained whatever the network says; none: its top class."""
-    evidence: str = FOR
-    """One of `question.FOR`, `AGAINST` and `VERSUS`."""
+    """Indices of the classes to explain; empty: the top class of each frame."""
+    evidence: EvidenceKind = FOR
+    """Which evidence is shown."""
     check: bool = False
     """Whether explanations are checked by hiding their hottest region."""
     randomised: bool = False
-    """Whether a network with randomised weights answers."""
+    """Whether a network with randomised weights is explained."""
     focus: int | None = None
-    """Which of the feature maps is shown large, from 0, the strongest; None: their sum."""
-    box: bool = False
-    """Whether a box is drawn around where the evidence lies."""
+    """The feature map that is shown large, from 0, the strongest, or None for their sum."""
     target: Region | None = None
-    """The box in which the evidence's peak is wanted, in shares of the frame; None: no box."""
-    bars: bool = True
-    """Whether the most probable classes are shown as bars."""
-    theme: str = "dark"
-    """One of `settings.THEMES`."""
+    """The user's box, in shares of the unmirrored frame, or None without one."""
     full_screen: bool = False
     """Whether the window fills the screen."""
-    entry: str | None = None
-    """What was typed of a class's name so far; None: keys are actions."""
-    labels: tuple[str, ...] = field(default=(), repr=False)
-    """The names of the network's classes; set by the loop once they are known."""
-    top: tuple[Prediction, ...] = ()
-    """The most probable classes as they are shown; set by the loop."""
-    panes: tuple[Region, ...] = ()
-    """Where the feature maps are shown, in shares of the image; set by the loop."""
-    pointer: tuple[float, float] = (0.0, 0.0)
-    """Where the mouse is, in shares of the image's width and height."""
-    pressed: tuple[float, float] | None = None
-    """Where its button was pressed; None: it is not pressed."""
-
-    alpha: float = 0.45
-    """Weight of the heatmap's colours, in `settings.ALPHA`."""
-    mirror: bool = False
-    """Whether the image is drawn mirrored."""
     frozen: bool = False
     """Whether the image stands still."""
     help: bool = False
@@ -68,32 +43,43 @@ class Controls:
     recording: bool = False
     """Whether a recording is wanted."""
     snapshots: int = 0
-    """How many snapshots were asked for and not yet saved."""
+    """How many snapshots were requested so far."""
     quit: bool = False
-    """Whether the program is to end."""
+    """Whether the program should end."""
+    entry: str | None = None
+    """The typed part of a class's name, or None while keys are actions."""
+    pointer: tuple[float, float] = (0.0, 0.0)
+    """Where the mouse is, in shares of the image's width and height."""
+    pressed: tuple[float, float] | None = None
+    """Where its button was pressed, or None while it is up."""
+
+    labels: tuple[str, ...] = field(default=(), repr=False)
+    """The names of the network's classes; empty before it is loaded."""
+    top: tuple[Prediction, ...] = ()
+    """The most probable classes on the image."""
+    panes: tuple[Region, ...] = ()
+    """Where the image shows single feature maps, in shares of its sides."""
 
     @classmethod
     def of(cls, settings: Settings) -> Controls:
-        """Start as the command line says."""
-        several = len(settings.target_classes) > 1
+        """Return the controls that a run starts with."""
         return cls(
-            view="classes" if several and settings.view == "overlay" else settings.view,
+            look=settings.look,
             method=settings.method,
             evidence=AGAINST if settings.counterfactual else FOR,
             check=settings.check is not None,
-            box=settings.box,
-            bars=settings.bars,
-            theme=settings.theme,
             full_screen=settings.full_screen,
-            alpha=settings.alpha,
-            mirror=settings.mirror,
             recording=settings.record is not None,
         )
 
+    def with_look(self, **changes: Any) -> Controls:
+        """Return the controls with changes to the look."""
+        return replace(self, look=replace(self.look, **changes))
+
     def question(self) -> Question:
-        """What the network is to be asked, so that the view can show it."""
+        """Return the question that the view needs answered."""
         return Question.of_view(
-            self.view,
+            self.look.view,
             self.method,
             self.evidence,
             self.locked,
@@ -102,7 +88,11 @@ class Controls:
             randomised=self.randomised,
         )
 
-    @property
-    def suggestions(self) -> tuple[int, ...]:
-        """The classes that what was typed may mean, the likeliest first."""
-        return matching_classes(self.labels, self.entry or "")[:_SUGGESTIONS]
+
+class Outcome(NamedTuple):
+    """The effect of a key or the mouse."""
+
+    controls: Controls
+    """The new controls."""
+    confirmation: str | None = None
+    """A text to show for a moment, or None."""

@@ -1,6 +1,6 @@
-"""The display: whether there is one that a window can be opened on.
+"""Whether there is a display to open a window on.
 
-OpenCV's Qt aborts the process where there is none, so this has to be known before.
+OpenCV's Qt aborts the process if there is none, so this is checked first.
 """
 
 from __future__ import annotations
@@ -24,16 +24,14 @@ _NOT_X11: Final = ("darwin", "win32")
 _TIMEOUT: Final = 2.0
 """Seconds to wait for a display on another machine."""
 _PAUSES: Final = (0.1, 0.2)
-"""Seconds before each further attempt: a virtual display that starts afresh needs less."""
+"""Seconds before each further attempt. A virtual display restarts in less."""
 
 
 def display_problem() -> str | None:
-    """Find out whether a window can be opened here, without opening one.
-
-    OpenCV's Qt aborts the process where it cannot, so this is asked first.
+    """Check whether a window can be opened here, without opening one.
 
     Returns:
-        Why none can, as a clause that goes into a sentence; None where one can.
+        Why not, as a clause for a sentence, or None if one can be opened.
     """
     with connected_display() as problem:
         return problem
@@ -41,10 +39,10 @@ def display_problem() -> str | None:
 
 @contextmanager
 def connected_display() -> Iterator[str | None]:
-    """Give why no window can be opened, or None; until the end, stay connected to the display.
+    """Yield why no window can be opened, or None, and stay connected to the display meanwhile.
 
-    A virtual display starts afresh when its last client leaves and throws out who comes
-    meanwhile: the window has to come while the one who asked is still there.
+    A virtual display restarts when its last client leaves and drops those that connect meanwhile,
+    so the window must be opened before this connection closes.
     """
     problem = _missing_windows() or _missing_display()
     name = os.environ.get("DISPLAY", "")
@@ -54,16 +52,16 @@ def connected_display() -> Iterator[str | None]:
         yield f"no display answers at DISPLAY={name}"
     else:
         with _connected(name) as let_in:
-            refusal = f"the display at DISPLAY={name} refuses users other than the desktop's own"
-            yield None if let_in else refusal
+            rejection = f"the display at DISPLAY={name} accepts only the user of the desktop"
+            yield None if let_in else rejection
 
 
 def _missing_windows() -> str | None:
     if cv2.currentUIFramework() or not re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
         return None
     return (
-        "this OpenCV has no windows, since opencv-python-headless replaced it (to repair it: "
-        "`pip uninstall -y opencv-python-headless` and then `pip install --force-reinstall "
+        "opencv-python-headless has replaced OpenCV's windows (to repair this: "
+        "`pip uninstall -y opencv-python-headless`, then `pip install --force-reinstall "
         "--no-deps opencv-python`)"
     )
 
@@ -72,14 +70,14 @@ def _missing_display() -> str | None:
     if sys.platform in _NOT_X11 or os.environ.get("DISPLAY"):
         return None
     if not os.environ.get("WAYLAND_DISPLAY"):
-        return "there is no display, since DISPLAY is not set"
+        return "there is no display: DISPLAY is not set"
     if _bundled_platforms():
-        return "this Wayland session lacks XWayland, which OpenCV needs, since DISPLAY is not set"
+        return "this Wayland session lacks XWayland, which OpenCV needs: DISPLAY is not set"
     return None
 
 
 def _is_listening(name: str) -> bool:
-    """Whether anybody listens where X11 looks for a display; true for a path, which it knows."""
+    """Whether X11 finds a listening display under a name. True for paths, which only X11 knows."""
     parts = re.fullmatch(r"(?P<host>[^/]*):(?P<number>\d{1,5})(\.\d+)?", name)
     if parts is None:
         return "/" in name
@@ -107,7 +105,7 @@ def _accepts(path: str) -> bool:
 
 @contextmanager
 def _connected(name: str) -> Iterator[bool]:
-    """Connect as X11 does, with the key that it asks for and that, say, `sudo` leaves behind."""
+    """Connect as X11 does, with its key, which is missing under `sudo`, for example."""
     try:
         xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:
@@ -134,10 +132,10 @@ def _connection(xcb: ctypes.CDLL, name: str) -> ctypes.c_void_p:
 
 @contextmanager
 def _silenced_stderr() -> Iterator[None]:
-    """Send what C code prints on stderr nowhere."""
+    """Discard what C code prints on stderr."""
     try:
         stderr = os.dup(2)
-    except OSError:  # there is none
+    except OSError:  # stderr is closed
         yield
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -151,15 +149,15 @@ def _silenced_stderr() -> Iterator[None]:
 
 
 def _bundled_platforms() -> set[str]:
-    """Return the window systems that the wheel's own Qt knows; none for other builds."""
+    """Return the window systems that the wheel's own Qt supports. Empty for other builds."""
     plugins = Path(cv2.__file__).parent / "qt" / "plugins" / "platforms"
     return {path.stem.removeprefix("libq") for path in plugins.glob("libq*.so")}
 
 
 def prefer_bundled_platform() -> None:
-    """Overrule a Qt platform that the wheel lacks: Qt would abort.
+    """Override a Qt platform that the wheel lacks, on which Qt would abort.
 
-    Many who use Wayland set it to `wayland` for all programs; the wheel's Qt has only X11.
+    Wayland users often set it to `wayland` for all programs; the wheel's Qt has only X11.
     """
     wanted = os.environ.get("QT_QPA_PLATFORM", "")
     bundled = _bundled_platforms()

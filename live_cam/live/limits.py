@@ -1,4 +1,4 @@
-"""When a run has lasted as long as it was asked to."""
+"""When a run is over: after a number of frames, or a time."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ if TYPE_CHECKING:
 
 
 class Limits:
-    """Counts the frames of a run, and the time since the first of them."""
+    """Counts a run's frames, and the time since the first one.
+
+    Args:
+        settings: Of which `seconds` and `max_frames` apply.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        """Take the settings `seconds` and `max_frames`."""
         self._seconds = settings.seconds
         self._frames = settings.max_frames
         self._first: Frame | None = None
         self._count = 0
 
     def count(self, frame: Frame) -> None:
-        """Take note of a frame that was shown."""
+        """Count a frame that was shown."""
         self._first = self._first or frame
         self._count += 1
 
@@ -28,7 +31,7 @@ class Limits:
         """Return whether the run is over.
 
         Args:
-            now: The time in seconds, of the frames' clock.
+            now: The time in seconds on the frames' clock.
         """
         if self._frames is not None and self._count >= self._frames:
             return True

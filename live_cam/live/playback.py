@@ -1,4 +1,4 @@
-"""Plays a source at its own speed: files by their timestamps, cameras as they come."""
+"""Playback of a source at its own speed: files by their timestamps, cameras as frames arrive."""
 
 from __future__ import annotations
 
@@ -18,17 +18,15 @@ _POLL = 0.02
 class Playback:
     """Iterates over a source's frames, each when it is due.
 
-    A live source paces itself and cannot be paused: whoever drains it gets the present. Any other
-    source is read by the clock, and its clock stands still while `paused` is set.
+    A live source paces itself and cannot be paused: reading it yields the present. Any other
+    source is read by a clock, which stops while `paused` is set.
+
+    Args:
+        source: Where frames come from. It is not read before the iteration starts, nor closed.
+        stop: Ends the iteration when set.
     """
 
     def __init__(self, source: Source, stop: threading.Event) -> None:
-        """Take a source; it is not read before the iteration starts.
-
-        Args:
-            source: Where frames come from. Whoever opened it closes it.
-            stop: Ends the iteration when set.
-        """
         self.paused = threading.Event()
         self._source = source
         self._stop = stop
@@ -52,16 +50,16 @@ class Playback:
             yield frame
 
     def _wait_until_due(self, due: float) -> float:
-        """Wait, and return for how many seconds the clock stood still meanwhile."""
-        stood = 0.0
+        """Wait, and return for how many seconds the clock was stopped meanwhile."""
+        stopped = 0.0
         while not self._stop.is_set():
             if self.paused.is_set():
                 before = time.monotonic()
                 self._stop.wait(_POLL)
-                stood += time.monotonic() - before
+                stopped += time.monotonic() - before
                 continue
-            left = due + stood - time.monotonic()
+            left = due + stopped - time.monotonic()
             if left <= 0:
                 break
             self._stop.wait(min(left, _POLL))
-        return stood
+        return stopped

@@ -1,7 +1,7 @@
 """Which frames are explained and shown: the newest one, or every one.
 
-Both schedules run the source and the explainer in threads of their own and hand the main thread
-what to show. In both, the source's first image is out before the network is loaded.
+Both schedules run the source and the explainer in their own threads and hand the main thread what
+to show. Both show the source's first image before the network is loaded.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Shown(NamedTuple):
 
     frame: Frame
     explanation: Explanation | None
-    """None before the first one, and where the frame cannot be explained."""
+    """None before the first one, and for a frame that cannot be explained."""
     waiting: bool = False
-    """Whether it is shown only until the source can begin, since the network is not loaded yet."""
+    """Whether the source still waits for the network on this frame."""
 
 
 class Schedule(Protocol):
@@ -50,40 +50,45 @@ class Schedule(Protocol):
 
     @property
     def explanation(self) -> Explanation | None:
-        """The explanation to draw on a frame that stands still."""
+        """The explanation to draw on a frozen frame."""
 
     still: bool
-    """Whether nothing has changed since the frame that was explained last."""
+    """Whether the image is unchanged since the frame that was explained last."""
     saved: int
-    """How many frames were not explained since nothing had changed."""
+    """How many frames were not explained because the image was unchanged."""
 
     @property
     def ended(self) -> bool:
         """Whether the source has ended and all of it was shown.
 
         Raises:
-            LiveCamError: It ended because it, or the explainer, failed.
+            LiveCamError: The source or the explainer failed.
         """
 
     def load(self) -> None:
-        """Let the network be loaded: the first image is out."""
+        """Allow the network to be loaded, once the first image is out."""
 
     def freeze(self, frame: Frame) -> None:
-        """Stand still on this frame, and explain it."""
+        """Pause on this frame, and explain it."""
 
     def thaw(self) -> None:
-        """Go on."""
+        """Resume."""
 
     def close(self) -> None:
-        """End the threads. The source and the explainer stay with whoever opened them."""
+        """End the threads and close the source. The explainer stays open."""
 
 
-class _Loading:
-    """What both schedules have: a source, and an explainer that waits for its word to load.
+class _Threads:
+    """The base of both schedules: a source, and an explainer that `load` allows to load.
+
+    Args:
+        source: Where frames come from.
+        explainer: Not loaded yet.
+        explained: Called in the explainer's thread with each explanation and its frame.
 
     Attributes:
-        still: See `Schedule.still`.
-        saved: See `Schedule.saved`.
+        still: As in `Schedule`.
+        saved: As in `Schedule`.
     """
 
     def __init__(
@@ -92,13 +97,6 @@ class _Loading:
         explainer: Explainer,
         explained: Callable[[Frame, Explanation], None],
     ) -> None:
-        """Start the threads.
-
-        Args:
-            source: Where frames come from.
-            explainer: Not loaded yet.
-            explained: Called in the explainer's thread with each explanation and its frame.
-        """
         self._stop = threading.Event()
         self._may_load = threading.Event()
         self._source = source
@@ -109,11 +107,11 @@ class _Loading:
         self._workers = self._start()
 
     def _start(self) -> tuple[Worker, ...]:
-        """Make what the threads need, start them, and return them."""
+        """Start the threads and return them."""
         raise NotImplementedError
 
     def _loaded(self) -> bool:
-        """Wait for `load` and do it; False where the end comes first."""
+        """Wait for `load`, then load. Return False if the run ends first."""
         while not self._may_load.wait(_POLL):
             if self._stop.is_set():
                 return False
@@ -121,13 +119,13 @@ class _Loading:
         return True
 
     def _explain_frame(self, frame: Frame) -> Explanation | None:
-        """Explain a frame; None where its numbers are not finite, or nothing can explain now.
+        """Return a frame's explanation, or None if it is not finite or no engine can explain now.
 
-        One frame that overflows in float16 must not end a run that shows and records thousands.
+        A single frame that overflows in float16 must not end a run of thousands.
         """
         try:
             explanation = self._explainer.explain(frame)
-        except (NonFiniteError, UnexplainedError):  # which the explainer tells the user
+        except (NonFiniteError, UnexplainedError):  # the explainer notifies the user
             return None
         self._explained(frame, explanation)
         return explanation
@@ -146,13 +144,12 @@ class _Loading:
             worker.join()
 
 
-class NewestFirst(_Loading):
-    """The camera never waits for the network, and neither does the window.
+class NewestFirst(_Threads):
+    """Neither the camera nor the window waits for the network.
 
-    The explainer takes the newest frame when it has finished with the one before, unless it shows
-    the same; a frame is shown with the newest explanation that there is. A source that is not
-    live stands still on its first frame until that one is explained, so that none of it passes
-    unexplained.
+    The explainer takes the newest frame as soon as it is free, and skips an unchanged one. Each
+    frame is shown with the newest explanation. A source that is not live waits on its first frame
+    for the first explanation, so that its beginning is not missed.
     """
 
     def _start(self) -> tuple[Worker, ...]:
@@ -183,7 +180,7 @@ class NewestFirst(_Loading):
             frame = newer or frame
             if frame is None or not (newer or self._explainer.unanswered):
                 continue
-            # Until it is settled which engine explains, every frame helps to find out.
+            # Until the engine is chosen, every frame helps to compare them.
             self.still = (
                 self._explainer.settled
                 and not self._explainer.unanswered
@@ -231,8 +228,8 @@ class NewestFirst(_Loading):
             self._playback.paused.clear()
 
 
-class EveryFrame(_Loading):
-    """Each frame of a file is explained and then shown, once, in its order and at no set pace."""
+class EveryFrame(_Threads):
+    """Each frame of a file is explained, then shown: once, in order, as fast as possible."""
 
     def _start(self) -> tuple[Worker, ...]:
         self._frozen = False
@@ -283,7 +280,7 @@ class EveryFrame(_Loading):
         self._check()
         return self._queue.empty()
 
-    def freeze(self, frame: Frame) -> None:  # noqa: ARG002  # it is the one that was explained
+    def freeze(self, frame: Frame) -> None:  # noqa: ARG002  # it has its explanation
         self._frozen = True
 
     def thaw(self) -> None:

@@ -1,6 +1,6 @@
-"""The window: shows images, gives the pressed keys, notices when it is closed.
+"""The window: shows images, returns pressed keys, and detects when it is closed.
 
-OpenCV's windows belong to the main thread; macOS ends programs that use them in another one.
+OpenCV's windows belong to the main thread; macOS kills programs that use them in another one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from live_cam.live.pointing import PointerKind
+
 __all__ = ["Window", "display_problem", "key_name"]
 
 _MAX_SIZE: Final = (1280, 800)
-"""Pixels: a window of this size fits on every usual screen, title bar and panels included."""
+"""Pixels. A window of this size fits on any common screen, title bar and panels included."""
 
 _SIGNS_OF_LIFE: Final = {cv2.WND_PROP_VISIBLE: 1.0, cv2.WND_PROP_AUTOSIZE: 0.0}
-"""What each property at least is while the window is there, in the builds that know it."""
+"""The least value of each property while the window exists, in builds that support it."""
 
 _KEY_NAMES: Final = {
     0x08: "backspace",
@@ -59,7 +61,7 @@ _WINDOWS_KEY_NAMES: Final = {
     0x2E0000: "delete",
     0x7A0000: "f11",
 }
-"""Keys without a character, in Win32's builds: the virtual key above an empty lower half."""
+"""Keys without a character in Win32 builds: the virtual key code in the upper 16 bits."""
 _COCOA_KEY_NAMES: Final = {
     0xF700: "up",
     0xF701: "down",
@@ -69,23 +71,23 @@ _COCOA_KEY_NAMES: Final = {
 }
 
 
-_POINTER_KINDS: Final = {
+_POINTER_KINDS: Final[dict[int, PointerKind]] = {
     cv2.EVENT_LBUTTONDOWN: PRESS,
     cv2.EVENT_MOUSEMOVE: MOVE,
     cv2.EVENT_LBUTTONUP: RELEASE,
 }
-_REMEMBERED_EVENTS: Final = 256
-"""More than come between two looks; a program that hangs for long forgets the oldest."""
+_KEPT_EVENTS: Final = 256
+"""More than arrive between two polls. If the program hangs for long, the oldest are dropped."""
 
 
 class Window(Closing):
-    """A window on the desktop. Made, used and closed in the main thread.
+    """A window on the desktop. Open, use and close it in the main thread.
 
     Args:
-        title: What stands in its title bar; no other window of the program may have it.
+        title: Text of the title bar, unique among the program's windows.
 
     Raises:
-        WindowError: No window can be opened here; the message says why and names `--headless`.
+        WindowError: No window can be opened here; the message says why and names `headless`.
     """
 
     def __init__(self, title: str = "live-cam") -> None:
@@ -98,23 +100,23 @@ class Window(Closing):
                 cv2.namedWindow(title, flags)
             except cv2.error as error:
                 reason = error.err or str(error)
-                raise WindowError(_sentence(f"OpenCV says {reason!r}")) from error
-            cv2.setMouseCallback(title, self._note_pointer)
+                raise WindowError(_sentence(f"OpenCV reports {reason!r}")) from error
+            cv2.setMouseCallback(title, self._record_pointer)
         self._title = title
         self._closed = False
         self._sized = False
         self._full_screen = False
         self._alive: set[int] = set()
         self._image_size = (1, 1)
-        self._pointer: deque[PointerEvent] = deque(maxlen=_REMEMBERED_EVENTS)
+        self._pointer: deque[PointerEvent] = deque(maxlen=_KEPT_EVENTS)
 
     def show(self, image: NDArray[np.uint8]) -> None:
-        """Show an image; the first one sets the window's size. Nothing happens once closed.
+        """Show an image. The first one sets the window's size. Does nothing once closed.
 
         Args:
             image: H×W×3 uint8, BGR.
         """
-        # A window that the user has closed would come back.
+        # OpenCV would reopen a window that the user has closed.
         if self.closed:
             return
         if not self._sized:
@@ -124,29 +126,29 @@ class Window(Closing):
         cv2.imshow(self._title, image)
 
     def poll(self, timeout_ms: int = 1) -> str | None:
-        """Let the window system work, and take a pressed key.
+        """Process window events, and return a pressed key.
 
-        A window that is not polled at least every few hundred milliseconds seems to hang.
+        Call it every few hundred milliseconds at least, or the window appears to hang.
 
         Args:
             timeout_ms: How long to wait for a key, in milliseconds, at least 1.
 
         Returns:
-            The key's name: a letter as it is typed, a digit or sign, or `space`, `esc`, `enter`,
-            `tab`, `backspace`, `delete`, `left`, `up`, `right`, `down`, `f11`. None without a key.
+            The key's name: a letter as typed, a digit or sign, or `space`, `esc`, `enter`, `tab`,
+            `backspace`, `delete`, `left`, `up`, `right`, `down`, `f11`. None without a key.
         """
         if self.closed:
             return None
-        # Not `waitKey`, which keeps eight bits and so takes the left arrow for a Q. A timeout
-        # of 0 would wait for ever.
+        # `waitKey` keeps only eight bits, so the left arrow would read as Q. A timeout of 0 would
+        # wait forever.
         return key_name(cv2.waitKeyEx(max(1, timeout_ms)))
 
     def pointer_events(self) -> list[PointerEvent]:
-        """Take what the mouse did over the image since the last call, in its order."""
+        """Return the mouse events over the image since the last call, in order."""
         return [self._pointer.popleft() for _ in range(len(self._pointer))]
 
-    def _note_pointer(self, event: int, x: int, y: int, _flags: int, _data: object) -> None:
-        # Places come in pixels of the image, however large the window is.
+    def _record_pointer(self, event: int, x: int, y: int, _flags: int, _data: object) -> None:
+        # Coordinates are in pixels of the image, whatever the window's size.
         kind = _POINTER_KINDS.get(event)
         if kind:
             width, height = self._image_size
@@ -157,14 +159,14 @@ class Window(Closing):
 
     @property
     def full_screen(self) -> bool:
-        """Whether the window was made to fill the screen."""
+        """Whether the window fills the screen."""
         return self._full_screen
 
     @full_screen.setter
     def full_screen(self, wanted: bool) -> None:
         if self.closed or wanted == self._full_screen:
             return
-        # A window that fills the screen before its first image would be sized down again.
+        # The first image would shrink a window that already fills the screen.
         if wanted and not self._sized:
             return
         mode = cv2.WINDOW_FULLSCREEN if wanted else cv2.WINDOW_NORMAL
@@ -173,7 +175,7 @@ class Window(Closing):
 
     @property
     def closed(self) -> bool:
-        """Whether the window is gone: by `close`, or because the user closed it."""
+        """Whether the window was closed, by `close` or by the user."""
         self._closed = self._closed or self._is_gone()
         return self._closed
 
@@ -184,50 +186,50 @@ class Window(Closing):
         self._closed = True
         with suppress(cv2.error):
             cv2.destroyWindow(self._title)
-            # macOS and GTK take it off the screen only in the next round of events.
+            # macOS and GTK remove it from the screen only in the next event loop.
             cv2.waitKeyEx(1)
 
     def _is_gone(self) -> bool:
-        # Not every build knows every property: GTK's says -1 for the visibility of an open
-        # window. So a property counts only once it has said that the window is there.
+        # Not every build supports every property: GTK reports -1 as the visibility of an open
+        # window. So a property counts only once it has reported the window as open.
         try:
             for sign, least in _SIGNS_OF_LIFE.items():
                 if cv2.getWindowProperty(self._title, sign) >= least:
                     self._alive.add(sign)
                 elif sign in self._alive:
                     return True
-        except cv2.error:  # Qt's, as soon as the last window is closed
+        except cv2.error:  # Qt, once the last window is closed
             return True
         return False
 
 
 def key_name(code: int) -> str | None:
-    """Name a key.
+    """Return the name of a key.
 
     Args:
-        code: What `cv2.waitKeyEx` returned.
+        code: The result of `cv2.waitKeyEx`.
 
     Returns:
-        Its name, as `Window.poll` gives it; None for no key and for those without a name.
+        The name, as in `Window.poll`, or None for no key or a key without a name.
     """
     if code < 0:
         return None
     if code in _WINDOWS_KEY_NAMES:
         return _WINDOWS_KEY_NAMES[code]
-    symbol = code & 0xFFFF  # above are the modifiers, in GTK's builds
+    symbol = code & 0xFFFF  # the upper bits hold modifiers in GTK builds
     name = _KEY_NAMES.get(symbol) or _COCOA_KEY_NAMES.get(symbol)
     if name:
         return name
-    if 0xFFB0 <= symbol <= 0xFFB9:  # X11's digits of the keypad
+    if 0xFFB0 <= symbol <= 0xFFB9:  # X11: digits on the keypad
         return str(symbol - 0xFFB0)
     return chr(symbol) if 0x20 < symbol < 0x7F else None
 
 
 def _fitted(width: int, height: int) -> tuple[int, int]:
-    """Shrink an image's size, where needed, to the largest window that fits on a screen."""
+    """Return the size of the largest window for an image that fits on a screen."""
     scale = min(1.0, _MAX_SIZE[0] / width, _MAX_SIZE[1] / height)
     return max(1, round(scale * width)), max(1, round(scale * height))
 
 
 def _sentence(problem: str) -> str:
-    return f"No window can be opened: {problem}; with --headless live-cam runs without one."
+    return f"No window can be opened: {problem}; use `headless` to run without one."

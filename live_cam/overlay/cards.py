@@ -1,12 +1,12 @@
-"""What each card on the image looks like. Where it lies is `layout`'s business.
+"""The cards on the image. `layout` decides where each one lies.
 
-Every function paints one card, and gives back None where it cannot be made to fit its room.
+Every function paints one card, or returns None if it does not fit.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from live_cam.overlay.paint import Canvas, Sprite
 from live_cam.overlay.text import cap_height, shorten, text_width
@@ -14,9 +14,9 @@ from live_cam.overlay.text import cap_height, shorten, text_width
 if TYPE_CHECKING:
     from live_cam.overlay.theme import Style
 
-_BADGE_SIGNS = ("recording", "frozen", "randomised")
+BadgeSign = Literal["recording", "frozen", "randomised"]
 _LOST_OPACITY = 0.4
-"""Of the part of a bar that does not remain."""
+"""Opacity of the part of a bar that is lost without the hot spot."""
 
 
 @lru_cache(maxsize=64)
@@ -28,18 +28,18 @@ def label_card(
     style: Style,
     max_width: int,
 ) -> Sprite | None:
-    """Paint what the network says: the label, its probability, and a bar of it.
+    """Paint the explained class: its label, its probability, and a bar.
 
     Args:
-        label: The explained class's name; shortened where it does not fit.
-        probability: Its probability in words, which is never shortened.
-        shares: Its probability, in [0, 1], for the bar; a second one is what remains of it.
-        lines: More of it below: each a text, and whether it is read with the label.
+        label: The class's name; shortened if it does not fit.
+        probability: Its probability as text, never shortened.
+        shares: Its probability in [0, 1], for the bar; then the part of it that remains, if any.
+        lines: Further lines: each a text, and whether it stands out as the label does.
         style: The image's style.
-        max_width: The room in pixels.
+        max_width: The available width in pixels.
 
     Returns:
-        The card, or None where not even the probability fits.
+        The card, or None if not even the probability fits.
     """
     size, pad = style.large, round(1.3 * style.pad)
     gap = round(0.7 * size)
@@ -72,15 +72,15 @@ def label_card(
 def bars_card(
     entries: tuple[tuple[str, str, float], ...], style: Style, width: int
 ) -> Sprite | None:
-    """Paint the most probable classes as bars, with the number of the key that locks each.
+    """Paint the most probable classes as bars, each with the key that locks it.
 
     Args:
-        entries: Label, probability in words, and in [0, 1]; best first.
+        entries: Label, probability as text, and in [0, 1]; best first.
         style: The image's style.
         width: The card's width in pixels.
 
     Returns:
-        The card, or None where it would be too narrow to read, or there is nothing to show.
+        The card, or None if it would be too narrow to read, or there are no entries.
     """
     size, pad = style.small, round(1.3 * style.pad)
     inner = width - 2 * pad
@@ -105,23 +105,14 @@ def bars_card(
 
 
 @lru_cache(maxsize=16)
-def badge(sign: str, text: str, style: Style) -> Sprite:
-    """Paint a state that lasts: a sign and a word.
+def badge(sign: BadgeSign, text: str, style: Style) -> Sprite:
+    """Paint a badge for a lasting state: a sign and a text.
 
     Args:
-        sign: `recording` for a red dot, `frozen` for two upright bars, `randomised` for squares in
-            disorder.
-        text: What stands beside it.
+        sign: `recording` is a red dot, `frozen` two upright bars, `randomised` scattered squares.
+        text: The text beside the sign.
         style: The image's style.
-
-    Returns:
-        The badge.
-
-    Raises:
-        ValueError: There is no such sign.
     """
-    if sign not in _BADGE_SIGNS:
-        raise ValueError(f"expected a sign of {_BADGE_SIGNS}, got {sign!r}")
     size, pad = style.small, style.pad
     side = cap_height(size) + 1
     width = 2 * pad + round(1.6 * side) + text_width(text, size)
@@ -144,16 +135,16 @@ def badge(sign: str, text: str, style: Style) -> Sprite:
 
 @lru_cache(maxsize=16)
 def pill(text: str, size: int, style: Style, max_width: int) -> Sprite | None:
-    """Paint a message that passes.
+    """Paint a line of text on a rounded card.
 
     Args:
-        text: The message; shortened where it does not fit.
+        text: The text; shortened if it does not fit.
         size: The font's size in pixels.
         style: The image's style.
-        max_width: The room in pixels.
+        max_width: The available width in pixels.
 
     Returns:
-        The pill, or None where it does not fit.
+        The card, or None if it does not fit.
     """
     pad = round(0.8 * size)
     text = shorten(text, size, max_width - 2 * pad)
@@ -169,15 +160,15 @@ def pill(text: str, size: int, style: Style, max_width: int) -> Sprite | None:
 
 @lru_cache(maxsize=8)
 def status_bar(items: tuple[str, ...], style: Style, width: int) -> Sprite | None:
-    """Paint the quiet figures at the bottom, in as few rows as they need.
+    """Paint the figures at the bottom, in as few rows as possible.
 
     Args:
-        items: What to say; each is shortened where it alone is wider than a row.
+        items: The texts; each is shortened if it is wider than a row.
         style: The image's style.
         width: The bar's width in pixels.
 
     Returns:
-        The bar, or None where nothing fits.
+        The bar, or None if nothing fits.
     """
     size, pad = style.small, style.pad
     inner = width - 2 * pad
@@ -203,7 +194,7 @@ def _bar(
     share: float,
     remains: float | None = None,
 ) -> None:
-    """Paint a horizontal bar, filled by a share in [0, 1]: faintly, but for what remains of it."""
+    """Paint a horizontal bar, filled by a share in [0, 1]; what does not remain of it is faint."""
     theme = canvas.theme
     parts = [(width, theme.edge, theme.empty), (_filled(share, width, height), theme.accent, 1.0)]
     if remains is not None:
@@ -218,7 +209,7 @@ def _filled(share: float, width: int, height: int) -> int:
 
 
 def _rows(items: list[str], size: int, width: int) -> list[list[str]]:
-    """Fill rows with as many items as fit, at least two letters' width apart."""
+    """Fill rows with as many items as fit, at least twice the font's size apart."""
     rows: list[list[str]] = []
     for item in items:
         row = [*rows[-1], item] if rows else [item]
@@ -231,10 +222,7 @@ def _rows(items: list[str], size: int, width: int) -> list[list[str]]:
 
 
 def _spread(row: list[str], size: int, width: int) -> list[int]:
-    """Return where each text of a row begins: the first left, the last right, others between.
-
-    The gaps between are equal.
-    """
+    """Return the column at which each text of a row begins: justified, with equal gaps."""
     widths = [text_width(text, size) for text in row]
     gap = (width - sum(widths)) // max(1, len(row) - 1)
     starts = [sum(widths[:place]) + place * gap for place in range(len(row))]

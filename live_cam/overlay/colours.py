@@ -1,4 +1,4 @@
-"""The colours of a heatmap, and how they are laid over an image."""
+"""The colours of a heatmap, and blending them over an image."""
 
 from __future__ import annotations
 
@@ -7,76 +7,76 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from live_cam.errors import UsageError
 from live_cam.geometry import WHOLE, Region
+from live_cam.look import Look
 from live_cam.overlay.heatmap import check_heatmap, check_image, check_size
 from live_cam.resizing import enlarged
 from live_cam.runtime.opencv import cv2
-from live_cam.settings import ALPHA, COLORMAPS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from live_cam.look import Colormap
+
 _SMOOTH_SIDE = 480
 """Pixels along the longer side to which a heatmap is enlarged before it is coloured."""
 _SIGNED_POWER = 0.5, 3.5
-"""Of alpha: the weight of a signed map's colours where it says most, and where it says nothing."""
+"""Exponents of alpha: for a signed map's colours where it is strongest, and where it is 0."""
 
 
 def blend_heatmap(
     image: NDArray[np.uint8],
     heatmap: NDArray[np.float32],
-    alpha: float = 0.45,
-    colormap: str = "jet",
+    alpha: float = Look.alpha,
+    colormap: Colormap = Look.colormap,
 ) -> NDArray[np.uint8]:
     """Lay a heatmap's colours over an image: `image * (1 - alpha) + colours * alpha`.
 
     Args:
-        image: H×W×3 uint8, BGR. Left as it is.
+        image: H×W×3 uint8, BGR. It is not changed.
         heatmap: h×w float32 in [0, 1]; enlarged to the image.
         alpha: Weight of the colours, in [0, 1].
-        colormap: One of `settings.COLORMAPS`.
+        colormap: Its name.
 
     Returns:
         A new H×W×3 uint8 image, BGR.
 
     Raises:
-        ValueError: The image or the heatmap is not of this kind.
+        ValueError: The image or the heatmap has another shape or type.
         UsageError: `alpha` is out of range, or there is no such colormap.
     """
     check_image(image)
-    colours = colour_map(heatmap, image.shape[1], image.shape[0], colormap)
-    return blend(image, colours, alpha)
+    look = Look(alpha=alpha, colormap=colormap)
+    colours = colour_map(heatmap, image.shape[1], image.shape[0], look.colormap)
+    return blend(image, colours, look.alpha)
 
 
 def colour_map(
     heatmap: NDArray[np.float32],
     width: int,
     height: int,
-    colormap: str,
+    colormap: Colormap,
     region: Region = WHOLE,
 ) -> NDArray[np.uint8]:
-    """Enlarge a heatmap to a frame's size and give every pixel its colour.
+    """Enlarge a heatmap to a frame's size, and colour it.
 
     Args:
         heatmap: h×w float32 in [0, 1].
         width: The frame's width in pixels, at least 1.
         height: The frame's height in pixels, at least 1.
-        colormap: One of `settings.COLORMAPS`.
+        colormap: Its name.
         region: Which part of the frame the heatmap covers.
 
     Returns:
         height×width×3 uint8, BGR.
 
     Raises:
-        ValueError: The heatmap or the size is not of this kind.
-        UsageError: There is no such colormap.
+        ValueError: The heatmap has another shape or type, or the size is below 1.
     """
-    check_colormap(colormap)
     check_heatmap(heatmap)
     check_size(width, height)
     size = _coarse(heatmap, width, height)
-    # Beyond its region the heatmap's border goes on, so that no colour bleeds in from outside.
+    # Outside its region the heatmap's border is continued, so no colour bleeds in.
     shown = enlarged(heatmap, *size, region).clip(0.0, 1.0)
     levels = cv2.convertScaleAbs(shown, alpha=255.0)
     colours = cv2.applyColorMap(levels, getattr(cv2, f"COLORMAP_{colormap.upper()}"))
@@ -87,45 +87,39 @@ def blend(image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: float) ->
     """Mix two images: `image * (1 - alpha) + colours * alpha`, rounded.
 
     Args:
-        image: H×W×3 uint8. Left as it is.
+        image: H×W×3 uint8. It is not changed.
         colours: H×W×3 uint8.
         alpha: Weight of the colours, in [0, 1].
 
     Returns:
         A new H×W×3 uint8 image.
-
-    Raises:
-        UsageError: `alpha` is out of range.
     """
-    check_alpha(alpha)
     return np.asarray(cv2.addWeighted(image, 1.0 - alpha, colours, alpha, 0.0), np.uint8)
 
 
 def signed_layer(
     heatmap: NDArray[np.float32], width: int, height: int, alpha: float, region: Region = WHOLE
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Make a signed heatmap ready to be laid over a frame, by `lay`.
+    """Prepare a signed heatmap for `lay`.
 
-    Where it says nothing its colour is grey, which laid over the image would be fog: there it
-    is nearly transparent, unless its colours are wanted alone.
+    Without evidence its colour is grey, which would look like fog over the image. There it is
+    nearly transparent, unless alpha is 1.
 
     Args:
-        heatmap: h×w float32 from -1 (blue) by 0 (grey) to 1 (red).
+        heatmap: h×w float32 from -1 (blue) through 0 (grey) to 1 (red).
         width: The frame's width in pixels, at least 1.
         height: The frame's height in pixels, at least 1.
-        alpha: Weight of a heatmap's colours, in [0, 1]. Since most of the image stays bare, what
-            is coloured is more so.
+        alpha: Weight of a heatmap's colours, in [0, 1]. Strong evidence is weighted more, since
+            most of the image stays bare.
         region: Which part of the frame the heatmap covers.
 
     Returns:
-        The colours, multiplied by their weight, and how much of the image shows through, 0 to
-        255: both height×width×3 uint8.
+        The colours, multiplied by their weight, and how much of the image shows through (0 to
+        255), both height×width×3 uint8.
 
     Raises:
-        ValueError: The heatmap or the size is not of this kind.
-        UsageError: `alpha` is out of range.
+        ValueError: The heatmap has another shape or type, or the size is below 1.
     """
-    check_alpha(alpha)
     check_heatmap(heatmap)
     check_size(width, height)
     size = _coarse(heatmap, width, height)
@@ -141,10 +135,10 @@ def signed_layer(
 def lay(
     image: NDArray[np.uint8], colours: NDArray[np.uint8], through: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """Lay a layer over an image: `image * through / 255 + colours`.
+    """Blend a layer over an image: `image * through / 255 + colours`.
 
     Args:
-        image: H×W×3 uint8. Left as it is.
+        image: H×W×3 uint8. It is not changed.
         colours: H×W×3 uint8, multiplied by their weight.
         through: H×W×3 uint8: how much of the image shows through.
 
@@ -152,36 +146,6 @@ def lay(
         A new H×W×3 uint8 image.
     """
     return np.asarray(cv2.add(cv2.multiply(image, through, scale=1 / 255), colours), np.uint8)
-
-
-def check_alpha(alpha: float) -> None:
-    """Refuse a weight of the heatmap's colours that is out of range.
-
-    Args:
-        alpha: The weight.
-
-    Raises:
-        UsageError: It is not in `settings.ALPHA`.
-    """
-    if not ALPHA.low <= alpha <= ALPHA.high:
-        raise UsageError(
-            f"The heatmap's alpha must lie from {ALPHA.low:g} to {ALPHA.high:g}; got {alpha}."
-        )
-
-
-def check_colormap(colormap: str) -> None:
-    """Refuse a colormap that is none of `settings.COLORMAPS`.
-
-    Args:
-        colormap: Its name.
-
-    Raises:
-        UsageError: There is no such colormap; the message lists those that there are.
-    """
-    if colormap not in COLORMAPS:
-        raise UsageError(
-            f"There is no colormap {colormap!r}; choose one of {', '.join(COLORMAPS)}."
-        )
 
 
 def _resized(drawn: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -192,10 +156,10 @@ def _resized(drawn: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
 
 
 def _coarse(heatmap: NDArray[np.float32], width: int, height: int) -> tuple[int, int]:
-    """Return the size in which a map is looked up.
+    """Return the size at which a map is coloured.
 
-    In between, it is so smooth that colours can be mixed: a third of the time of a lookup for
-    every pixel.
+    Maps are smooth enough to interpolate colours from there, in a third of the time that colouring
+    every pixel takes.
     """
     scale = min(1.0, max(_SMOOTH_SIDE, *heatmap.shape) / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
@@ -203,10 +167,10 @@ def _coarse(heatmap: NDArray[np.float32], width: int, height: int) -> tuple[int,
 
 @lru_cache(maxsize=1)
 def _diverging() -> NDArray[np.uint8]:
-    """Return 256×1×3 colours from blue by light grey to red.
+    """Return 256×1×3 colours from blue through light grey to red.
 
-    The ends and the middle are those of Moreland, "Diverging Color Maps for Scientific
-    Visualization", ISVC 2009; in between they are mixed in BGR.
+    The ends and the middle are from Moreland, "Diverging Color Maps for Scientific Visualization",
+    ISVC 2009; colours between are interpolated in BGR.
     """
     blue, grey, red = (192, 76, 59), (221, 221, 221), (38, 4, 180)
     share = np.linspace(-1, 1, 256)

@@ -1,4 +1,4 @@
-"""From a heatmap of a few cells to the pixels of an image."""
+"""From a heatmap of a few cells to an image's pixels: enlarging, its peak, the evidence box."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from live_cam.geometry import WHOLE, Region
+from live_cam.geometry import WHOLE, Rectangle, Region
 from live_cam.resizing import enlarged, enlargement
+from live_cam.runtime.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _COARSE_STEPS = 8
-"""Samples of each cell, along each axis, among which `peak` looks for the maximum first."""
+"""Samples per cell and axis in the first search of `peak`."""
+_BOX_THRESHOLD = 0.15
+"""Of the map's maximum (Selvaraju et al. 2017, section 4.1)."""
+_BOX_SIDE = 240
+"""Pixels along the longer side of the map in which the box is searched."""
 
 
 def to_frame(
@@ -24,7 +29,7 @@ def to_frame(
     signed: bool = False,
     region: Region = WHOLE,
 ) -> NDArray[np.float32]:
-    """Enlarge a heatmap smoothly to a frame's size, aligned to the pixels' centres.
+    """Enlarge a heatmap smoothly to a frame's size, with pixel centres aligned.
 
     Args:
         heatmap: h×w float32 in [0, 1].
@@ -34,11 +39,11 @@ def to_frame(
         region: Which part of the frame it covers.
 
     Returns:
-        height×width float32 in the same range: bicubic, what overshoots is clipped; 0 outside the
-        region.
+        height×width float32 in the same range, by bicubic interpolation with overshoot clipped; 0
+        outside the region.
 
     Raises:
-        ValueError: The heatmap or the size is not of this kind.
+        ValueError: The heatmap has another shape or type, or the size is below 1.
     """
     check_heatmap(heatmap)
     check_size(width, height)
@@ -59,10 +64,10 @@ def peak(
     mirror: bool = False,
     region: Region = WHOLE,
 ) -> tuple[int, int]:
-    """Find where in the drawn image the heatmap is highest, without drawing it.
+    """Find the pixel of the drawn image where the heatmap is highest, without drawing it.
 
-    Where the enlarged map overshoots 1 and is clipped to a plateau, this is the place of the
-    highest value before clipping. The peak of a flat map is its first pixel.
+    If the enlarged map overshoots 1 and is clipped to a plateau, the peak is the highest value
+    before clipping. The peak of a flat map is its first pixel.
 
     Args:
         heatmap: h×w float32 in [0, 1].
@@ -72,14 +77,14 @@ def peak(
         region: Which part of the frame, unmirrored, the heatmap covers.
 
     Returns:
-        The column, from the left of the image as drawn, and the row, both from 0, in pixels.
+        Column and row in the image as drawn, both from 0, in pixels.
 
     Raises:
-        ValueError: The heatmap or the size is not of this kind.
+        ValueError: The heatmap has another shape or type, or the size is below 1.
     """
     check_heatmap(heatmap)
     check_size(width, height)
-    # First a coarse grid of pixels, then every pixel around its maximum.
+    # First on a coarse grid of pixels, then on every pixel around its maximum.
     covered = region.pixels(width, height)
     down = enlargement(heatmap.shape[0], height, region.y, region.height)
     down = down[covered.y : covered.y + covered.height]
@@ -97,11 +102,49 @@ def peak(
     return (width - 1 - x if mirror else x), y
 
 
-def check_image(image: NDArray[np.uint8]) -> None:
-    """Refuse what is not an image.
+def evidence_box(
+    heatmap: NDArray[np.float32],
+    width: int,
+    height: int,
+    region: Region = WHOLE,
+    seen: Region = WHOLE,
+) -> Rectangle | None:
+    """Return the box around the largest region above 15 % of the map's maximum.
+
+    Selvaraju et al. 2017, section 4.1 (weakly supervised localisation).
 
     Args:
-        image: Anything array-like; expected is H×W×3 uint8, BGR, of at least one pixel.
+        heatmap: h×w float32. Values below 0 are ignored.
+        width: The frame's width in pixels.
+        height: Its height in pixels.
+        region: Which part of the frame the heatmap covers.
+        seen: Which part of it the network received. There is no evidence outside it.
+
+    Returns:
+        The box in pixels of the frame, or None if no value is above 0.
+    """
+    shrink = min(1.0, _BOX_SIDE / max(width, height))
+    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    left, top, inner_width, inner_height = seen.pixels(*size)
+    part = slice(top, top + inner_height), slice(left, left + inner_width)
+    laid = np.zeros(size[::-1], np.float32)
+    laid[part] = to_frame(heatmap, *size, region=region)[part]
+    if laid.max() <= 0:
+        return None
+    above = (laid >= _BOX_THRESHOLD * laid.max()).astype(np.uint8)
+    _, _, regions, _ = cv2.connectedComponentsWithStats(above)
+    x, y, across, down, _ = regions[1 + int(regions[1:, cv2.CC_STAT_AREA].argmax())].tolist()
+    columns, rows = width / size[0], height / size[1]
+    return Rectangle(
+        round(x * columns), round(y * rows), round(across * columns), round(down * rows)
+    )
+
+
+def check_image(image: NDArray[np.uint8]) -> None:
+    """Reject an array that is not an image.
+
+    Args:
+        image: Expected: H×W×3 uint8, BGR, of at least one pixel.
 
     Raises:
         ValueError: It is something else; the message says what.
@@ -111,10 +154,10 @@ def check_image(image: NDArray[np.uint8]) -> None:
 
 
 def check_heatmap(heatmap: NDArray[np.float32]) -> None:
-    """Refuse what is not a heatmap.
+    """Reject an array that is not a heatmap.
 
     Args:
-        heatmap: Anything array-like; expected is h×w float32 of at least one cell, all finite.
+        heatmap: Expected: h×w float32 of at least one cell, all finite.
 
     Raises:
         ValueError: It is something else; the message says what.
@@ -126,14 +169,14 @@ def check_heatmap(heatmap: NDArray[np.float32]) -> None:
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse what is not a size.
+    """Reject a frame's size below one pixel.
 
     Args:
-        width: In pixels; expected is at least 1.
-        height: The same.
+        width: In pixels.
+        height: In pixels.
 
     Raises:
-        ValueError: It is less.
+        ValueError: A side is less than 1.
     """
     if width < 1 or height < 1:
         raise ValueError(f"expected a frame of at least 1×1 pixels, got {width}×{height}")

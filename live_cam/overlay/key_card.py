@@ -1,4 +1,4 @@
-"""The card of the keys and what they do, which doubles as the card of what is being typed."""
+"""The card of keys and their meanings. It also shows a class's name while it is typed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _KEYCAP_OPACITY = 0.16
 def help_card(
     keys: tuple[tuple[str, str], ...], style: Style, max_width: int, max_height: int
 ) -> Sprite | None:
-    """Paint the keys and what they do, in one column or, where that is too high, in two.
+    """Paint keys and their meanings, in one column or, if that is too high, in two.
 
     Args:
-        keys: Pairs of key and meaning, at least one; an empty key is no key.
+        keys: Pairs of key and meaning, at least one; without a key, only the meaning is shown.
         style: The image's style.
-        max_width: The room in pixels.
-        max_height: The room in pixels.
+        max_width: The available width in pixels.
+        max_height: The available height in pixels.
 
     Returns:
-        The card in the largest type that fits, or None where none does.
+        The card in the largest type that fits, or None if none does.
     """
     for size in range(style.small + 1, MIN_TEXT - 4, -1):
         for columns in (1, 2):
@@ -35,7 +35,7 @@ def help_card(
 
 
 class _KeyTable:
-    """The help card's measures in one type size and number of columns."""
+    """The card's measures for one font size and number of columns."""
 
     def __init__(
         self, keys: tuple[tuple[str, str], ...], columns: int, size: int, style: Style

@@ -1,4 +1,4 @@
-"""Painting of cards: rounded boxes and text, laid over an image as frosted glass, or bare."""
+"""Painting cards: rounded boxes and text, on frosted glass or directly on the image."""
 
 from __future__ import annotations
 
@@ -20,27 +20,26 @@ _NOTHING: Colour = (0, 0, 0)
 _EDGE_OPACITY = 0.1
 _SHADOW_OPACITY = 0.88
 _SHADOW_REACH = 0.17
-"""How far a shadow reaches beyond a text, as a share of the font's size."""
+"""Reach of a shadow beyond its text, as a share of the font's size."""
 _LEAST_REACH = 3
-"""Pixels that a text's shadow reaches at least."""
+"""Least reach of a text's shadow, in pixels."""
 _FROST = 8
-"""Pixels, along each axis, that the glass melts into one."""
+"""Pixels along each axis that the glass blurs into one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sprite:
-    """A painted card, ready to be laid over images.
+    """A painted card, ready to be pasted over images.
 
-    Laid over, it shows `paint + sharp × image + frosted × blurred image`; the weights run
-    from 0 to 255.
+    Pasted, it shows `paint + sharp × image + frosted × blurred image`, with weights from 0 to 255.
     """
 
     paint: NDArray[np.uint8]
     """H×W×3, BGR, already multiplied by its opacity."""
     sharp: NDArray[np.uint8]
-    """H×W×3: how much of the image shows through as it is: around the rounded corners."""
+    """H×W×3: how much of the sharp image shows through: around the rounded corners."""
     frosted: NDArray[np.uint8]
-    """H×W×3: how much of it shows through blurred: wherever there is glass."""
+    """H×W×3: how much of the blurred image shows through: behind the glass."""
 
     @property
     def width(self) -> int:
@@ -53,7 +52,7 @@ class Sprite:
         return int(self.paint.shape[0])
 
     def paste(self, image: NDArray[np.uint8], x: int, y: int) -> None:
-        """Lay the card over an image, in place.
+        """Paste the card over an image, in place.
 
         Args:
             image: H×W×3 uint8, BGR.
@@ -71,10 +70,10 @@ class Sprite:
 
 
 class Canvas:
-    """A pane of glass with rounded corners and a fine edge, to paint one card on.
+    """A pane of glass with rounded corners and a thin edge, to paint one card on.
 
-    Where the theme has no glass, whatever is painted casts a shadow instead, so that it stands
-    out from any image.
+    If the theme has no glass, everything painted casts a shadow instead, so that it stands out
+    from any image.
 
     Args:
         width: In pixels.
@@ -101,12 +100,12 @@ class Canvas:
         radius: float = 0.0,
         opacity: float = 1.0,
     ) -> None:
-        """Paint a box; with a radius of half its side it is a disc.
+        """Paint a box; a radius of half its side makes it a disc.
 
         Args:
             x: The column of its left edge.
             y: The row of its upper edge.
-            width: In pixels; nothing is painted where it is 0.
+            width: In pixels; nothing is painted if it is 0.
             height: In pixels.
             colour: Its colour.
             radius: The corners' radius in pixels.
@@ -121,7 +120,7 @@ class Canvas:
         """Write a line of text.
 
         Args:
-            x: The column where it begins.
+            x: The column at which it begins.
             baseline: The row on which the letters stand.
             text: One line.
             size: The font's size in pixels.
@@ -137,7 +136,7 @@ class Canvas:
         """Finish the card."""
         pane = self._pane
         sprite = Sprite(pane.paint.copy(), pane.sharp.copy(), pane.frosted.copy())
-        # All shadows first: none may fall on what is written beside it.
+        # All shadows first, so that none falls on its neighbours.
         shadows = [] if self.theme.opacity else [_shadow(each, self.theme) for each in self._layers]
         for layer in (*shadows, *self._layers):
             _lay(sprite, layer)
@@ -145,7 +144,7 @@ class Canvas:
 
 
 class _Layer(NamedTuple):
-    """A shape of one colour, which may reach over the card's edges."""
+    """A shape of one colour, which may cross the card's edges."""
 
     x: int
     y: int
@@ -155,7 +154,7 @@ class _Layer(NamedTuple):
     opacity: float
     """In [0, 1]."""
     reach: int
-    """How many pixels its shadow reaches beyond it."""
+    """Reach of its shadow in pixels."""
 
 
 def _shadow(layer: _Layer, theme: Theme) -> _Layer:
@@ -169,7 +168,7 @@ def _shadow(layer: _Layer, theme: Theme) -> _Layer:
 
 
 def _lay(sprite: Sprite, layer: _Layer) -> None:
-    """Lay a layer over what is painted; what reaches outside is cut off."""
+    """Blend a layer over the card, cropped to it."""
     x, y = layer.x, layer.y
     top, left = max(0, -y), max(0, -x)
     coverage = layer.coverage[top : sprite.height - y, left : sprite.width - x, None]
@@ -185,7 +184,7 @@ def _lay(sprite: Sprite, layer: _Layer) -> None:
 
 @lru_cache(maxsize=32)
 def _pane(width: int, height: int, radius: float, theme: Theme) -> Sprite:
-    """Paint the glass alone. Its arrays are not to be written to."""
+    """Paint the glass alone. Do not write to its arrays."""
     if not theme.opacity:
         empty = np.zeros((height, width, 3), np.uint8)
         return Sprite(paint=empty, sharp=np.full_like(empty, 255), frosted=empty)
@@ -205,13 +204,13 @@ def _pane(width: int, height: int, radius: float, theme: Theme) -> Sprite:
 def _mixed(
     values: NDArray[np.uint8] | NDArray[np.float32], layer: NDArray[np.float32], colour: Colour
 ) -> NDArray[np.uint8]:
-    """Lay a layer of one colour over values from 0 to 255, rounded."""
+    """Blend a layer of one colour over values from 0 to 255, rounded."""
     mixed = values + layer * (np.array(colour, np.float32) - values)
     return (mixed + 0.5).astype(np.uint8)
 
 
 def _rounded(width: int, height: int, radius: float) -> NDArray[np.float32]:
-    """Return how much of each pixel of its bounding box a rounded box covers, in [0, 1]."""
+    """Return a rounded box's coverage of each pixel of its bounding box, in [0, 1]."""
     radius = max(0.0, min(radius, width / 2, height / 2))
     x = np.abs(np.arange(width, dtype=np.float32) - (width - 1) / 2) - (width / 2 - radius)
     y = np.abs(np.arange(height, dtype=np.float32) - (height - 1) / 2) - (height / 2 - radius)

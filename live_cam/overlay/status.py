@@ -1,16 +1,18 @@
-"""What the image says about the run itself, apart from what it explains."""
+"""The status: what the image shows besides the explanation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from live_cam.look import Look
 
 if TYPE_CHECKING:
     from live_cam.geometry import Region
 
 
 class PointingScore(NamedTuple):
-    """How a pointing game stands."""
+    """The score of a pointing game."""
 
     hits: int
     rounds: int
@@ -18,51 +20,43 @@ class PointingScore(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The live figures and states that are written on the image."""
+    """How the explanation is drawn, and the figures and states on the image."""
 
+    look: Look = field(default_factory=Look)
+    """How it is drawn."""
     network: str = ""
     """The network's and target layer's name: `vgg19 · features.35`."""
     engine: str = ""
-    """Device and precision: `cpu fp32`."""
+    """Engine, device and precision: `torch cpu fp32`."""
     source: str = ""
-    """Name and true format of the source: `camera 0 · 1280×720 MJPG at 30 fps`."""
+    """Name and actual format of the source: `camera 0 · 1280×720 MJPG at 30 fps`."""
     shown_fps: float | None = None
-    """Different frames shown per second; None: not known yet."""
+    """Distinct frames shown per second, or None if unknown."""
     explained_fps: float | None = None
-    """Explanations per second; None: not known yet."""
+    """Explanations per second, or None if unknown."""
     age: float | None = None
-    """Seconds that the explanation's frame lies before the frame it is drawn on."""
+    """Seconds from the explained frame to the frame it is drawn on."""
     still: bool = False
-    """Whether nothing has changed since that frame, so that no explanation is needed."""
+    """Whether the image is unchanged since that frame, so that no explanation is needed."""
     saved: int = 0
-    """How many explanations were not needed so far, since nothing had changed."""
-    view: str = "overlay"
-    """One of `settings.VIEWS`."""
+    """How many explanations were skipped so far because the image was unchanged."""
     locked: bool = False
     """Whether the explained class was chosen by the user."""
     focus: int | None = None
-    """Which of the feature maps is shown large; None: their sum."""
-    box: bool = False
-    """Whether a box is drawn around where the evidence lies."""
+    """The feature map that is shown large, or None for their sum."""
+    caption: str | None = None
+    """A title for the first map, or None for its own, which plain Grad-CAM does without."""
     target: Region | None = None
-    """The box in which the user wants the evidence's peak, in shares of the frame."""
+    """The user's box, in shares of the unmirrored frame."""
     pointing: PointingScore | None = None
-    """How often it was there; None: the user drew no box."""
-    bars: bool = True
-    """Whether the most probable classes are shown as bars."""
-    theme: str = "dark"
-    """One of `settings.THEMES`."""
-    alpha: float = 0.45
-    """Weight of the heatmap's colours, in [0, 1]."""
-    mirror: bool = False
-    """Whether the image is mirrored, text apart."""
+    """How often the evidence's peak was in it, or None without a box."""
     frozen: bool = False
     """Whether the image stands still."""
     recording: float | None = None
-    """Seconds recorded so far; None: not recording."""
+    """Seconds recorded so far, or None while nothing is recorded."""
     notice: str | None = None
-    """What is going on: `loading vgg19…`, `camera lost, looking for it… 3 of 60 s`."""
+    """The current activity or problem: `loading vgg19…`."""
     confirmation: str | None = None
-    """What the last key did: `saved live-cam-20261123-101500.png`."""
+    """The effect of the last key: `saved live-cam-20261123-101500.png`."""
     keys: tuple[tuple[str, str], ...] = ()
-    """Pairs of key and meaning to show as a help card; empty: no card."""
+    """Pairs of key and meaning for the help card; without any there is no card."""

@@ -1,8 +1,7 @@
-"""Antialiased text, whatever a label is written in.
+"""Antialiased text in any script.
 
-The typeface is the one inside Pillow, so that the image looks alike on every machine. It is a
-small Latin one: what it lacks is taken from a font of the system, or else written with what it
-has.
+The font is the one inside Pillow, so that images look the same on every machine. It covers Latin
+only: other characters use a system font, or a substitute in this font.
 """
 
 from __future__ import annotations
@@ -33,52 +32,49 @@ _FALLBACKS = (
     "msyh.ttc",
     "malgun.ttf",
 )
-"""File names of common fonts of Linux, macOS and Windows, in the order they are tried."""
+"""File names of common fonts on Linux, macOS and Windows, in the order they are tried."""
 _FALLBACK_SCALE = 0.94
-"""These fonts draw larger than the built-in one at the same size."""
+"""These fonts appear larger than the built-in one at the same size."""
 _SUBSTITUTES = {"×": "x", "→": ">", "←": "<", "–": "-", "—": "-", "−": "-", "’": "'", "‘": "'"}
 _ELLIPSIS = "…"
 _OVERHANG = 2
-"""Pixels left free on both sides of a text, for glyphs that reach beyond their advance."""
+"""Pixels of padding on both sides of a text, for glyphs wider than their advance."""
 _NO_GLYPH = "\uffff"
-"""A code point that is no character: every font draws its sign for a missing glyph."""
+"""A code point without a character: fonts draw their sign for a missing glyph."""
 
 
 class TextMask(NamedTuple):
-    """A drawn text: how much of each pixel it covers."""
+    """A drawn text."""
 
     coverage: NDArray[np.uint8]
-    """H×W, 0 to 255."""
+    """H×W: how much of each pixel is covered, 0 to 255."""
     left: int
-    """The column where the text begins."""
+    """The column at which the text begins."""
     baseline: int
     """The row on which the letters stand."""
 
 
 def text_width(text: str, size: int) -> int:
-    """Measure a text.
+    """Return the width of a text in pixels.
 
     Args:
         text: One line.
         size: The font's size in pixels.
-
-    Returns:
-        The width of its line in pixels.
     """
     return sum(_advance(name, run, size) for name, run in _runs(text))
 
 
 def shorten(text: str, size: int, width: int) -> str:
-    """Cut a text with an ellipsis so that it fits.
+    """Shorten a text with an ellipsis to fit a width.
 
     Args:
         text: One line.
         size: The font's size in pixels.
-        width: The room in pixels.
+        width: The available width in pixels.
 
     Returns:
-        The text itself where it fits; else its longest beginning that fits with an ellipsis;
-        an empty text where not even that fits.
+        The text if it fits; otherwise the longest beginning that fits with an ellipsis, or an empty
+        string if not even the ellipsis fits.
     """
     if text_width(text, size) <= width:
         return text
@@ -94,14 +90,14 @@ def shorten(text: str, size: int, width: int) -> str:
 
 @lru_cache(maxsize=256)
 def text_mask(text: str, size: int) -> TextMask:
-    """Draw a text, or give back the drawing made before.
+    """Draw a text. Drawings are cached.
 
     Args:
-        text: One line. Line breaks count as spaces; a glyph that no font has is shown as a box.
+        text: One line. Line breaks count as spaces; characters that no font has appear as boxes.
         size: The font's size in pixels.
 
     Returns:
-        Its mask, as high for every text of that size. Not to be written to.
+        Its mask, of the same height for every text of that size. Do not write to it.
     """
     baseline = round(1.1 * size)
     width = text_width(text, size) + 2 * _OVERHANG
@@ -116,13 +112,10 @@ def text_mask(text: str, size: int) -> TextMask:
 
 @lru_cache(maxsize=64)
 def cap_height(size: int) -> int:
-    """Tell how high capitals and digits stand above the baseline.
+    """Return the height of capitals and digits in pixels.
 
     Args:
         size: The font's size in pixels.
-
-    Returns:
-        The height in pixels.
     """
     return round(-_font(_BUILT_IN, size).getbbox("H", anchor="ls")[1])
 
@@ -132,7 +125,7 @@ def _cut(text: str, length: int) -> str:
 
 
 def _clean(text: str) -> str:
-    """Make one printable line of a text: file names may hold bytes that are no characters."""
+    """Return a text as one printable line; file names may contain invalid bytes."""
     line = " ".join(text.encode(errors="replace").decode().split())
     composed = unicodedata.normalize("NFC", line)
     return "".join(c for c in composed if unicodedata.category(c) not in {"Cc", "Cf"})
@@ -140,10 +133,10 @@ def _clean(text: str) -> str:
 
 @lru_cache(maxsize=512)
 def _runs(text: str) -> tuple[tuple[str, str], ...]:
-    """Split a text into spaces and pieces that one font can draw, each with its font's name.
+    """Split a text into runs that one font can draw, each with the font's name.
 
-    A word with a letter that the built-in font lacks is drawn as a whole in the font that has
-    it: letters of two typefaces in one word look like a mistake.
+    A word with a letter that the built-in font lacks is drawn entirely in a font that has it: two
+    fonts in one word would look like a mistake.
     """
     runs: list[tuple[str, str]] = []
     for word in re.findall(r" |[^ ]+", _clean(text)):
@@ -158,15 +151,15 @@ def _runs(text: str) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=1024)
 def _advance(name: str, run: str, size: int) -> int:
-    """Return how far a run moves the pen, in whole pixels, so that gaps do not vary."""
+    """Return the advance of a run, in whole pixels, so that gaps do not vary."""
     if run == " ":
-        # The built-in font's own space is so narrow that the words of a small text run together.
+        # The built-in font's own space is so narrow that small words run together.
         return round(0.22 * size + 1)
     return round(_font(name, size).getlength(run))
 
 
 def _character(character: str) -> tuple[str, str]:
-    """Choose the font for one character, or how else to write it."""
+    """Return a font for one character, or a substitute in the built-in font."""
     if _covers(_BUILT_IN, character):
         return _BUILT_IN, character
     name = _font_for(character)
@@ -178,7 +171,7 @@ def _character(character: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=1024)
 def _font_for(characters: str) -> str | None:
-    """Return the first font of the system that has all these characters, or None."""
+    """Return the first system font that has all these characters, or None."""
     for name in _FALLBACKS:
         if _is_installed(name) and all(_covers(name, c) for c in characters):
             return name

@@ -1,9 +1,12 @@
-"""The colours of all that is drawn on and around the image."""
+"""Themes: the colours of everything on and around the image; and styles: its sizes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from live_cam.look import ThemeName
 
 Colour = tuple[int, int, int]
 """Blue, green and red, each 0 to 255."""
@@ -11,29 +14,29 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """One choice of colours. It can be hashed: painted cards are kept by it."""
+    """A set of colours. It is hashable, as a key of cached cards."""
 
     glass: Colour
-    """Of cards, of the ground between panes, and of the shadow behind lines and bare text."""
+    """Colour of cards, of the space between panes, and of shadows behind lines and bare text."""
     opacity: float
-    """Of the glass, in [0, 1]; 0: there is none, and what is written has a shadow instead."""
+    """Opacity of the glass, in [0, 1]. At 0 there is none, and text has a shadow instead."""
     ink: Colour
-    """Of what is read first."""
+    """Primary text."""
     quiet_ink: Colour
-    """Of what is read if one likes to."""
+    """Secondary text."""
     edge: Colour
-    """Of a card's fine edge, of key caps and of the empty part of bars."""
+    """A card's thin edge, key caps and the empty part of bars."""
     accent: Colour
-    """Of bars and of the box around the evidence."""
+    """Bars, and the box around the evidence."""
     red: Colour
-    """Of the sign for a recording."""
+    """The recording sign, and a peak outside the user's box."""
     empty: float = 0.18
     """Opacity of the empty part of bars, in [0, 1]."""
     figures: bool = True
     """Whether the figures at the bottom are shown."""
 
 
-THEMES: Final = {
+THEMES: Final[dict[ThemeName, Theme]] = {
     "dark": Theme(
         glass=(27, 22, 20),
         opacity=0.8,
@@ -64,18 +67,17 @@ THEMES: Final = {
         figures=False,
     ),
 }
-"""Every theme by its name in `settings.THEMES`."""
+"""Every theme by its name."""
 
 MIN_TEXT: Final = 12
-"""Pixels: below this font size the text is no longer readable."""
+"""Pixels. Smaller text is unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The colours, and the sizes in pixels, of everything on an image of one size."""
+    """Colours, and sizes in pixels, for images of one size."""
 
     theme: Theme
-    """The colours."""
     small: int
     """Font size of the status bar, the badges and the second lines."""
     medium: int
@@ -87,19 +89,16 @@ class Style:
     gap: int
     """Between two cards."""
     pad: int
-    """From a card's edge to what is in it."""
+    """From a card's edge to its content."""
 
     @classmethod
-    def of(cls, width: int, height: int, theme: str) -> Style:
-        """Choose the sizes for an image.
+    def of(cls, width: int, height: int, theme: ThemeName) -> Style:
+        """Return the style for an image.
 
         Args:
             width: The image's width in pixels.
-            height: Its height in pixels, which sets the sizes unless it is a portrait.
-            theme: One of `settings.THEMES`.
-
-        Returns:
-            Its style.
+            height: Its height in pixels, which determines the sizes unless it is a portrait.
+            theme: The theme's name.
         """
         unit = min(height, 0.75 * width)
         return cls(

@@ -74,7 +74,8 @@ class FeatureMaps:
         small = shrunk(self._image, max(1, round(factor * width)), max(1, round(factor * height)))
         frame = Frame(small, 0, 0.0)
         for heatmap in self._maps:
-            titled = replace(heatmap, title=f"feature map {map_title(heatmap)}")
-            yield overlay.draw(frame, replace(self._explanation, maps=(titled,)), status)
-        whole = replace(self._explanation.maps[0], title="sum of all feature maps: Grad-CAM")
-        yield overlay.draw(frame, replace(self._explanation, maps=(whole,)), status)
+            captioned = replace(status, caption=f"feature map {map_title(heatmap)}")
+            yield overlay.draw(frame, replace(self._explanation, maps=(heatmap,)), captioned).image
+        captioned = replace(status, caption="sum of all feature maps: Grad-CAM")
+        whole = replace(self._explanation, maps=self._explanation.maps[:1])
+        yield overlay.draw(frame, whole, captioned).image

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from live_cam.overlay import peak
-from live_cam.overlay.views import evidence_box
+from live_cam.overlay.heatmap import evidence_box
 from live_cam.record.prediction_log import json_number, prediction_record
 
 if TYPE_CHECKING:

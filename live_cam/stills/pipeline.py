@@ -11,7 +11,7 @@ from live_cam.errors import NonFiniteError, UsageError
 from live_cam.explain.batch import BatchExplainer
 from live_cam.explain.respondent import perturbs
 from live_cam.labels import find_classes
-from live_cam.question import AGAINST, FOR, TOP_CLASS, Question
+from live_cam.question import AGAINST, FOR, TOP_CLASS, EvidenceKind, Question
 from live_cam.record.destinations import make_folder
 from live_cam.record.still_names import OVERLAY, is_output
 from live_cam.settings import METHODS
@@ -133,8 +133,9 @@ class StillsPipeline:
             check_free(path for still in stills for path in outputs(settings, still, self._parts))
 
     def _question(self, classes: tuple[int, ...]) -> Question:
-        evidence = AGAINST if self._settings.counterfactual else FOR
-        return Question(classes or (TOP_CLASS,), (self._settings.method,), evidence)
+        settings = self._settings
+        evidence: EvidenceKind = AGAINST if settings.counterfactual else FOR
+        return Question(classes or (TOP_CLASS,), (settings.method,), evidence)
 
     # ---- images ------------------------------------------------------------------------------
 

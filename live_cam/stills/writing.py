@@ -59,11 +59,9 @@ class Writer:
         self._explainer = explainer
         self._question = question
         self._step = step
-        self._overlay = Overlay(settings.colormap)
-        self._panel = Panel(settings.colormap, settings.alpha, settings.theme)
-        self._status = Status(
-            alpha=settings.alpha, bars=settings.bars, box=settings.box, theme=settings.theme
-        )
+        self._overlay = Overlay()
+        self._panel = Panel(settings.look)
+        self._status = Status(look=settings.look)
 
     def write(
         self,
@@ -91,8 +89,8 @@ class Writer:
                 guided = self._explainer.guided(image, explanation)
                 drawn = guided_image(guided, width, height, explanation.region)
                 _write_image(still.output(still_names.GUIDED, part), drawn)
-            drawn = self._overlay.draw(Frame(image, 0, 0.0), explanation, self._status)
-            _write_image(still.output(still_names.OVERLAY, part), drawn)
+            overlay = self._overlay.draw(Frame(image, 0, 0.0), explanation, self._status)
+            _write_image(still.output(still_names.OVERLAY, part), overlay.image)
             if settings.heatmap:
                 _write_heatmap(still, part, explanation, (width, height))
             if settings.feature_maps:
@@ -115,7 +113,7 @@ class Writer:
         maps = FeatureMaps(
             self._explainer, image, class_index, count=settings.maps, order=settings.order
         )
-        status = replace(self._status, bars=False, box=False)
+        status = replace(self._status, look=replace(settings.look, bars=False, box=False))
         with whole_file(still.output(still_names.FEATURE_MAPS + form, part)) as draft:
             images = self._counted(maps.draw(self._overlay, status, form))
             write_animation(draft, images, len(maps))

@@ -69,17 +69,9 @@ class VideoPipeline:
         self._settings = settings
         self._observer = observer
         self._shift = Fraction(0)
-        self._overlay = Overlay(settings.colormap)
+        self._overlay = Overlay()
         self._stabiliser = Stabiliser(settings.smooth, track=True, carry=False)
-        several = len(settings.target_classes) > 1
-        view = "classes" if several and settings.view == "overlay" else settings.view
-        self._status = Status(
-            view=view,
-            bars=settings.bars,
-            box=settings.box,
-            theme=settings.theme,
-            alpha=settings.alpha,
-        )
+        self._status = Status(look=settings.look)
 
     def run(self) -> None:
         """Explain the video.
@@ -142,7 +134,7 @@ class VideoPipeline:
     def _question(self, labels: Sequence[str]) -> Question:
         settings = self._settings
         return Question.of_view(
-            self._status.view,
+            self._status.look.view,
             settings.method,
             AGAINST if settings.counterfactual else FOR,
             find_classes(labels, settings.target_classes),
@@ -154,7 +146,7 @@ class VideoPipeline:
     def _draw(self, frame: Frame, explanation: Explanation) -> NDArray[np.uint8]:
         explanation = replace(explanation, frame_index=frame.index, timestamp=frame.timestamp)
         stable = self._stabiliser.stabilise(frame, explanation)
-        return self._overlay.draw(frame, stable, self._status)
+        return self._overlay.draw(frame, stable, self._status).image
 
     def _shifted(self, timed: TimedFrame) -> Fraction:
         """Return a frame's time in the new video."""

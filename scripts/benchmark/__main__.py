@@ -38,7 +38,7 @@ from live_cam.errors import LiveCamError
 from live_cam.network.classifier import load_classifier
 from live_cam.network.precision import select_device
 from live_cam.runtime.report import Report
-from live_cam.settings import ENGINES, Settings
+from live_cam.settings import ENGINES, EngineChoice, Settings
 
 if TYPE_CHECKING:
     from live_cam.network.classifier import Classifier
@@ -101,7 +101,7 @@ def benchmark(
     frames: int,
     int8: bool,
     loop: float,
-    engine: str,
+    engine: EngineChoice,
     parts: tuple[str, ...],
     json_file: Path | None,
     markdown: Path | None,

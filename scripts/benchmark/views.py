@@ -13,12 +13,13 @@ from live_cam.capture.demo import SIZE, DemoScene
 from live_cam.explain.explainer import Explainer
 from live_cam.frame import Frame
 from live_cam.live.controls import Controls
+from live_cam.look import VIEWS, Look
 from live_cam.overlay import Overlay
 from live_cam.overlay.status import Status
 from live_cam.question import AGAINST, VERSUS, Question
 from live_cam.runtime.opencv import cv2
 from live_cam.runtime.report import Cell, Column, Section
-from live_cam.settings import CHECK_EVERY, DEFAULT_SMOOTHING, VIEWS
+from live_cam.settings import CHECK_EVERY, DEFAULT_SMOOTHING
 from live_cam.temporal.stabiliser import Stabiliser
 
 if TYPE_CHECKING:
@@ -62,9 +63,7 @@ class _Look:
             shown_fps=_RATE,
             explained_fps=_RATE,
             age=0.1,
-            view=controls.view,
-            box=controls.box,
-            bars=controls.bars,
+            look=controls.look,
         )
         start = time.perf_counter()
         stabilised = self.stabiliser.stabilise(frame, explanation)
@@ -73,17 +72,21 @@ class _Look:
 
 
 def _looks() -> list[_Look]:
-    def look(name: str, **state: object) -> _Look:
-        return _Look(name, replace(Controls(bars=False), **state))  # type: ignore[arg-type]
+    def look(name: str, **changes: object) -> _Look:
+        return _Look(name, Controls(look=Look(bars=False)).with_look(**changes))
+
+    def state(name: str, **changes: object) -> _Look:
+        plain = look(name)
+        return replace(plain, controls=replace(plain.controls, **changes))  # type: ignore[arg-type]
 
     return [
         *(look(view, view=view) for view in VIEWS),
         look("bars", bars=True),
         look("box", box=True),
-        look("counterfactual", evidence=AGAINST),
-        look("versus the runner-up", evidence=VERSUS),
-        look("a check", check=True),
-        look("randomised weights", randomised=True),
+        state("counterfactual", evidence=AGAINST),
+        state("versus the runner-up", evidence=VERSUS),
+        state("a check", check=True),
+        state("randomised weights", randomised=True),
         replace(look("smoothing"), smoothing=DEFAULT_SMOOTHING),
         replace(look("tracking"), track=True),
         replace(look("maps, smoothed and tracked", view="maps"), smoothing=1.0, track=True),

@@ -11,9 +11,11 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from live_cam.live.actions import ACTIONS, press
+from live_cam.live.actions import ACTIONS
 from soaking.camera import SyntheticCamera
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from live_cam.live.controls import Controls
+    from live_cam.live.pipeline import LivePipeline
     from soaking.network import NetworkFaults
     from soaking.witness import Witness
 
@@ -169,18 +172,18 @@ class Faults:
 class Keys:
     """Presses random keys, except those that quit."""
 
-    def __init__(self, seed: int, per_second: float, controls: Controls) -> None:
+    def __init__(self, seed: int, per_second: float, pipeline: LivePipeline) -> None:
         """Start the thread.
 
         Args:
             seed: The seed of the keys.
             per_second: Mean keys per second.
-            controls: The controls that the keys change.
+            pipeline: The pipeline that receives the keys.
         """
         self.pressed = 0
         self._random = random.Random(seed)
         self._pause = 1 / per_second
-        self._controls = controls
+        self._pipeline = pipeline
         self._keys = [key for action in ACTIONS if action.name != "quit" for key in action.keys]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
@@ -196,16 +199,19 @@ class Keys:
             self.pressed += 1
             if self.pressed % _RESET_EVERY == 0:
                 self._reset_view()
-            elif self._controls.entry is not None and self._random.random() < _TYPING:
-                press(self._controls, self._random.choice(_LETTERS))
+            elif self._pipeline.controls.entry is not None and self._random.random() < _TYPING:
+                self._pipeline.press(self._random.choice(_LETTERS))
             else:
                 keys = ["r"] if self.pressed % _RECORD_EVERY == 0 else [*self._keys, "enter"]
-                press(self._controls, self._random.choice(keys))
-            if self._controls.frozen:
+                self._pipeline.press(self._random.choice(keys))
+            if self._pipeline.controls.frozen:
                 self._stop.wait(_FREEZE)
-                self._controls.frozen = False
+                self._pipeline.change(partial(replace, frozen=False))
 
     def _reset_view(self) -> None:
-        self._controls.entry = None
-        self._controls.randomised = self._controls.full_screen = False
-        self._controls.view = "overlay"
+        self._pipeline.change(_with_view_reset)
+
+
+def _with_view_reset(controls: Controls) -> Controls:
+    changed = replace(controls, entry=None, randomised=False, full_screen=False)
+    return changed.with_look(view="overlay")

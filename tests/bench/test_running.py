@@ -16,7 +16,8 @@ from live_cam.bench import limits
 from live_cam.bench.short import bench
 from live_cam.capture.demo import demo_photos
 from live_cam.errors import UsageError
-from live_cam.settings import VIEWS, Settings
+from live_cam.look import VIEWS
+from live_cam.settings import Settings
 from tests.support.program import TIME_LIMIT
 from tests.support.reports import report_from_json
 

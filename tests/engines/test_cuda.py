@@ -20,7 +20,7 @@ from live_cam.errors import EngineError
 from live_cam.explain.explainer import Explainer
 from live_cam.frame import Frame
 from live_cam.question import Question
-from live_cam.settings import Settings
+from live_cam.settings import EngineChoice, Settings
 from tests.support.classifiers import as_classifier, images, network
 from tests.support.program import TIME_LIMIT
 
@@ -123,7 +123,7 @@ def test_without_memory_a_gpu_that_was_asked_for_is_refused() -> None:
 
 
 @pytest.mark.parametrize("engine", ["hook", "torch"])
-def test_memory_that_is_gone_in_the_middle(frame: Frame, engine: str) -> None:
+def test_memory_that_is_gone_in_the_middle(frame: Frame, engine: EngineChoice) -> None:
     said: list[str] = []
     with Explainer(Settings(model=LITE, engine=engine), said.append) as explainer:
         explainer.load()
@@ -147,7 +147,7 @@ import torch
 from live_cam.frame import Frame
 from live_cam.explain.explainer import Explainer
 from live_cam.runtime.opencv import cv2
-from live_cam.settings import Settings
+from live_cam.settings import EngineChoice, Settings
 
 frame = Frame(cv2.imread(sys.argv[1]), 0, 0.0)
 with Explainer(Settings(model="efficientnet_lite0", engine=sys.argv[2]), print) as explainer:

@@ -16,12 +16,16 @@ from live_cam.cam.metrics import area, ranks, step_counts
 from live_cam.evaluation.curves import Curves
 from live_cam.evaluation.evaluator import RANDOM, Evaluator, ImageMetrics
 from live_cam.explain.batch import BatchExplainer
-from live_cam.settings import METHODS, NetworkSettings
+from live_cam.settings import METHODS, NetworkSettings, StillMethod
 from tests.evaluation.conftest import CLASSES, blocks, load_instead
 from tests.support.classifiers import SIZE, network
 from tests.support.networks import COLOUR_LABELS, COLOURS
 
-PEERS = {"gradcam": "GradCAM", "xgradcam": "XGradCAM", "layercam": "LayerCAM"}
+PEERS: dict[StillMethod, str] = {
+    "gradcam": "GradCAM",
+    "xgradcam": "XGradCAM",
+    "layercam": "LayerCAM",
+}
 """The methods shared with torch-cam, except Grad-CAM++: torch-cam 0.5.0 divides a copy of its
 denominator instead of the denominator."""
 TOLERANCE = 1e-3
@@ -115,7 +119,7 @@ def test_a_class_without_evidence_has_an_empty_map(colours: BatchExplainer) -> N
 
 
 def test_methods_are_measured_in_the_given_order(colours: BatchExplainer) -> None:
-    methods = ("scorecam", "layercam", "ablationcam", "gradcam")
+    methods: tuple[StillMethod, ...] = ("scorecam", "layercam", "ablationcam", "gradcam")
     with Evaluator(colours, methods, 10) as evaluator:
         results = [evaluator.measure(image, None, 0, nothing) for image in dots()[:3]]
     with Evaluator(colours, ("gradcam",), 10) as evaluator:
@@ -194,7 +198,7 @@ class BeforeSoftmax:
 
 
 def torch_cam_metrics(
-    explainer: BatchExplainer, images: list[NDArray[np.uint8]], method: str
+    explainer: BatchExplainer, images: list[NDArray[np.uint8]], method: StillMethod
 ) -> dict[str, float]:
     methods = pytest.importorskip("torchcam.methods")
     metrics = pytest.importorskip("torchcam.metrics")

@@ -24,8 +24,8 @@ from live_cam.explain.loading import Loaded, load_network
 from live_cam.explanation import Explanation
 from live_cam.frame import Frame
 from live_cam.overlay import peak, to_frame
-from live_cam.question import AGAINST, FOR, VERSUS, Question
-from live_cam.settings import METHODS, NetworkSettings, Settings
+from live_cam.question import AGAINST, FOR, VERSUS, EvidenceKind, Question
+from live_cam.settings import METHODS, EngineChoice, NetworkSettings, Settings, StillMethod
 from tests.support.drivers import LOST, NO_MEMORY
 from tests.support.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
 
@@ -77,7 +77,7 @@ def test_each_image_of_a_batch_is_explained_by_itself(colours: BatchExplainer) -
 
 @pytest.mark.parametrize("evidence", [FOR, AGAINST, VERSUS])
 def test_a_batch_says_what_single_images_say(
-    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], evidence: str
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], evidence: EvidenceKind
 ) -> None:
     images = list(photos.values())
     question = Question((-1, 967, -2), METHODS[:3], evidence, feature_maps=4)
@@ -136,7 +136,7 @@ def test_the_fit_says_which_part_of_each_image_was_seen(
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 def test_any_engine_explains_a_batch(
-    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], engine: str
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], engine: EngineChoice
 ) -> None:
     if engine == "openvino":
         pytest.importorskip("openvino")
@@ -255,7 +255,7 @@ LAYER, HIGHER = "blocks.0", "blocks.1"
     [("scorecam", ()), ("ablationcam", (HIGHER,)), ("gradcam", (HIGHER,))],
 )
 def test_methods_and_layers_that_no_engine_knows(
-    photos: dict[str, NDArray[np.uint8]], method: str, more_layers: tuple[str, ...]
+    photos: dict[str, NDArray[np.uint8]], method: StillMethod, more_layers: tuple[str, ...]
 ) -> None:
     settings = NetworkSettings(model="efficientnet_lite0", layer=LAYER)
     images = [photos["coffee"], photos["chelsea"]]

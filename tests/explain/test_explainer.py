@@ -13,7 +13,7 @@ from live_cam.errors import DeviceError, EngineError, UsageError
 from live_cam.explain.explainer import Explainer
 from live_cam.explain.loading import cores
 from live_cam.frame import Frame
-from live_cam.settings import Settings
+from live_cam.settings import EngineChoice, Settings
 
 PATIENCE = 240.0
 PAUSE = 0.03
@@ -76,7 +76,11 @@ def test_a_network_that_cannot_be_cut_goes_on_with_the_hook(
 
     # By its full name, since the package itself has a function `cut`.
     monkeypatch.setattr(sys.modules["live_cam.network.cut"], "cut", fail)
-    for engine, expected in (("auto", []), ("torch", ["torch.fx cannot follow it."])):
+    cases: list[tuple[EngineChoice, list[str]]] = [
+        ("auto", []),
+        ("torch", ["torch.fx cannot follow it."]),
+    ]
+    for engine, expected in cases:
         settings = Settings(model="efficientnet_lite0", engine=engine)
         engines, labels, said = explained(settings, photos["coffee"])
         assert (engines, labels) == (["hook cpu fp32"], ["espresso"])

@@ -11,10 +11,11 @@ from live_cam.cam.gradcam import GradCAM
 from live_cam.explanation import Explanation, Prediction
 from live_cam.frame import Frame
 from live_cam.geometry import WHOLE, Rectangle, Region, fitted
+from live_cam.look import Look
 from live_cam.network.preprocess import Preprocessor
 from live_cam.overlay import Overlay, peak, to_frame
+from live_cam.overlay.heatmap import evidence_box
 from live_cam.overlay.status import Status
-from live_cam.overlay.views import evidence_box
 from live_cam.resizing import enlarged, enlargement
 from live_cam.settings import FITS
 from live_cam.temporal.smoothing import Smoother
@@ -87,7 +88,7 @@ def test_the_heat_of_a_dot_is_on_the_dot(
 
     if height < 300:
         return  # there the cards lie over the dots
-    drawn = Overlay().draw(frame, said, Status(bars=False, view="heatmap"))
+    drawn = Overlay().draw(frame, said, Status(look=Look(bars=False, view="heatmap"))).image
     assert drawn[y, x, 2] > drawn[y, x, 0], "red where the dot is"
     across = min(width - 1, max(seen.x, 0) + 3)
     assert drawn[height // 2 + 40, across, 0] > drawn[height // 2 + 40, across, 2], "blue elsewhere"
@@ -97,7 +98,8 @@ def test_the_heat_of_a_dot_is_on_the_dot(
 def test_nothing_is_blended_outside_the_crop(width: int, height: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     said = explain("crop", Frame(image, 0, 0.0))
-    drawn = Overlay().draw(Frame(image, 0, 0.0), said, Status(view="overlay", bars=False))
+    status = Status(look=Look(view="overlay", bars=False))
+    drawn = Overlay().draw(Frame(image, 0, 0.0), said, status).image
     x, y, across, down = fitted("crop", width, height, 1.0)
     line = 4 * max(1, round(min(width, height) / 240)) + 1
     outside = np.ones((height, width), bool)

@@ -17,7 +17,7 @@ from live_cam.live.schedule import NewestFirst, Shown
 from live_cam.overlay import peak, to_frame
 from live_cam.question import AGAINST, VERSUS, Question
 from live_cam.runtime.opencv import cv2
-from live_cam.settings import METHODS, Settings
+from live_cam.settings import METHODS, Method, Settings
 from tests.support.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
 from tests.support.sources import FakeSource
 
@@ -65,7 +65,7 @@ def half(heatmap: NDArray[np.float32]) -> str:
 
 
 @pytest.mark.parametrize("method", [each for each in METHODS if each != "eigencam"])
-def test_locking_a_class_moves_the_heat_to_its_colour(colours: Explainer, method: str) -> None:
+def test_locking_a_class_moves_the_heat_to_its_colour(colours: Explainer, method: Method) -> None:
     image = two_colours()
     assert ask(colours, image, Question()).label == COLOUR_LABELS["red"]
     for index, side in ((RED, "left"), (GREEN, "right")):
@@ -165,7 +165,7 @@ def test_randomised_weights_forget_and_come_back(
 
 @pytest.mark.parametrize("method", ["gradcam", "hirescam", "layercam", "xgradcam"])
 def test_two_photos_side_by_side(
-    objects: Explainer, photos: dict[str, NDArray[np.uint8]], method: str
+    objects: Explainer, photos: dict[str, NDArray[np.uint8]], method: Method
 ) -> None:
     cup, cat = (
         cv2.resize(photos[name][:, left : left + width], (WIDTH // 2, HEIGHT))

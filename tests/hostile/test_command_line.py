@@ -11,7 +11,7 @@ import torch
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from live_cam import settings
+from live_cam import look, settings
 from live_cam.capture import open_source
 from live_cam.cli.live import run
 from live_cam.geometry import Region, fitted
@@ -41,14 +41,14 @@ def test_any_words_give_settings_in_range_or_are_rejected(words: list[tuple[str,
     except (click.ClickException, click.exceptions.Exit):  # wrong, or --help
         return
     chosen = Settings(**context.params)
-    assert inside(chosen.alpha, settings.ALPHA)
+    assert inside(chosen.alpha, look.ALPHA)
     assert inside(chosen.smoothing, settings.SMOOTHING)
     assert inside(chosen.threads, settings.THREADS)
     assert inside(chosen.camera_fps, settings.CAMERA_FPS)
     assert all(inside(side, settings.CAMERA_SIDE) for side in chosen.camera_size or ())
     assert chosen.seconds is None or 0 < chosen.seconds < math.inf
     assert chosen.method in settings.METHODS
-    assert chosen.view in settings.VIEWS
+    assert chosen.view in look.VIEWS
 
 
 @pytest.mark.parametrize("option", ["--alpha", "--smooth", "--seconds", "--camera-fps"])

@@ -6,6 +6,8 @@ Most tests run the whole program except the window; warnings of numpy and Python
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,12 @@ from live_cam.explain.answers import answers
 from live_cam.explanation import Explanation
 from live_cam.frame import Frame
 from live_cam.geometry import Region
+from live_cam.live.controls import Controls
 from live_cam.live.pipeline import LivePipeline
 from live_cam.live.schedule import Shown
+from live_cam.look import VIEWS, Look
 from live_cam.question import AGAINST, FOR, VERSUS, Question
-from live_cam.settings import FITS, VIEWS, Settings
+from live_cam.settings import FITS, Settings
 from tests.support import tiny
 from tests.support.classifiers import as_classifier, images
 from tests.support.flaws import (
@@ -72,8 +76,7 @@ class Watcher:
 
     def shown(self, shown: Shown) -> None:
         self.images += not shown.waiting
-        for name, value in next(self._scripts, {}).items():
-            setattr(self._pipeline.controls, name, value)
+        self._pipeline.change(partial(changed, changes=next(self._scripts, {})))
 
     def explained(self, _frame: Frame, explanation: Explanation) -> None:
         for heatmap in explanation.maps:
@@ -82,6 +85,12 @@ class Watcher:
         predictions = [explanation.target, *explanation.top]
         assert all(0 <= prediction.probability <= 1 for prediction in predictions)
         self.explanations.append(explanation)
+
+
+def changed(controls: Controls, changes: Mapping[str, object]) -> Controls:
+    look = {name: value for name, value in changes.items() if name in Look.__dataclass_fields__}
+    others: dict[str, Any] = {name: changes[name] for name in changes.keys() - look.keys()}
+    return replace(controls.with_look(**look), **others)
 
 
 def run(

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from live_cam import settings
+from live_cam import look, settings
 from live_cam.capture.image_paths import find_images
 from live_cam.cli.evaluate import evaluate
 from live_cam.cli.image import image
@@ -194,7 +194,7 @@ def test_any_words_give_settings_in_range_or_are_rejected(name: str, data: st.Da
         return
     assert inside(chosen["threads"], settings.THREADS)
     assert inside(chosen["batch"], settings.BATCH)
-    assert inside(chosen.get("alpha"), settings.ALPHA)
+    assert inside(chosen.get("alpha"), look.ALPHA)
     assert inside(chosen.get("maps"), settings.MAPS)
     assert chosen.get("method", "gradcam") in STILL_METHODS
 

@@ -21,7 +21,7 @@ def test_a_file_plays_by_its_timestamps() -> None:
     assert all(passed >= timestamp - 0.001 for timestamp, passed in due), "never too early"
 
 
-def test_a_timestamp_that_does_not_start_at_zero_is_not_waited_for() -> None:
+def test_a_first_timestamp_above_zero_causes_no_wait() -> None:
     start = time.monotonic()
     assert len(list(Playback(FakeSource([3600.0, 3600.01]), threading.Event()))) == 2
     assert time.monotonic() - start < 60
@@ -34,7 +34,7 @@ def test_a_live_source_is_not_paced_again() -> None:
     assert [frame.index for frame in playback] == [0, 1, 2], "draining a camera cannot be paused"
 
 
-def test_the_clock_stands_still_while_paused() -> None:
+def test_the_clock_stops_while_paused() -> None:
     playback = Playback(FakeSource([0.0, 0.1]), threading.Event())
     frames = iter(playback)
     playback.paused.set()

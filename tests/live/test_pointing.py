@@ -5,14 +5,22 @@ import pytest
 from live_cam.geometry import Region
 from live_cam.live.actions import point, press
 from live_cam.live.controls import Controls
-from live_cam.live.pointing import MOVE, PRESS, RELEASE, PointerEvent, PointingGame
+from live_cam.live.pointing import MOVE, PRESS, RELEASE, PointerEvent, PointerKind, PointingGame
+from live_cam.look import Look
 from live_cam.overlay.status import PointingScore
 
 BOX = Region(0.25, 0.25, 0.5, 0.25)
 
 
-def do(controls: Controls, *events: tuple[str, float, float]) -> list[str | None]:
-    return [point(controls, PointerEvent(*event)) for event in events]
+def do(
+    controls: Controls, *events: tuple[PointerKind, float, float]
+) -> tuple[Controls, list[str | None]]:
+    """Return the new controls, and the confirmation of each event."""
+    confirmations = []
+    for event in events:
+        controls, confirmation = point(controls, PointerEvent(*event))
+        confirmations.append(confirmation)
+    return controls, confirmations
 
 
 def test_the_game_counts_hits_in_one_box() -> None:
@@ -20,14 +28,14 @@ def test_the_game_counts_hits_in_one_box() -> None:
     assert game.score(None) is None
     assert game.score(BOX) == PointingScore(0, 0)
     for x, y in ((0.3, 0.3), (0.74, 0.49), (0.76, 0.3), (0.3, 0.51)):
-        game.note(BOX, x, y)
+        game.record(BOX, x, y)
     assert game.score(BOX) == PointingScore(hits=2, rounds=4)
     other = BOX._replace(x=0.0)
     assert game.score(other) == PointingScore(0, 0), "another box, another game"
-    game.note(other, 0.1, 0.3)
+    game.record(other, 0.1, 0.3)
     assert game.score(other) == PointingScore(1, 1)
-    game.note(None, 0.1, 0.3)
-    game.note(other, 0.9, 0.3)
+    game.record(None, 0.1, 0.3)
+    game.record(other, 0.9, 0.3)
     assert game.score(other) == PointingScore(0, 1), "the box was taken away in between"
 
 
@@ -38,47 +46,47 @@ def test_the_game_counts_hits_in_one_box() -> None:
 def test_dragging_draws_a_box_over_the_frame(
     from_corner: tuple[float, float], to_corner: tuple[float, float], mirror: bool
 ) -> None:
-    controls = Controls(mirror=mirror)
-    do(controls, (MOVE, 0.9, 0.9), (PRESS, *from_corner), (MOVE, 0.5, 0.5))
+    controls = Controls(look=Look(mirror=mirror))
+    controls, _ = do(controls, (MOVE, 0.9, 0.9), (PRESS, *from_corner), (MOVE, 0.5, 0.5))
     assert controls.target is not None, "seen while it is being drawn"
-    do(controls, (MOVE, *to_corner), (RELEASE, *to_corner))
+    controls, _ = do(controls, (MOVE, *to_corner), (RELEASE, *to_corner))
     assert controls.target == pytest.approx((0.4 if mirror else 0.2, 0.3, 0.4, 0.4))
-    do(controls, (MOVE, 0.9, 0.1))
+    controls, _ = do(controls, (MOVE, 0.9, 0.1))
     assert controls.target == pytest.approx((0.4 if mirror else 0.2, 0.3, 0.4, 0.4))
 
 
-def test_a_click_takes_the_box_away() -> None:
+def test_a_click_removes_the_box() -> None:
     controls = Controls(target=BOX)
-    assert do(controls, (PRESS, 0.1, 0.1), (MOVE, 0.101, 0.1), (RELEASE, 0.101, 0.1)) == [
-        None,
-        None,
-        "no box to hit",
-    ]
+    controls, confirmations = do(
+        controls, (PRESS, 0.1, 0.1), (MOVE, 0.101, 0.1), (RELEASE, 0.101, 0.1)
+    )
+    assert confirmations == [None, None, "box removed"]
     assert controls.target is None
 
 
-def test_no_box_where_several_images_are_shown() -> None:
-    controls = Controls(view="grid")
-    said = do(controls, (PRESS, 0.1, 0.1), (MOVE, 0.4, 0.4), (RELEASE, 0.4, 0.4))
+def test_views_of_several_images_have_no_box() -> None:
+    controls, confirmations = do(
+        Controls(look=Look(view="grid")), (PRESS, 0.1, 0.1), (MOVE, 0.4, 0.4), (RELEASE, 0.4, 0.4)
+    )
     assert controls.target is None
-    assert said[-1] == "a box can be drawn in the views overlay, heatmap, camera"
+    assert confirmations[-1] == "boxes can be drawn in the views overlay, heatmap, camera"
 
 
 def test_hovering_and_arrow_keys_enlarge_a_feature_map() -> None:
     panes = (Region(0.5, 0.0, 0.2, 0.2), Region(0.7, 0.0, 0.2, 0.2), Region(0.5, 0.2, 0.2, 0.2))
-    controls = Controls(view="maps", panes=panes)
+    controls = Controls(look=Look(view="maps"), panes=panes)
 
     def pressed(key: str) -> int | None:
-        press(controls, key)
+        nonlocal controls
+        controls, _ = press(controls, key)
         return controls.focus
 
-    do(controls, (MOVE, 0.75, 0.1))
+    controls, _ = do(controls, (MOVE, 0.75, 0.1))
     assert controls.focus == 1
-    # After the last one come all together.
+    # After the last one comes their sum.
     assert [pressed(key) for key in ("right", "right", "left", "right")] == [2, None, None, 0]
-    do(controls, (MOVE, 0.2, 0.5))
+    controls, _ = do(controls, (MOVE, 0.2, 0.5))
     assert [controls.focus] == [None], "the mouse has left the maps"
 
-    elsewhere = Controls(panes=panes)
-    do(elsewhere, (MOVE, 0.75, 0.1))
+    elsewhere, _ = do(Controls(panes=panes), (MOVE, 0.75, 0.1))
     assert elsewhere.focus is None

@@ -21,7 +21,7 @@ PATIENCE = 20.0
 
 
 class FakeExplainer:
-    """Takes a while for each frame, as a network does, and remembers which ones it got."""
+    """Takes a while for each frame, as a network does, and records which ones it received."""
 
     def __init__(
         self, seconds: float = 0.0, failure: Exception | None = None, *, settled: bool = False
@@ -62,7 +62,7 @@ def start(
 
 
 def play(schedule: Schedule, until: Callable[[list[Shown]], bool] = lambda _: False) -> list[Shown]:
-    """Do what the live loop does, until the end or a condition."""
+    """Consume frames as the live loop does, until the end or a condition."""
     shown: list[Shown] = []
     limit = time.monotonic() + PATIENCE
     while not schedule.ended and not until(shown):
@@ -78,7 +78,7 @@ REGULAR = [index / 50 for index in range(40)]
 
 
 class TestNewestFirst:
-    def test_a_slow_network_holds_neither_the_camera_nor_the_window(self) -> None:
+    def test_a_slow_network_delays_neither_the_camera_nor_the_window(self) -> None:
         explainer = FakeExplainer(seconds=0.15)
         schedule, noted = start(NewestFirst, FakeSource(REGULAR, live=True), explainer)
         shown = play(schedule)
@@ -108,7 +108,7 @@ class TestNewestFirst:
         # While one frame is read, `reads` counts it already: one behind it is the newest.
         assert max(newest) <= 2
 
-    def test_a_file_waits_on_its_first_frame_until_that_is_explained(self) -> None:
+    def test_a_file_waits_on_its_first_frame_for_the_explanation(self) -> None:
         explainer = FakeExplainer(seconds=0.2)
         schedule, _ = start(NewestFirst, FakeSource(REGULAR), explainer)
         shown = play(schedule)
@@ -118,7 +118,7 @@ class TestNewestFirst:
         assert all(one.explanation is not None for one in shown[1:])
         assert shown[-1].frame.index == 39
 
-    def test_frozen_it_stands_still_and_explains_what_is_seen(self) -> None:
+    def test_a_frozen_frame_is_explained_once(self) -> None:
         explainer = FakeExplainer(seconds=0.05)
         schedule, _ = start(
             NewestFirst, FakeSource([index / 50 for index in range(500)], live=True), explainer
@@ -138,7 +138,7 @@ class TestNewestFirst:
         schedule.close()
         assert after.frame.index > frozen.index + 5, "the camera was drained meanwhile"
 
-    def test_a_frozen_file_goes_on_where_it_stood(self) -> None:
+    def test_a_frozen_file_resumes_at_the_same_frame(self) -> None:
         schedule, _ = start(NewestFirst, FakeSource(REGULAR), FakeExplainer())
         frozen = play(schedule, until=lambda shown: len(shown) > 10)[-1].frame
         schedule.freeze(frozen)
@@ -148,7 +148,7 @@ class TestNewestFirst:
         schedule.close()
         assert following.index <= frozen.index + 3
 
-    def test_what_did_not_change_is_not_explained_again_and_a_change_at_once(self) -> None:
+    def test_an_unchanged_image_is_skipped_and_a_change_explained_immediately(self) -> None:
         def paint(index: int) -> NDArray[np.uint8]:
             return np.full((48, 64, 3), 200 if index >= 25 else 100, np.uint8)
 
@@ -169,7 +169,7 @@ class TestNewestFirst:
         assert len(explainer.stood_still) == schedule.saved
         assert not set(explainer.stood_still) & set(explainer.indices)
 
-    def test_until_it_is_settled_which_engine_explains_every_frame_counts(self) -> None:
+    def test_no_frame_is_skipped_before_the_engine_is_chosen(self) -> None:
         explainer = FakeExplainer(seconds=0.01, settled=False)
         still = FakeSource(REGULAR, live=True, paint=lambda _: np.zeros((48, 64, 3), np.uint8))
         schedule, _ = start(NewestFirst, still, explainer)
@@ -210,7 +210,7 @@ class TestEveryFrame:
         )
         assert noted == [(index, index) for index in range(40)]
 
-    def test_frozen_nothing_is_lost(self) -> None:
+    def test_freezing_loses_no_frame(self) -> None:
         schedule, _ = start(EveryFrame, FakeSource(REGULAR), FakeExplainer())
         before = play(schedule, until=lambda shown: len(shown) == 5)
         schedule.freeze(before[-1].frame)

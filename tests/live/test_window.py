@@ -1,4 +1,4 @@
-"""The window: keys, closing, and a clear sentence where none can be opened.
+"""The window: keys, closing, and a clear sentence if none can be opened.
 
 Real windows open on a virtual display, in processes of their own: Qt ends the process where
 something is wrong with the display.
@@ -89,7 +89,7 @@ def ask_to_close(number):
 
 
 def run(script: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
-    """Run a script in a process of its own; None takes a variable away."""
+    """Run a script in its own process; None removes an environment variable."""
     variables = {**os.environ, **environment}
     return subprocess.run(
         [sys.executable, "-c", PRELUDE + textwrap.dedent(script)],
@@ -103,7 +103,7 @@ def run(script: str, **environment: str | None) -> subprocess.CompletedProcess[s
 
 
 def lines(script: str, **environment: str | None) -> list[str]:
-    """Return what a script prints; it must end well and print nothing on stderr."""
+    """Return what a script prints; it must succeed and print nothing on stderr."""
     done = run(script, **environment)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
@@ -203,7 +203,7 @@ class TestRealWindow:
         """
         assert lines(script, DISPLAY=display) == ["None None False"]
 
-    def test_notices_that_the_user_closed_it(self, display: str) -> None:
+    def test_detects_that_the_user_closed_it(self, display: str) -> None:
         script = """
             with Window() as window:
                 number = focus(window)
@@ -219,7 +219,7 @@ class TestRealWindow:
         """
         assert lines(script, DISPLAY=display) == ["False True", "True", "None True", "[]"]
 
-    def test_close_takes_it_off_the_screen(self, display: str) -> None:
+    def test_close_removes_it_from_the_screen(self, display: str) -> None:
         script = """
             window = Window()
             focus(window)
@@ -254,7 +254,7 @@ class TestRealWindow:
         """
         assert lines(script, DISPLAY=display) == [shown, shown]
 
-    def test_the_mouse_is_told_in_shares_of_the_image(self, display: str) -> None:
+    def test_mouse_events_are_in_shares_of_the_image(self, display: str) -> None:
         script = """
             with Window() as window:
                 number = str(focus(window))
@@ -287,7 +287,7 @@ class TestRealWindow:
         environment = dict.fromkeys(("QT_LOGGING_RULES", "XDG_RUNTIME_DIR", "OPENCV_LOG_LEVEL"))
         assert lines(script, DISPLAY=display, **environment) == ["False"]
 
-    def test_opens_where_all_programs_are_told_to_use_wayland(self, display: str) -> None:
+    def test_opens_although_wayland_is_set_for_all_programs(self, display: str) -> None:
         script = """
             with Window() as window:
                 settle(window)
@@ -296,8 +296,8 @@ class TestRealWindow:
         environment = {"QT_QPA_PLATFORM": "wayland", "XDG_SESSION_TYPE": "wayland"}
         assert lines(script, DISPLAY=display, **environment) == ["False"]
 
-    def test_asking_is_no_harm_to_the_display(self, display: str) -> None:
-        # A virtual display starts afresh whenever its last client leaves.
+    def test_checking_does_not_disturb_the_display(self, display: str) -> None:
+        # A virtual display restarts whenever its last client leaves.
         script = """
             for _ in range(5):
                 print(display_problem())
@@ -321,28 +321,28 @@ class TestNoDisplay:
     def test_display_is_not_set(self) -> None:
         (sentence,) = lines(OPEN, DISPLAY=None, WAYLAND_DISPLAY=None)
         assert "DISPLAY is not set" in sentence
-        assert "--headless" in sentence
+        assert "`headless`" in sentence
 
     def test_wayland_without_xwayland(self) -> None:
         (sentence,) = lines(OPEN, DISPLAY=None, WAYLAND_DISPLAY="wayland-0")
         assert "Wayland session lacks XWayland" in sentence
-        assert "--headless" in sentence
+        assert "`headless`" in sentence
 
     @pytest.mark.parametrize(
         "name", [":4711", ":4711.0", "localhost:711", "unix:4711", ":99999", "x"]
     )
-    def test_nobody_answers(self, name: str) -> None:
+    def test_no_display_answers(self, name: str) -> None:
         (sentence,) = lines(OPEN, DISPLAY=name)
         assert f"no display answers at DISPLAY={name};" in sentence
-        assert "--headless" in sentence
+        assert "`headless`" in sentence
 
-    def test_asking_gives_the_same_reason(self) -> None:
+    def test_the_check_gives_the_same_reason(self) -> None:
         reason, sentence = lines(
             f"print(display_problem()){textwrap.dedent(OPEN)}", DISPLAY=":4711"
         )
         assert reason in sentence
 
-    def test_a_display_that_wants_a_key(self, tmp_path: Path) -> None:
+    def test_a_display_that_requires_a_key(self, tmp_path: Path) -> None:
         name, key = b"MIT-MAGIC-COOKIE-1", bytes(range(16))
         fields = (b"", b"", name, key)
         entry = struct.pack(">H", 0xFFFF) + b"".join(struct.pack(">H", len(f)) + f for f in fields)
@@ -350,7 +350,7 @@ class TestNoDisplay:
         keys.write_bytes(entry)
         with virtual_display("-auth", str(keys)) as display:
             (sentence,) = lines(OPEN, DISPLAY=display, XAUTHORITY=os.devnull)
-            assert f"DISPLAY={display} refuses users other than" in sentence
+            assert f"DISPLAY={display} accepts only the user of the desktop" in sentence
             assert lines("print(display_problem())", DISPLAY=display, XAUTHORITY=str(keys)) == [
                 "None"
             ]
@@ -361,7 +361,7 @@ class TestDisplayProblem:
         monkeypatch.setattr(cv2, "currentUIFramework", lambda: "")
         monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:          NONE\n  VTK: NO")
         with pytest.raises(
-            WindowError, match=r"pip uninstall -y opencv-python-headless.*--headless"
+            WindowError, match=r"pip uninstall -y opencv-python-headless.*`headless`"
         ):
             Window()
 
@@ -383,7 +383,7 @@ class TestDisplayProblem:
             (set(), "wayland", "wayland"),
         ],
     )
-    def test_a_qt_platform_gives_way_only_where_the_wheel_lacks_it(
+    def test_a_qt_platform_is_overridden_only_if_the_wheel_lacks_it(
         self, monkeypatch: pytest.MonkeyPatch, bundled: set[str], wanted: str, left: str | None
     ) -> None:
         monkeypatch.setattr(display_module, "_bundled_platforms", lambda: bundled)
@@ -393,7 +393,7 @@ class TestDisplayProblem:
 
 
 class FakeWindows:
-    """OpenCV's windows as a build without Qt behaves, with what it says about their state."""
+    """OpenCV's windows as in a build without Qt, with the properties that it reports."""
 
     def __init__(self, visible: float, autosize: float) -> None:
         self.properties = {cv2.WND_PROP_VISIBLE: visible, cv2.WND_PROP_AUTOSIZE: autosize}
@@ -428,7 +428,7 @@ class TestClosed:
             pytest.param((1.0, -1.0), (0.0, -1.0), id="Cocoa, which never says autosize"),
         ],
     )
-    def test_tells_open_from_gone(
+    def test_open_and_closed_windows_are_told_apart(
         self,
         monkeypatch: pytest.MonkeyPatch,
         opened: tuple[float, float],
@@ -449,7 +449,7 @@ class TestClosed:
         window.close()
         assert fake.calls == []
 
-    def test_an_error_means_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_error_means_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         fake = FakeWindows(1.0, 0.0)
         fake.install(monkeypatch)
         window = Window()
@@ -473,7 +473,7 @@ class TestClosed:
 
         FakeWindows(1.0, 0.0).install(monkeypatch)
         monkeypatch.setattr(cv2, "namedWindow", refuse)
-        with pytest.raises(WindowError, match=r"Can't initialize GTK backend.*--headless"):
+        with pytest.raises(WindowError, match=r"Can't initialize GTK backend.*`headless`"):
             Window()
 
 

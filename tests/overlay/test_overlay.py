@@ -1,4 +1,4 @@
-"""The overlay: heat lands where it belongs, and everything written is legible and in its place."""
+"""The overlay: heat in the right place, and every text legible and in its place."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ import pytest
 from live_cam.errors import UsageError
 from live_cam.explanation import Check, Explanation, Prediction
 from live_cam.frame import Frame
+from live_cam.look import COLORMAPS, THEMES, Look
 from live_cam.overlay import Overlay, blend_heatmap, cards, peak, text, to_frame
 from live_cam.overlay.layout import lay_out
 from live_cam.overlay.status import Status
 from live_cam.overlay.theme import Style
 from live_cam.overlay.words import clock, engine, percent, rates
+from live_cam.question import VERSUS
 from live_cam.runtime.opencv import cv2
-from live_cam.settings import COLORMAPS, THEMES
 from tests.support.explanations import explanation as explained
 from tests.support.explanations import with_map, with_target
+from tests.support.looks import with_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from live_cam.look import Colormap, ThemeName
 
 STRANGE = [
     "虎斑猫",
@@ -97,7 +101,11 @@ def noise(width: int, height: int) -> NDArray[np.uint8]:
 TABBY = explain(blob(5, 8))
 RIVALLED = replace(with_target(TABBY, probability=0.034), top=(Prediction(967, "espresso", 0.94),))
 CHECKED = replace(
-    with_map(explain(blob(5, 8), "Egyptian cat", 0.82), title="gradcam · Egyptian cat or espresso"),
+    with_map(
+        explain(blob(5, 8), "Egyptian cat", 0.82),
+        title="gradcam · Egyptian cat or espresso",
+        evidence=VERSUS,
+    ),
     check=Check(281, 0.82, 0.11, 0.64, Prediction(967, "espresso", 0.65), 0),
 )
 STATES = {
@@ -110,6 +118,15 @@ STATES = {
     "long": (explain(blob(5, 8), LONG, 0.9996), replace(BUSY, source=LONG, confirmation=LONG)),
     "nothing": (None, Status()),
 }
+
+
+def draw(
+    image: NDArray[np.uint8],
+    explanation: Explanation | None,
+    status: Status,
+    overlay: Overlay | None = None,
+) -> NDArray[np.uint8]:
+    return (overlay or Overlay()).draw(Frame(image, 0, 0.0), explanation, status).image
 
 
 class TestToFrame:
@@ -150,7 +167,7 @@ class TestToFrame:
         np.testing.assert_allclose(to_frame(np.full((7, 7), 0.25, np.float32), 99, 31), 0.25, 1e-6)
 
     @pytest.mark.parametrize(("width", "height"), [(14, 14), (14, 99), (5, 3), (1, 1)])
-    def test_gives_an_array_of_its_own(self, width: int, height: int) -> None:
+    def test_returns_a_new_array(self, width: int, height: int) -> None:
         heatmap = blob(3, 3)
         before = heatmap.copy()
         to_frame(heatmap, width, height)[:] = 7
@@ -208,11 +225,11 @@ class TestBlendHeatmap:
         assert np.unique(blended.reshape(-1, 3), axis=0).tolist() == [[114, 50, 50]]
 
     @pytest.mark.parametrize("colormap", COLORMAPS)
-    def test_every_colormap_shows_the_heat(self, colormap: str) -> None:
+    def test_every_colormap_shows_the_heat(self, colormap: Colormap) -> None:
         blended = blend_heatmap(grey(64, 48), blob(5, 8), 1.0, colormap)
         assert len(np.unique(blended.reshape(-1, 3), axis=0)) > 50
 
-    def test_leaves_its_arguments_alone(self) -> None:
+    def test_does_not_change_its_arguments(self) -> None:
         image, heatmap = noise(64, 48), blob(5, 8)
         image.flags.writeable = heatmap.flags.writeable = False
         before = image.copy(), heatmap.copy()
@@ -229,7 +246,7 @@ class TestBlendHeatmap:
             (np.zeros((0, 4, 3), np.uint8), "0×4×3 uint8"),
         ],
     )
-    def test_refuses_what_is_no_image(self, image: NDArray[np.uint8], got: str) -> None:
+    def test_rejects_an_invalid_image(self, image: NDArray[np.uint8], got: str) -> None:
         with pytest.raises(ValueError, match=rf"expected an image of H×W×3 uint8.*got {got}"):
             blend_heatmap(image, blob(5, 8))
 
@@ -242,27 +259,27 @@ class TestBlendHeatmap:
             (np.full((4, 4), np.nan, np.float32), "NaN or infinity"),
         ],
     )
-    def test_refuses_what_is_no_heatmap(self, heatmap: NDArray[np.float32], got: str) -> None:
+    def test_rejects_an_invalid_heatmap(self, heatmap: NDArray[np.float32], got: str) -> None:
         with pytest.raises(ValueError, match=f"expected a heatmap of .*got {got}"):
             blend_heatmap(grey(8, 8), heatmap)
 
     @pytest.mark.parametrize("alpha", [-0.01, 1.01, float("nan")])
-    def test_refuses_alpha_out_of_range(self, alpha: float) -> None:
+    def test_rejects_alpha_out_of_range(self, alpha: float) -> None:
         with pytest.raises(UsageError, match=f"from 0 to 1; got {alpha}"):
             blend_heatmap(grey(8, 8), blob(5, 8), alpha)
 
-    def test_refuses_an_unknown_colormap(self) -> None:
+    def test_rejects_an_unknown_colormap(self) -> None:
         with pytest.raises(UsageError, match="no colormap 'rainbow'; choose one of jet, turbo"):
-            blend_heatmap(grey(8, 8), blob(5, 8), colormap="rainbow")
+            blend_heatmap(grey(8, 8), blob(5, 8), colormap="rainbow")  # type: ignore[arg-type]
 
 
 class TestOverlay:
     @pytest.mark.parametrize("mirror", [False, True])
     @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 13), (13, 0), (13, 13), (4, 9)])
     def test_heat_lies_in_its_place(self, row: int, column: int, *, mirror: bool) -> None:
-        status = Status(alpha=1.0, mirror=mirror)
+        status = Status(look=Look(alpha=1.0, colormap="hot", mirror=mirror))
         explanation = explain(one_hot(14, 14, row, column), label="")
-        drawn = Overlay("hot").draw(Frame(grey(640, 480), 0, 0.0), explanation, status)
+        drawn = draw(grey(640, 480), explanation, status)
         ys, xs = np.nonzero(drawn.sum(axis=2) == drawn.sum(axis=2).max())
         shown = 13 - column if mirror else column
         assert shown * 640 / 14 - 1 <= xs.mean() <= (shown + 1) * 640 / 14
@@ -271,44 +288,44 @@ class TestOverlay:
     def test_mirrors_the_image_and_not_the_text(self) -> None:
         image = noise(640, 480)
         image[200:300] = image[200:300, ::-1] // 2  # not a palindrome
-        plain = Overlay().draw(Frame(image, 0, 0.0), TABBY, PLAIN)
-        mirrored = Overlay().draw(Frame(image, 0, 0.0), TABBY, replace(PLAIN, mirror=True))
+        plain = draw(image, TABBY, PLAIN)
+        mirrored = draw(image, TABBY, with_look(PLAIN, mirror=True))
         np.testing.assert_array_equal(mirrored[150:350], plain[150:350, ::-1])
         dark = Frame(grey(640, 480), 0, 0.0)
         np.testing.assert_array_equal(
-            Overlay().draw(dark, None, PLAIN),
-            Overlay().draw(dark, None, replace(PLAIN, mirror=True)),
+            draw(dark.image, None, PLAIN),
+            draw(dark.image, None, with_look(PLAIN, mirror=True)),
         )
 
     def test_blends_as_blend_heatmap_does(self) -> None:
         image = noise(640, 480)
-        drawn = Overlay("magma").draw(Frame(image, 0, 0.0), TABBY, replace(PLAIN, alpha=0.3))
+        drawn = draw(image, TABBY, with_look(PLAIN, alpha=0.3, colormap="magma"))
         expected = blend_heatmap(image, TABBY.heatmap, 0.3, "magma")
         np.testing.assert_array_equal(drawn[150:350], expected[150:350])
 
     def test_alpha_0_is_the_bare_image(self) -> None:
         image = noise(640, 480)
-        drawn = Overlay().draw(Frame(image, 0, 0.0), explain(blob(5, 8), ""), Status(alpha=0.0))
+        drawn = draw(image, explain(blob(5, 8), ""), Status(look=Look(alpha=0.0)))
         np.testing.assert_array_equal(drawn, image)
 
     @pytest.mark.parametrize("state", STATES)
-    def test_leaves_the_frame_alone(self, state: str) -> None:
+    def test_does_not_change_the_frame(self, state: str) -> None:
         explanation, status = STATES[state]
         image = noise(320, 240)
         before = image.copy()
         image.flags.writeable = False
-        drawn = Overlay().draw(Frame(image, 0, 0.0), explanation, status)
+        drawn = draw(image, explanation, status)
         np.testing.assert_array_equal(image, before)
         assert drawn.flags.writeable
         assert not np.shares_memory(drawn, image)
 
-    def test_takes_views(self) -> None:
+    def test_accepts_views_of_arrays(self) -> None:
         image = noise(640, 480)
         view = image[::-1, ::-1]
         for explanation, status in STATES.values():
             np.testing.assert_array_equal(
-                Overlay().draw(Frame(view, 0, 0.0), explanation, status),
-                Overlay().draw(Frame(view.copy(), 0, 0.0), explanation, status),
+                draw(view, explanation, status),
+                draw(view.copy(), explanation, status),
             )
 
     def test_never_shows_the_heat_of_another_explanation(self) -> None:
@@ -318,15 +335,17 @@ class TestOverlay:
         order = [(large, first), (large, second), (small, second), (small, None), (large, first)]
         for frame, explanation in order:
             np.testing.assert_array_equal(
-                overlay.draw(frame, explanation, PLAIN), Overlay().draw(frame, explanation, PLAIN)
+                draw(frame.image, explanation, PLAIN, overlay=overlay),
+                draw(frame.image, explanation, PLAIN),
             )
 
-    def test_never_confuses_explanations_that_are_gone(self) -> None:
+    def test_never_confuses_released_explanations(self) -> None:
         overlay, frame = Overlay(), Frame(noise(320, 240), 0, 0.0)
         for column in range(12):  # each may be given the memory, and so the id, of the one before
             explanation = explain(blob(5, column))
             np.testing.assert_array_equal(
-                overlay.draw(frame, explanation, PLAIN), Overlay().draw(frame, explanation, PLAIN)
+                draw(frame.image, explanation, PLAIN, overlay=overlay),
+                draw(frame.image, explanation, PLAIN),
             )
             del explanation
 
@@ -335,32 +354,32 @@ class TestOverlay:
         explanation, status = STATES["busy"]
         images = []
         for theme in (*THEMES, *THEMES):
-            drawn = overlay.draw(frame, explanation, replace(status, theme=theme))
+            drawn = draw(frame.image, explanation, with_look(status, theme=theme), overlay=overlay)
             images.append(drawn.tobytes())
         assert images[:3] == images[3:]
         assert len(set(images)) == len(THEMES)
 
     def test_drawing_again_draws_the_same(self) -> None:
         overlay, frame = Overlay(), Frame(noise(640, 480), 0, 0.0)
-        first = overlay.draw(frame, *STATES["busy"])
+        first = draw(frame.image, *STATES["busy"], overlay=overlay)
         kept = first.copy()
-        second = overlay.draw(frame, *STATES["busy"])
+        second = draw(frame.image, *STATES["busy"], overlay=overlay)
         np.testing.assert_array_equal(second, kept)
         assert not np.shares_memory(first, second)
 
     @pytest.mark.parametrize("state", STATES)
     @pytest.mark.parametrize(("width", "height"), TINY)
     def test_tiny_frames(self, width: int, height: int, state: str) -> None:
-        drawn = Overlay().draw(Frame(noise(width, height), 0, 0.0), *STATES[state])
+        drawn = draw(noise(width, height), *STATES[state])
         assert drawn.shape == (height, width, 3)
 
-    def test_refuses_an_unknown_colormap(self) -> None:
+    def test_rejects_an_unknown_colormap(self) -> None:
         with pytest.raises(UsageError, match="no colormap 'rainbow'"):
-            Overlay("rainbow")
+            with_look(PLAIN, colormap="rainbow")
 
-    def test_refuses_what_is_no_image(self) -> None:
+    def test_rejects_an_invalid_image(self) -> None:
         with pytest.raises(ValueError, match="expected an image of H×W×3 uint8"):
-            Overlay().draw(Frame(np.zeros((4, 4), np.uint8), 0, 0.0), None, Status())
+            draw(np.zeros((4, 4), np.uint8), None, Status())
 
 
 class TestLayout:
@@ -368,10 +387,10 @@ class TestLayout:
     @pytest.mark.parametrize("state", STATES)
     @pytest.mark.parametrize(("width", "height"), [*SIZES, *TINY])
     def test_nothing_overlaps_and_all_is_inside(
-        self, width: int, height: int, state: str, theme: str
+        self, width: int, height: int, state: str, theme: ThemeName
     ) -> None:
         explanation, status = STATES[state]
-        placed = lay_out(width, height, explanation, replace(status, theme=theme))
+        placed = lay_out(width, height, explanation, with_look(status, theme=theme))
         for one, other in combinations(placed, 2):
             assert not one.rectangle.overlaps(other.rectangle), (one.name, other.name)
         for card in placed:
@@ -396,16 +415,16 @@ class TestLayout:
     )
     @pytest.mark.parametrize("theme", THEMES)
     @pytest.mark.parametrize(("width", "height"), SIZES)
-    def test_everything_has_its_place(
-        self, width: int, height: int, state: str, names: set[str], theme: str
+    def test_every_card_has_its_place(
+        self, width: int, height: int, state: str, names: set[str], theme: ThemeName
     ) -> None:
         explanation, status = STATES[state]
-        placed = lay_out(width, height, explanation, replace(status, theme=theme))
+        placed = lay_out(width, height, explanation, with_look(status, theme=theme))
         bare = {"status"} if theme == "none" else set()
         assert {card.name for card in placed} == names - bare
 
     @pytest.mark.parametrize(("width", "height"), SIZES)
-    def test_help_has_the_centre(self, width: int, height: int) -> None:
+    def test_help_is_centred(self, width: int, height: int) -> None:
         card = next(card for card in lay_out(width, height, *STATES["help"]) if card.name == "help")
         x, y, card_width, card_height = card.rectangle
         assert x + card_width / 2 == pytest.approx(width / 2, abs=1)
@@ -435,13 +454,13 @@ class TestLayout:
 
 
 class TestWords:
-    def test_rates_leave_out_what_is_not_known(self) -> None:
+    def test_rates_omit_unknown_figures(self) -> None:
         assert rates(PLAIN) == "30 fps shown · 6.1 explanations/s · 0.15 s old"
         assert rates(replace(PLAIN, explained_fps=None)) == "30 fps shown · 0.15 s old"
         assert rates(replace(PLAIN, shown_fps=None, age=None)) == "6.1 explanations/s"
         assert rates(Status()) == ""
 
-    def test_engine_leaves_out_what_is_not_known(self) -> None:
+    def test_engine_omits_unknown_names(self) -> None:
         assert engine(PLAIN) == "vgg19 · features.35 · cpu fp32"
         assert engine(Status(engine="cpu fp32")) == "cpu fp32"
         assert engine(Status()) == ""
@@ -483,11 +502,11 @@ def background(name: str, width: int, height: int) -> NDArray[np.uint8]:
 class TestContrast:
     @pytest.mark.parametrize("theme", ["dark", "light"])
     def test_text_stands_out_from_its_glass(
-        self, width: int, height: int, state: str, behind: str, theme: str
+        self, width: int, height: int, state: str, behind: str, theme: ThemeName
     ) -> None:
         image = background(behind, width, height)
         explanation, status = STATES[state]
-        for card in lay_out(width, height, explanation, replace(status, theme=theme)):
+        for card in lay_out(width, height, explanation, with_look(status, theme=theme)):
             x, y, card_width, card_height = card.rectangle
             drawn = image.copy()
             card.sprite.paste(drawn, x, y)
@@ -502,11 +521,11 @@ class TestContrast:
             assert ratios.size > 20, card.name
             assert np.median(ratios) >= 4.5, (card.name, np.median(ratios))
 
-    def test_text_without_glass_stands_out_from_what_is_around_it(
+    def test_text_without_glass_stands_out_from_its_surroundings(
         self, width: int, height: int, state: str, behind: str
     ) -> None:
         explanation, status = STATES[state]
-        for card in lay_out(width, height, explanation, replace(status, theme="none")):
+        for card in lay_out(width, height, explanation, with_look(status, theme="none")):
             drawn = background(behind, width, height)[: card.sprite.height, : card.sprite.width]
             card.sprite.paste(drawn, 0, 0)
             light, painted = luminance(drawn), card.sprite.paint.min(axis=2)
@@ -524,8 +543,8 @@ class TestContrast:
 class TestLegibility:
     def test_without_glass_the_image_shows_between_the_letters(self) -> None:
         image = noise(640, 480)
-        bare = replace(PLAIN, theme="none", alpha=0.0)
-        drawn = Overlay().draw(Frame(image, 0, 0.0), TABBY, bare)
+        bare = with_look(PLAIN, theme="none", alpha=0.0)
+        drawn = draw(image, TABBY, bare)
         assert (drawn == image).all(axis=2).mean() > 0.97
         np.testing.assert_array_equal(drawn[-60:], image[-60:])
 
@@ -560,7 +579,7 @@ class TestLabelCard:
         np.testing.assert_array_equal(long[rows, end:-2], short[rows, end:-2])
         assert short[rows, end:-2].max() > 240
 
-    def test_there_is_none_where_not_even_the_probability_fits(self) -> None:
+    def test_there_is_none_if_not_even_the_probability_fits(self) -> None:
         assert self.card(LONG, 60) is None
 
     def test_the_bar_grows_with_the_probability(self) -> None:
@@ -576,7 +595,7 @@ class TestLabelCard:
         assert filled[0] == 0
         assert filled == sorted(set(filled))
 
-    def test_the_top_class_is_named_only_where_another_one_is_locked(self) -> None:
+    def test_the_top_class_is_named_only_if_another_one_is_locked(self) -> None:
         def card(explanation: Explanation, *, locked: bool) -> NDArray[np.uint8]:
             return lay_out(640, 480, explanation, Status(locked=locked))[0].sprite.paint
 
@@ -585,7 +604,7 @@ class TestLabelCard:
         np.testing.assert_array_equal(card(RIVALLED, locked=False), card(alone, locked=False))
 
     @pytest.mark.parametrize(("width", "height"), SIZES[:3])
-    def test_what_the_check_found_is_told_in_full(
+    def test_the_check_is_written_in_full(
         self, width: int, height: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         written = []
@@ -596,17 +615,17 @@ class TestLabelCard:
 
         monkeypatch.setattr(cards, "shorten", shorten)
         cards.label_card.cache_clear()
-        placed = lay_out(width, height, CHECKED, Status(locked=True, bars=False))
+        placed = lay_out(width, height, CHECKED, Status(locked=True, look=Look(bars=False)))
         assert [card.name for card in placed] == ["label"]
         assert written == [
             "Egyptian cat",
             "without the hot spot",
-            "espresso 65 % instead · 64 % with only it",
+            "espresso 65 % instead · hot spot alone 64 %",
             "locked",
             "gradcam · Egyptian cat or espresso",
         ]
 
-    def test_the_bar_shows_what_remains_without_the_hot_spot(self) -> None:
+    def test_the_bar_shows_the_share_without_the_hot_spot(self) -> None:
         def card(*shares: float) -> NDArray[np.int32]:
             sprite = cards.label_card("tabby", "82 %", shares, (), self.STYLE, 600)
             assert sprite is not None
@@ -620,8 +639,8 @@ class TestLabelCard:
         assert left[0] == left[1] < left[2]
         assert (card(0.8, 0.1) != card(0.1)).any()
 
-    def test_where_there_is_no_room_for_the_check_the_label_stays(self) -> None:
-        placed = lay_out(110, 240, CHECKED, Status(bars=False))
+    def test_the_label_stays_without_room_for_the_check(self) -> None:
+        placed = lay_out(110, 240, CHECKED, Status(look=Look(bars=False)))
         assert [card.name for card in placed] == ["label"]
 
     def test_every_part_of_the_text_is_drawn(self) -> None:
@@ -655,18 +674,18 @@ class TestText:
     @pytest.mark.parametrize("label", STRANGE)
     def test_any_text_can_be_drawn(self, label: str) -> None:
         status = replace(BUSY, source=label, confirmation=label, keys=((label, label),))
-        drawn = Overlay().draw(Frame(grey(640, 480), 0, 0.0), explain(blob(5, 8), label), status)
+        drawn = draw(grey(640, 480), explain(blob(5, 8), label), status)
         assert drawn.shape == (480, 640, 3)
 
     @pytest.mark.parametrize("label", STRANGE)
     @pytest.mark.usefixtures("no_system_fonts")
-    def test_any_text_can_be_drawn_without_fonts_of_the_system(self, label: str) -> None:
+    def test_any_text_can_be_drawn_without_system_fonts(self, label: str) -> None:
         assert (
             text.text_mask(label, 20).coverage.shape[0] == text.text_mask("a", 20).coverage.shape[0]
         )
 
     @pytest.mark.usefixtures("no_system_fonts")
-    def test_what_no_font_has_is_written_otherwise(self) -> None:
+    def test_characters_without_a_font_are_substituted(self) -> None:
         drawn, plain = text.text_mask("crème 640×480", 20), text.text_mask("creme 640x480", 20)
         np.testing.assert_array_equal(drawn.coverage, plain.coverage)
 
@@ -686,7 +705,7 @@ class TestText:
         assert short.endswith("…")
         assert text.text_width(short, 20) <= width < text.text_width("W" + short, 20)
 
-    def test_shorten_gives_up_where_nothing_fits(self) -> None:
+    def test_shorten_returns_nothing_if_nothing_fits(self) -> None:
         assert text.shorten("tabby", 20, 3) == ""
 
 

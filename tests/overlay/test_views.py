@@ -1,4 +1,4 @@
-"""The views: each shows what it is to show, legibly, in every theme and on any image."""
+"""The views: their content, legible in every theme and on any image."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from live_cam.explanation import Explanation, Heatmap, Prediction
-from live_cam.frame import Frame
+from live_cam.explanation import Heatmap, Prediction
 from live_cam.geometry import Rectangle, Region
 from live_cam.live.actions import KEY_HELP
+from live_cam.look import COLORMAPS, VIEWS, Colormap, Look, ThemeName, View
 from live_cam.overlay import Overlay, cards, key_card
 from live_cam.overlay.layout import lay_out
 from live_cam.overlay.paint import Canvas
 from live_cam.overlay.panes import featured, tiles
 from live_cam.overlay.status import Status
 from live_cam.overlay.theme import THEMES, Colour
-from live_cam.settings import COLORMAPS, METHODS, SHOWN_FEATURE_MAPS, VIEWS
+from live_cam.settings import METHODS, SHOWN_FEATURE_MAPS
 from tests.overlay.test_overlay import (
     CHECKED,
     PLAIN,
@@ -28,13 +27,15 @@ from tests.overlay.test_overlay import (
     TINY,
     blob,
     contrast,
+    draw,
     grey,
     luminance,
     noise,
 )
 from tests.support.explanations import with_map, with_target
+from tests.support.looks import with_look
 
-BARE = Status(bars=False)
+BARE = Status(look=Look(bars=False))
 MAPS = tuple(
     Heatmap(
         blob(each, 6), TABBY.target, f"#{1000 + each} +0.{each:02}", "feature map", feature_map=each
@@ -48,23 +49,19 @@ OTHERS = {
     ),
     "maps": MAPS,
 }
-SAID = {view: replace(CHECKED, maps=(*CHECKED.maps, *OTHERS.get(view, ()))) for view in VIEWS}
+EXPLAINED = {view: replace(CHECKED, maps=(*CHECKED.maps, *OTHERS.get(view, ()))) for view in VIEWS}
 LEFT_FOR_RIGHT_AGAINST = np.array([[1.0, 0.0, -1.0]], np.float32)
 
 
-def draw(image: NDArray[np.uint8], said: Explanation, status: Status) -> NDArray[np.uint8]:
-    return Overlay().draw(Frame(image, 0, 0.0), said, status)
-
-
 class TestSignedMaps:
-    """On an image of 640×480, with what speaks for the class left and against it right."""
+    """On an image of 640×480, with evidence for the class on the left, against it on the right."""
 
-    SAID = with_map(with_target(TABBY, label=""), values=LEFT_FOR_RIGHT_AGAINST, signed=True)
+    SIGNED = with_map(with_target(TABBY, label=""), values=LEFT_FOR_RIGHT_AGAINST, signed=True)
 
     @pytest.mark.parametrize("level", [0, 128, 255])
     def test_red_is_for_blue_is_against_and_between_is_the_image(self, level: int) -> None:
         image = grey(640, 480, level)
-        change = draw(image, self.SAID, BARE)[300].astype(int) - image[300]
+        change = draw(image, self.SIGNED, BARE)[300].astype(int) - image[300]
         blue, _, red = change[20]
         assert red - blue > 60
         blue, _, red = change[-20]
@@ -72,16 +69,18 @@ class TestSignedMaps:
         assert np.abs(change[320]).max() < 20
 
     def test_alpha_1_is_the_colours_alone(self) -> None:
-        for status in (replace(BARE, alpha=1.0), replace(BARE, view="heatmap")):
-            one, other = (draw(image, self.SAID, status) for image in (noise(64, 48), grey(64, 48)))
+        for status in (with_look(BARE, alpha=1.0), with_look(BARE, view="heatmap")):
+            one, other = (
+                draw(image, self.SIGNED, status) for image in (noise(64, 48), grey(64, 48))
+            )
             np.testing.assert_array_equal(one, other)
 
     def test_alpha_0_is_the_bare_image(self) -> None:
         image = noise(64, 48)
-        np.testing.assert_array_equal(draw(image, self.SAID, replace(BARE, alpha=0.0)), image)
+        np.testing.assert_array_equal(draw(image, self.SIGNED, with_look(BARE, alpha=0.0)), image)
 
     def test_more_alpha_is_more_colour(self) -> None:
-        drawn = [draw(grey(64, 48), self.SAID, replace(BARE, alpha=a)) for a in (0.2, 0.5, 0.9)]
+        drawn = [draw(grey(64, 48), self.SIGNED, with_look(BARE, alpha=a)) for a in (0.2, 0.5, 0.9)]
         reds = [int(each[24, 2, 2]) for each in drawn]
         assert reds == sorted(set(reds))
 
@@ -100,7 +99,7 @@ SQUARE = Region(0.125, 0.0, 0.75, 1.0)
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Written:
-    """Gives what is written when an image is drawn: each text with its size in pixels."""
+    """Collects the texts that are drawn on an image, each with its size in pixels."""
     texts: Written = []
     write = Canvas.text
 
@@ -109,12 +108,12 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Written:
         write(self, x, baseline, text, size, colour)
 
     monkeypatch.setattr(Canvas, "text", spy)
-    _forget_cards()
+    _clear_cards()
     return texts
 
 
-def _forget_cards() -> None:
-    """Let all cards be written anew."""
+def _clear_cards() -> None:
+    """Clear the cached cards."""
     for card in CARDS:
         card.cache_clear()
 
@@ -123,34 +122,36 @@ def _forget_cards() -> None:
 @pytest.mark.parametrize("view", VIEWS)
 class TestEveryView:
     @pytest.mark.parametrize(("width", "height"), [*SIZES[3:], *TINY])
-    def test_is_drawn_in_any_size(self, width: int, height: int, view: str, theme: str) -> None:
-        status = replace(PLAIN, view=view, theme=theme, focus=2, box=True)
+    def test_is_drawn_in_any_size(
+        self, width: int, height: int, view: View, theme: ThemeName
+    ) -> None:
+        status = with_look(replace(PLAIN, focus=2), view=view, theme=theme, box=True)
         image = noise(width, height)
-        for explanation in (None, SAID[view]):
-            drawn = Overlay().draw(Frame(image, 0, 0.0), explanation, status)
+        for explanation in (None, EXPLAINED[view]):
+            drawn = draw(image, explanation, status)
             assert drawn.shape == image.shape
 
-    def test_tells_what_the_check_found(self, view: str, theme: str, written: Written) -> None:
-        status = replace(PLAIN, view=view, theme=theme)
-        draw(noise(640, 480), SAID[view], status)
+    def test_shows_the_check(self, view: View, theme: ThemeName, written: Written) -> None:
+        status = with_look(PLAIN, view=view, theme=theme)
+        draw(noise(640, 480), EXPLAINED[view], status)
         assert "82 % → 11 %" in " ".join(text for text, _ in written)
 
     def test_names_the_class_before_its_maps_are_there(
-        self, view: str, theme: str, written: Written
+        self, view: View, theme: ThemeName, written: Written
     ) -> None:
-        draw(noise(640, 480), TABBY, replace(PLAIN, view=view, theme=theme))
+        draw(noise(640, 480), TABBY, with_look(PLAIN, view=view, theme=theme))
         assert "82 %" in " ".join(text for text, _ in written)
 
-    def test_tells_that_weights_are_randomised(self, view: str, theme: str) -> None:
-        status = replace(PLAIN, view=view, theme=theme)
-        placed = lay_out(640, 480, replace(SAID[view], randomised=(6, 50)), status)
+    def test_shows_that_weights_are_randomised(self, view: View, theme: ThemeName) -> None:
+        status = with_look(PLAIN, view=view, theme=theme)
+        placed = lay_out(640, 480, replace(EXPLAINED[view], randomised=(6, 50)), status)
         assert "randomised" in {card.name for card in placed}
 
     @pytest.mark.parametrize(("width", "height"), SIZES[:3])
-    def test_is_written_large_enough(
-        self, width: int, height: int, view: str, theme: str, written: Written
+    def test_text_is_large_enough(
+        self, width: int, height: int, view: View, theme: ThemeName, written: Written
     ) -> None:
-        draw(noise(width, height), SAID[view], replace(PLAIN, view=view, theme=theme))
+        draw(noise(width, height), EXPLAINED[view], with_look(PLAIN, view=view, theme=theme))
         assert min(size for _, size in written) >= max(12, height // 60)
 
 
@@ -158,39 +159,39 @@ class TestEveryView:
 class TestMosaics:
     @pytest.mark.parametrize(("width", "height"), SIZES[:3])
     def test_every_method_is_named_in_full(
-        self, width: int, height: int, theme: str, written: Written
+        self, width: int, height: int, theme: ThemeName, written: Written
     ) -> None:
-        draw(noise(width, height), SAID["grid"], replace(BARE, view="grid", theme=theme))
+        draw(noise(width, height), EXPLAINED["grid"], with_look(BARE, view="grid", theme=theme))
         assert set(METHODS[1:]) <= {text for text, _ in written}
 
     @pytest.mark.parametrize(("width", "height"), SIZES[:3])
     def test_every_feature_map_is_named_in_full(
-        self, width: int, height: int, theme: str, written: Written
+        self, width: int, height: int, theme: ThemeName, written: Written
     ) -> None:
-        draw(noise(width, height), SAID["maps"], replace(BARE, view="maps", theme=theme))
+        draw(noise(width, height), EXPLAINED["maps"], with_look(BARE, view="maps", theme=theme))
         assert {each.title for each in MAPS} <= {text for text, _ in written}
 
     @pytest.mark.parametrize("view", ["split", "grid", "classes", "maps"])
-    def test_the_ground_is_of_the_theme(self, view: str, theme: str) -> None:
-        drawn = draw(noise(640, 480), SAID[view], replace(BARE, view=view, theme=theme))
+    def test_the_background_has_the_themes_colour(self, view: View, theme: ThemeName) -> None:
+        drawn = draw(noise(640, 480), EXPLAINED[view], with_look(BARE, view=view, theme=theme))
         assert tuple(drawn[0, 0]) == THEMES[theme].glass
         assert (drawn == THEMES[theme].glass).all(axis=2).mean() < 0.35
 
-    def test_the_split_view_says_all_that_the_overlay_says(
-        self, theme: str, written: Written
+    def test_the_split_view_has_all_texts_of_the_overlay(
+        self, theme: ThemeName, written: Written
     ) -> None:
         texts = []
         for view in ("overlay", "split"):
             written.clear()
-            _forget_cards()
-            draw(noise(640, 480), SAID[view], replace(PLAIN, view=view, theme=theme))
+            _clear_cards()
+            draw(noise(640, 480), EXPLAINED[view], with_look(PLAIN, view=view, theme=theme))
             texts.append({text for text, _ in written})
         assert texts[0] <= texts[1]
 
-    def test_the_enlarged_map_is_marked(self, theme: str) -> None:
-        status = replace(BARE, view="maps", theme=theme)
+    def test_the_enlarged_map_is_marked(self, theme: ThemeName) -> None:
+        status = with_look(BARE, view="maps", theme=theme)
         plain, second, third = (
-            draw(grey(640, 480), SAID["maps"], replace(status, focus=focus))
+            draw(grey(640, 480), EXPLAINED["maps"], replace(status, focus=focus))
             for focus in (None, 1, 2)
         )
         accent = THEMES[theme].accent
@@ -219,7 +220,7 @@ class TestTiles:
             assert all(_inside(each, area) for each in places)
 
     @pytest.mark.parametrize(("width", "height"), SIZES)
-    def test_the_large_one_is_among_the_small_ones(self, width: int, height: int) -> None:
+    def test_the_large_tile_overlaps_no_small_one(self, width: int, height: int) -> None:
         area = Rectangle(3, 5, width, height)
         large, small = featured(area, width / height, 4)
         assert len(small) == SHOWN_FEATURE_MAPS
@@ -243,14 +244,15 @@ def _inside(where: Rectangle, area: Rectangle) -> bool:
 class TestLines:
     @pytest.mark.parametrize("colormap", COLORMAPS)
     @pytest.mark.parametrize("level", [0, 255])
-    def test_the_box_is_seen_on_any_image(self, theme: str, colormap: str, level: int) -> None:
+    def test_the_box_is_visible_on_any_image(
+        self, theme: ThemeName, colormap: Colormap, level: int
+    ) -> None:
         """Somewhere across its edge two neighbouring pixels differ by 3 to 1, as WCAG asks."""
-        status = replace(BARE, theme=theme)
-        said = with_target(TABBY, label="")
-        frame = Frame(grey(640, 480, level), 0, 0.0)
-        overlay = Overlay(colormap)
+        status = with_look(BARE, theme=theme, colormap=colormap)
+        explanation = with_target(TABBY, label="")
+        image, overlay = grey(640, 480, level), Overlay()
         without, boxed = (
-            overlay.draw(frame, said, replace(status, box=box)) for box in (False, True)
+            draw(image, explanation, with_look(status, box=box), overlay) for box in (False, True)
         )
         edges = np.nonzero((without != boxed).any(axis=2)[240])[0]
         left, right = np.split(edges, [int(np.diff(edges).argmax()) + 1])
@@ -261,9 +263,9 @@ class TestLines:
             across = light[edge[0] - 2 : edge[-1] + 3]
             assert contrast(across[1:], across[:-1]).max() >= 3
 
-    def test_the_frame_of_what_the_network_sees_is_of_the_theme(self, theme: str) -> None:
-        said = replace(with_target(TABBY, label=""), seen=SQUARE, region=SQUARE)
-        drawn = draw(grey(640, 480, 128), said, replace(BARE, theme=theme))
+    def test_the_outline_of_the_input_has_the_themes_colours(self, theme: ThemeName) -> None:
+        explanation = replace(with_target(TABBY, label=""), seen=SQUARE, region=SQUARE)
+        drawn = draw(grey(640, 480, 128), explanation, with_look(BARE, theme=theme))
         beside = {tuple(pixel) for pixel in drawn[240, 70:80].tolist()}
         assert {THEMES[theme].glass, THEMES[theme].edge} <= beside
 
@@ -272,19 +274,19 @@ class TestHelp:
     @pytest.mark.parametrize("theme", THEMES)
     @pytest.mark.parametrize(("width", "height"), SIZES[:3])
     def test_shows_every_key_in_full(
-        self, width: int, height: int, theme: str, written: Written
+        self, width: int, height: int, theme: ThemeName, written: Written
     ) -> None:
-        placed = lay_out(width, height, None, Status(keys=KEY_HELP, theme=theme))
+        placed = lay_out(width, height, None, Status(keys=KEY_HELP, look=Look(theme=theme)))
         assert [card.name for card in placed] == ["help"]
         assert [text for text, _ in written] == [text for pair in KEY_HELP for text in pair]
         assert min(size for _, size in written) >= 12
 
-    def test_says_so_where_there_is_no_room(self, written: Written) -> None:
+    def test_says_that_there_is_no_room(self, written: Written) -> None:
         placed = lay_out(320, 240, None, Status(keys=KEY_HELP))
         assert [card.name for card in placed] == ["help"]
-        assert [text for text, _ in written] == ["too small for the keys: see the README"]
+        assert [text for text, _ in written] == ["image too small for the keys; see the README"]
 
-    def test_what_is_no_key_has_no_key_cap(self) -> None:
+    def test_an_empty_key_has_no_key_cap(self) -> None:
         def paint(key: str) -> bytes:
             (card,) = lay_out(640, 480, None, Status(keys=(("enter", "tabby"), (key, "lynx"))))
             return card.sprite.paint.tobytes()

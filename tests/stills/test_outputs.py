@@ -14,7 +14,7 @@ from live_cam.errors import RecordingError, UsageError
 from live_cam.explain.batch import BatchExplainer
 from live_cam.explanation import Explanation
 from live_cam.frame import Frame
-from live_cam.overlay import Overlay, to_frame
+from live_cam.overlay import Drawn, Overlay, to_frame
 from live_cam.overlay.status import Status
 from live_cam.question import Question
 from live_cam.record.destinations import whole_file
@@ -230,13 +230,12 @@ class TitlesOnly(Overlay):
         super().__init__()
         self.titles: list[str] = []
 
-    def draw(
-        self, frame: Frame, explanation: Explanation | None, status: Status
-    ) -> NDArray[np.uint8]:
+    def draw(self, frame: Frame, explanation: Explanation | None, status: Status) -> Drawn:
         assert explanation is not None
-        assert status.view == "overlay"
-        self.titles.append(explanation.maps[0].title)
-        return frame.image
+        assert status.look.view == "overlay"
+        assert status.caption is not None
+        self.titles.append(status.caption)
+        return Drawn(frame.image)
 
 
 @pytest.mark.parametrize("order", ["weight", "index"])

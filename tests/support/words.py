@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from live_cam import settings
-from live_cam.settings import Range
+from live_cam import look, settings
+from live_cam.look import Range
 
 NUMBERS = ("nan", "-inf", "1e999", "9" * 5000, "1x1", "1280x720", "16384x16385", "٣x٣", "-0")
-NAMES = (*settings.METHODS, *settings.VIEWS, *settings.FITS, *settings.DEVICES, *settings.ENGINES)
+NAMES = (*settings.METHODS, *look.VIEWS, *settings.FITS, *settings.DEVICES, *settings.ENGINES)
 VALUES = st.one_of(
     # No system passes a NUL in an argument, but any other code point, lone surrogates included.
     st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=12),

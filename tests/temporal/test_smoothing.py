@@ -22,7 +22,7 @@ from live_cam.frame import Frame
 from live_cam.geometry import Region
 from live_cam.live.pipeline import LivePipeline
 from live_cam.live.schedule import Shown
-from live_cam.overlay import peak
+from live_cam.overlay import Drawn, peak
 from live_cam.overlay.status import Status
 from live_cam.question import Question
 from live_cam.runtime.opencv import cv2
@@ -623,9 +623,7 @@ class Watch:
     def explained(self, _frame: Frame, explanation: Explanation) -> None:
         self.explanations.append(explanation)
 
-    def draw(
-        self, frame: Frame, explanation: Explanation | None, status: Status
-    ) -> NDArray[np.uint8]:
+    def draw(self, frame: Frame, explanation: Explanation | None, status: Status) -> Drawn:
         if explanation:
             self.drawn.append(explanation)
         return self._draw(frame, explanation, status)

@@ -12,6 +12,7 @@ import pytest
 
 from live_cam.explain.batch import BatchExplainer
 from live_cam.frame import Frame
+from live_cam.look import Look
 from live_cam.overlay import Overlay
 from live_cam.overlay.status import Status
 from live_cam.question import Question
@@ -106,7 +107,7 @@ def test_each_frame_has_its_own_explanation(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     run(source, target, batch=4)
 
-    overlay, status = Overlay(), Status(alpha=0.0)
+    overlay, status = Overlay(), Status(look=Look(alpha=0.0))
     images = [image for _, image in frames(source)]
     with BatchExplainer(NetworkSettings(), print, batch=1) as explainer:
         explainer.load()
@@ -116,7 +117,7 @@ def test_each_frame_has_its_own_explanation(tmp_path: Path) -> None:
     for number, (_, image) in enumerate(frames(target)):
         distances = []
         for other in range(14):
-            drawn = overlay.draw(Frame(images[number], 0, 0.0), explanations[other], status)
+            drawn = overlay.draw(Frame(images[number], 0, 0.0), explanations[other], status).image
             difference = np.abs(drawn[:100, :200].astype(float) - image[:100, :200])
             distances.append(difference.mean())
         assert int(np.argmin(distances)) == number

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from live_cam.explanation import Explanation
-from live_cam.overlay import Overlay
+from live_cam.look import VIEWS
+from live_cam.overlay import Drawn, Overlay
 from live_cam.overlay.status import Status
-from live_cam.settings import VIEWS
 from tests.support.clips import frames, shade, times, write_clip
 from tests.support.running_videos import run
 
@@ -35,7 +34,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Explanation, Status]]:
     calls: list[tuple[Explanation, Status]] = []
     draw = Overlay.draw
 
-    def spy(self: Overlay, frame: Any, explanation: Any, status: Status) -> NDArray[np.uint8]:
+    def spy(self: Overlay, frame: Any, explanation: Any, status: Status) -> Drawn:
         calls.append((explanation, status))
         return draw(self, frame, explanation, status)
 
@@ -60,7 +59,7 @@ def test_several_classes_are_drawn_side_by_side(
     run(clip, tmp_path / "out.mp4", target_classes=("number 3", "14", "number 7"))
 
     for explanation, status in drawn:
-        assert status.view == "classes"
+        assert status.look.view == "classes"
         labels = [each.label for each in explanation.split_by_class()]
         assert labels == ["number 3", "number 14", "number 7"]
 
@@ -76,7 +75,8 @@ def test_class_method_and_counterfactual_are_drawn_as_asked(
         asked = explanation.maps[0]
         assert (explanation.label, asked.title) == ("number 14", "layercam · for and against")
         assert asked.signed
-        assert (status.box, status.bars, status.theme, status.alpha) == (True, False, "light", 0.3)
+        look = status.look
+        assert (look.box, look.bars, look.theme, look.alpha) == (True, False, "light", 0.3)
         assert status.network == status.engine == status.source == "", "no bar of live figures"
 
 
