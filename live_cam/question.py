@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from live_cam.settings import METHODS, SHOWN_CLASSES, SHOWN_FEATURE_MAPS
 
 TOP_CLASS: Final = -1
 """Stands for the most probable class, -2 for the second, and so on."""
+EvidenceKind = Literal["for", "against", "versus"]
 FOR: Final = "for"
 AGAINST: Final = "against"
 VERSUS: Final = "versus"
@@ -26,7 +27,7 @@ class Question:
     explained beside it, each class once."""
     methods: tuple[str, ...] = ("gradcam",)
     """Names in `settings.METHODS`. The first one makes the heatmap; the others maps beside it."""
-    evidence: str = FOR
+    evidence: EvidenceKind = FOR
     """`FOR` the class; `AGAINST` it too (its counterfactual, Selvaraju et al. 2017, section 3.3);
     or for it `VERSUS` for the runner-up, where the two differ."""
     feature_maps: int = 0
@@ -41,7 +42,7 @@ class Question:
         cls,
         view: str,
         method: str,
-        evidence: str = FOR,
+        evidence: EvidenceKind = FOR,
         locked: tuple[int, ...] = (),
         *,
         most: int | None = None,
@@ -78,6 +79,11 @@ class Question:
         """Whether plain Grad-CAM of one class answers it, for which engines have a short way."""
         asked = len(self.classes), self.methods, self.evidence, self.feature_maps
         return asked == (1, ("gradcam",), FOR, 0)
+
+    @property
+    def perturbs(self) -> bool:
+        """Whether its method perturbs the image, with a forward pass for each feature map."""
+        return self.methods[0] not in METHODS
 
     @property
     def ranked(self) -> bool:

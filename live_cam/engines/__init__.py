@@ -1,7 +1,7 @@
 """What computes the explanations: the same maps, from the plain way to the fastest one.
 
 - `hook`: Grad-CAM by a hook on the network as it is. It explains any network.
-- `torch`: the network cut in two at the target layer, made ready once (`split`).
+- `torch`: the network cut in two at the target layer, made ready once.
 - `openvino`: the trunk in OpenVINO, in float32 or int8.
 """
 
@@ -15,7 +15,7 @@ from live_cam.engines.engine import Engine
 from live_cam.engines.hook import HookEngine
 from live_cam.engines.int8 import open_int8
 from live_cam.engines.openvino import OpenVINOEngine, openvino_devices
-from live_cam.engines.split import TorchEngine
+from live_cam.engines.torch_engine import TorchEngine
 from live_cam.errors import UsageError
 from live_cam.network.cut import Cut, cut
 from live_cam.network.precision import Precision

@@ -95,7 +95,7 @@ class ClosedForm:
     Attributes:
         pooling: The layers before the linear ones.
         linear: The linear layers, with a ReLU between each two.
-        scores: All of them, as one module.
+        logits: All of them, as one module.
         pooled_gradient: The gradient, as another one.
     """
 
@@ -111,7 +111,7 @@ class ClosedForm:
         """
         self.pooling = pooling
         self.linear = linear
-        self.scores = LinearStack(pooling, linear)
+        self.logits = LinearStack(pooling, linear)
         first = linear[0].weight.detach()
         summed = first.view(len(first), maps, -1).sum(dim=2)
         self.pooled_gradient = PooledGradient([summed, *(layer.weight for layer in linear[1:])])

@@ -23,13 +23,15 @@ class Engine(Closing):
         name: One of `settings.ENGINES`.
         precision: The number format: `fp32`, `fp16`, `bf16` or `int8`.
         device: Where it computes: `cpu`, `cuda:0`, or OpenVINO's `gpu` or `npu`.
-        exact: Whether it promises the scores and maps of float32 and autograd, up to rounding.
+        exact: Whether it promises the logits and maps of float32 and autograd, up to rounding.
+        has_evidence: Whether it computes `evidence`, and not only the map of one class.
     """
 
     name: str
     precision: str
     device: str
     exact: bool
+    has_evidence = True
 
     @property
     def description(self) -> str:
@@ -37,7 +39,7 @@ class Engine(Closing):
         return f"{self.name} {self.device} {self.precision}"
 
     @abstractmethod
-    def __call__(
+    def explain(
         self,
         x: Tensor,
         class_index: int | Tensor | None = None,
@@ -59,12 +61,12 @@ class Engine(Closing):
         """
 
     @abstractmethod
-    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
+    def evidence(self, x: Tensor, classes: Tensor, timer: StageTimer | None = None) -> Evidence:
         """Give what every method makes its map of, for several classes, by one forward pass.
 
         Args:
             x: As above.
-            wanted: Q int64 on the CPU: a class, or -1 for the most probable one, -2 for the
+            classes: Q int64 on the CPU: a class, or -1 for the most probable one, -2 for the
                 second, and so on.
             timer: Is told how long it took.
 
@@ -77,7 +79,7 @@ class Engine(Closing):
         """
 
     @abstractmethod
-    def scores(self, x: Tensor) -> Tensor:
+    def logits(self, x: Tensor) -> Tensor:
         """Return N×C logits by the forward pass alone, to measure explanations against.
 
         Args:
@@ -103,3 +105,43 @@ def read_back(result: CAMResult) -> CAMResult:
 def to_cpu(evidence: Evidence) -> Evidence:
     """Bring evidence into the CPU's memory."""
     return Evidence(*(part.cpu() for part in evidence))
+
+
+class OneByOne(Engine):
+    """The same engine with less memory: one image and one class at a time."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Wrap an engine, which stays the caller's to close."""
+        self.name, self.precision = engine.name, engine.precision
+        self.device, self.exact = engine.device, engine.exact
+        self._engine = engine
+
+    def explain(
+        self,
+        x: Tensor,
+        class_index: int | Tensor | None = None,
+        timer: StageTimer | None = None,
+    ) -> CAMResult:
+        results = []
+        for index in range(len(x)):
+            result = self._engine.explain(x[index : index + 1], class_index, timer)
+            results.append([part.clone() for part in result])  # the next call may overwrite them
+        return CAMResult(*map(torch.cat, zip(*results, strict=True)))
+
+    def evidence(self, x: Tensor, classes: Tensor, timer: StageTimer | None = None) -> Evidence:
+        images = []
+        for index in range(len(x)):
+            parts = []
+            for each in classes[:, None]:
+                evidence = self._engine.evidence(x[index : index + 1], each, timer)
+                parts.append(Evidence(*(part.clone() for part in evidence)))
+            gradients = torch.cat([part.gradients for part in parts], dim=1)
+            found = torch.cat([part.classes for part in parts], dim=1)
+            images.append(parts[0]._replace(gradients=gradients, classes=found))
+        return Evidence(*map(torch.cat, zip(*images, strict=True)))
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self._engine.logits(x)
+
+    def close(self) -> None:
+        """Leave the engine open. May be called twice."""

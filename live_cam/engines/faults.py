@@ -59,6 +59,23 @@ def known_fault(error: Exception, what: str, device: str) -> EngineError | None:
     return EngineError(f"{what} has failed {why}") if _REFUSED.search(text) else None
 
 
+def device_fault(error: Exception, what: str, device: str) -> EngineError | None:
+    """Name an exception for which the device is to blame where it is not the CPU.
+
+    Args:
+        error: The exception.
+        what: As above.
+        device: As above.
+
+    Returns:
+        As above; on any device but the CPU, what is not known is a `DeviceLostError`.
+    """
+    known = known_fault(error, what, device)
+    if known is None and device != "cpu":
+        return DeviceLostError(f"the device {device} has failed ({reason(error)}).")
+    return known
+
+
 def engine_fault(error: Exception, engine: Engine) -> EngineError:
     """Name the exception of an engine that another one can step in for, whatever it is."""
     known = known_fault(error, engine.description, engine.device)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Head(Protocol):
     """From activations to scores and a map, without waiting for the device."""
 
-    def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
+    def explain(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
         """Explain.
 
         Args:
@@ -42,7 +42,7 @@ class Head(Protocol):
             UsageError: The layer cannot be explained.
         """
 
-    def scores(self, features: tuple[Tensor, ...]) -> Tensor:
+    def logits(self, features: tuple[Tensor, ...]) -> Tensor:
         """Return N×C logits alone.
 
         Args:
@@ -65,7 +65,7 @@ class AutogradHead:
         self._axes = axes
         self._precision = precision
 
-    def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
+    def explain(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
         activation, logits = self._taped(features)
         with torch.enable_grad():
             classes = chosen_classes(logits, wanted)
@@ -86,7 +86,7 @@ class AutogradHead:
             logits = self._head(activation.clone(), *features[1:]).float()
         return Activation(activation, self._axes), logits
 
-    def scores(self, features: tuple[Tensor, ...]) -> Tensor:
+    def logits(self, features: tuple[Tensor, ...]) -> Tensor:
         with torch.no_grad():
             return self._head(features[0].clone(), *features[1:])  # type: ignore[no-any-return]
 
@@ -96,30 +96,30 @@ class ClosedFormHead:
 
     def __init__(
         self,
-        scores: Callable[[Tensor], tuple[Tensor, ...]],
+        logits: Callable[[Tensor], tuple[Tensor, ...]],
         pooled_gradient: Callable[..., Tensor],
     ) -> None:
         """Take the two parts of a `ClosedForm`, or what computes the same.
 
         Args:
-            scores: From N×K×h×w activations to N×C logits and what each ReLU gave.
+            logits: From N×K×h×w activations to N×C logits and what each ReLU gave.
             pooled_gradient: From N classes and what the ReLUs gave to N×K sums.
         """
-        self._scores = scores
+        self._logits = logits
         self._pooled_gradient = pooled_gradient
 
-    def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
+    def explain(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
         activation = features[0]
         with torch.no_grad():
-            logits, *hidden = self._scores(activation)
+            logits, *hidden = self._logits(activation)
             classes = chosen_classes(logits, wanted)
             positions = activation.shape[2] * activation.shape[3]
             weights = self._pooled_gradient(classes, *hidden) / positions
             return _checked(weighted_sum(activation, weights), weights, logits, classes)
 
-    def scores(self, features: tuple[Tensor, ...]) -> Tensor:
+    def logits(self, features: tuple[Tensor, ...]) -> Tensor:
         with torch.no_grad():
-            return self._scores(features[0])[0]
+            return self._logits(features[0])[0]
 
 
 def _checked(cam: Tensor, gradient: Tensor, logits: Tensor, classes: Tensor) -> CAMResult:

@@ -42,7 +42,7 @@ class HookEngine(Engine):
         )
         self._cam.__enter__()
 
-    def __call__(
+    def explain(
         self,
         x: Tensor,
         class_index: int | Tensor | None = None,
@@ -51,11 +51,11 @@ class HookEngine(Engine):
         with (timer or StageTimer()).stage("explain"):
             return read_back(self._cam(x, class_index))
 
-    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
+    def evidence(self, x: Tensor, classes: Tensor, timer: StageTimer | None = None) -> Evidence:
         with (timer or StageTimer()).stage("explain"):
-            return to_cpu(self._cam.evidence(x, wanted))
+            return to_cpu(self._cam.evidence(x, classes))
 
-    def scores(self, x: Tensor) -> Tensor:
+    def logits(self, x: Tensor) -> Tensor:
         return self._cam.scores(x)
 
     def close(self) -> None:

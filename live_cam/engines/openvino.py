@@ -78,7 +78,7 @@ class OpenVINOEngine(Engine):
                 lambda *inputs: gradient(*inputs)[0],
             )
 
-    def __call__(
+    def explain(
         self,
         x: Tensor,
         class_index: int | Tensor | None = None,
@@ -87,7 +87,7 @@ class OpenVINOEngine(Engine):
         wanted = wanted_classes(class_index, len(x), self._classes)
         with (timer or StageTimer()).stage("explain"):
             results = [
-                self._head(self._trunk(x[index : index + 1]), wanted[index : index + 1])
+                self._head.explain(self._trunk(x[index : index + 1]), wanted[index : index + 1])
                 for index in range(len(x))
             ]
         result = CAMResult(*(torch.cat(parts) for parts in zip(*results, strict=True)))
@@ -98,13 +98,13 @@ class OpenVINOEngine(Engine):
             )
         return result
 
-    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
+    def evidence(self, x: Tensor, classes: Tensor, timer: StageTimer | None = None) -> Evidence:
         with (timer or StageTimer()).stage("explain"):
-            parts = [self._tape.evidence(self._trunk(x[i : i + 1]), wanted) for i in range(len(x))]
+            parts = [self._tape.evidence(self._trunk(x[i : i + 1]), classes) for i in range(len(x))]
         return Evidence(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
-    def scores(self, x: Tensor) -> Tensor:
-        parts = [self._head.scores(self._trunk(x[i : i + 1])) for i in range(len(x))]
+    def logits(self, x: Tensor) -> Tensor:
+        parts = [self._head.logits(self._trunk(x[i : i + 1])) for i in range(len(x))]
         return torch.cat(parts)
 
     def close(self) -> None:
@@ -139,14 +139,14 @@ def convert_halves(
     form, activation = find_form(halves, classifier.axes, x)
     parts = [Part(halves.trunk, (x,))]
     if form is not None:
-        parts += [Part(form.scores, (activation,)), gradient_part(form, activation)]
+        parts += [Part(form.logits, (activation,)), gradient_part(form, activation)]
     return Models(*convert(parts, stop))
 
 
 def gradient_part(form: ClosedForm, activation: Tensor) -> Part:
     """Return the pooled gradient of a closed form, to be converted."""
     with torch.no_grad():
-        _, *hidden = form.scores(activation)
+        _, *hidden = form.logits(activation)
     return Part(form.pooled_gradient, (torch.zeros(1, dtype=torch.int64), *hidden))
 
 

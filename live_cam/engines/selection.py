@@ -1,50 +1,104 @@
 """Which engine explains: the plain one at first, then the fastest that proves to say the same.
 
-Where the one that explains fails, the plain one steps in at once; the others follow as at first.
+Where the one that explains fails, the plain one takes over immediately; the others follow as at
+first.
 """
 
 from __future__ import annotations
 
 import queue
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING
 
-from live_cam.engines.faults import FAILURES, engine_fault, free_memory, known_fault
-from live_cam.engines.opening import Candidate, Opening
-from live_cam.engines.sparing import evidence_of_each, explain_each
+from live_cam.engines import open_engine
+from live_cam.engines.candidates import Candidate, Opening, candidates
+from live_cam.engines.engine import OneByOne
+from live_cam.engines.faults import FAILURES, device_fault, engine_fault, free_memory, known_fault
 from live_cam.engines.trial import Trial
-from live_cam.errors import DeviceLostError, LiveCamError, NonFiniteError, OutOfMemoryError
-from live_cam.network.cut import TRACING
+from live_cam.errors import (
+    DeviceLostError,
+    EngineError,
+    LiveCamError,
+    NonFiniteError,
+    OutOfMemoryError,
+)
+from live_cam.network.cut import TRACING, cut
 from live_cam.runtime.closing import Closing
+from live_cam.settings import ACCELERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from live_cam.cam.gradcam import CAMResult, Evidence
     from live_cam.engines.engine import Engine
-    from live_cam.runtime.timing import StageTimer
+    from live_cam.network.classifier import Classifier
+    from live_cam.settings import NetworkSettings
 
 _ROUNDS = 3
-Answer = TypeVar("Answer")
+
+
+def open_selector(
+    classifier: Classifier,
+    device: torch.device,
+    settings: NetworkSettings,
+    notify: Callable[[str], None],
+    warn: Callable[[str], None],
+    *,
+    patient: bool = False,
+) -> EngineSelector:
+    """Open the plain engine on a network, and start opening the others that the settings allow.
+
+    Args:
+        classifier: The network, on `device`.
+        device: Where the network is.
+        settings: The engine, precision and device that the user named.
+        notify: As in `EngineSelector`.
+        warn: As in `EngineSelector`.
+        patient: As in `EngineSelector`.
+
+    Raises:
+        EngineError: An engine that the user named is not installed, or the device has failed.
+        DeviceError: OpenVINO does not find the device that the user named.
+    """
+    halves, others = None, list[Candidate]()
+    if settings.engine != "hook":
+        try:
+            # Before the plain engine adds its hook to the network and runs it.
+            halves = cut(classifier.module, classifier.layer)
+        except EngineError as error:
+            if settings.engine != "auto" or settings.precision == "int8":
+                notify(f"Explaining with the engine hook: {error}")
+    if halves is not None:
+        others = candidates(
+            classifier,
+            halves,
+            engine=settings.engine,
+            precision=settings.precision,
+            device=device,
+            accelerator=settings.device if settings.device in ACCELERATORS else None,
+        )
+    precision = "fp32" if settings.precision == "int8" else settings.precision
+    plain = partial(open_engine, "hook", classifier, precision=precision, device=device)
+    return EngineSelector(plain, others, notify, warn, patient=patient)
 
 
 class EngineSelector(Closing):
-    """Explains with the plain engine while others are opened in a thread of their own.
+    """Keeps the engine that explains, and opens others in a thread of their own.
 
     Each one that opens explains the next few frames together with the plain one. It takes over
     if it says the same and is faster than the present one, or is what the user asked for.
 
-    One that fails while it explains is not used again: the plain one explains the same frame, and
-    what is left of the others is tried anew. Where memory runs out, that of the device is freed and
-    less of it is used before an engine is given up.
+    One that fails while it explains is not used again: the plain one takes over, and the remaining
+    candidates are tried again. Where memory runs out, that of the device is freed and less of it is
+    used before an engine is given up.
 
     Attributes:
-        engine: The one that explains at present.
-        settled: Whether no other one can take over any more.
+        settled: Whether no other engine can take over any more.
     """
 
     def __init__(
@@ -54,137 +108,134 @@ class EngineSelector(Closing):
         notify: Callable[[str], None],
         warn: Callable[[str], None],
         *,
+        first: Callable[[], Engine] | None = None,
         patient: bool = False,
     ) -> None:
-        """Open the plain engine, and start opening the candidates.
+        """Open the first engine, and start opening the candidates.
 
         Args:
-            plain: Opens what the others are compared with: now, and when it has to step in.
+            plain: Opens the engine that the others are compared with and fall back to.
             candidates: In the order in which they are tried; a chosen one comes last.
-            notify: Called with which engine took over.
-            warn: Told which one failed or is not used, and why.
+            notify: Called with the engine that has taken over.
+            warn: Called with the engine that has failed or is not used, and why.
+            first: Opens the engine that explains at first; the plain one by default.
             patient: Whether the first frame waits until it is settled which engine explains.
         """
         self._open_plain = plain
-        self._plain: Engine | None = plain()
-        self.engine = self._plain
+        self._open_present = first or plain
+        self._plain: Engine | None = None
+        self._present: Engine | None = None
         self.settled = not candidates
         self._notify = notify
         self._warn = warn
         self._patient = patient
         self._sparing = False
+        self._was_sparing = False
+        self._shortage: OutOfMemoryError | None = None
+        self._parts = 1
         self._using: Candidate | None = None
         self._unusable: list[Candidate | None] = []
         self._trial: Trial | None = None
-        self._opening = Opening(candidates, self._refused, patient=patient)
+        self.engine  # noqa: B018 # opened before the others, which take long
+        self._opening = Opening(candidates, self._reject, patient=patient)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that explains at present, opened again after `release`."""
+        if self._present is None:
+            self._present = self._open_present()
+            if self._open_present is self._open_plain:
+                self._plain = self._present
+        return self._present
 
     @property
     def description(self) -> str:
         """What computes at present, and what is being prepared."""
+        engine = self._present
+        if engine is None:
+            return ""
         pending = [each.title for each in self._opening.candidates if each.chosen]
         preparing = f" (preparing {pending[0]}…)" if pending and not self.settled else ""
-        return self.engine.description + preparing
+        return engine.description + preparing
 
-    def _refused(self, candidate: Candidate, error: LiveCamError) -> None:
+    def _reject(self, candidate: Candidate, error: LiveCamError) -> None:
         if candidate.chosen:
-            self._warn(f"Going on with {self.engine.description}: {error}")
+            self._warn(f"Staying with {self.engine.description}: {error}")
 
-    def __call__(
-        self, x: Tensor, class_index: int | None = None, timer: StageTimer | None = None
-    ) -> CAMResult:
-        """Explain with the present engine, or the one that steps in for it.
+    def release(self) -> None:
+        """Close the engine, and with it its hook on the network, until it is needed again.
+
+        For a selector without candidates.
+        """
+        for engine in (self._present, self._plain):
+            if engine:
+                engine.close()
+        self._present = self._plain = None
+
+    # ---- one explanation -----------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin an explanation, which may take several attempts."""
+        self._shortage, self._parts = None, 1
+
+    def ready(self, parts: int) -> Engine:
+        """Return the engine for the next attempt.
 
         Args:
-            x: N×3×H×W float32, normalised, on the network's device.
-            class_index: The class to explain; None: each one's top class.
-            timer: Is told how long the engine took.
-
-        Raises:
-            NonFiniteError: The scores or gradients are not finite.
-            DeviceLostError: The network's device has failed.
-            OutOfMemoryError: It has not even memory for the plain engine.
+            parts: How many images times classes it computes at once, if memory allows.
         """
+        self._parts = parts
+        return OneByOne(self.engine) if self._sparing and parts > 1 else self.engine
 
-        def ask(engine: Engine) -> CAMResult:
-            explain = explain_each if self._sparing and len(x) > 1 else _explain
-            return explain(engine, x, class_index, timer)
+    def finish(self) -> None:
+        """End an explanation that has succeeded."""
+        if self._shortage and self._sparing and not self._was_sparing:
+            self._warn(f"Falling back to one image and class at a time: {self._shortage}")
+        self._shortage = None
 
-        return self._ask(ask, parts=len(x))
+    def fault(self, error: Exception) -> EngineError | None:
+        """Return the failure of an attempt by its name, or None if it is a bug."""
+        engine = self._present
+        if engine is None:
+            return known_fault(error, "opening an engine", "cpu")
+        if engine is self._plain:
+            return device_fault(error, engine.description, engine.device)
+        return engine_fault(error, engine)
 
-    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
-        """Give what every method makes its map of, by the present engine or its successor.
+    def recover(self, fault: EngineError) -> bool:
+        """Make another attempt possible: free memory, or fall back to the plain engine.
 
-        Args:
-            x: As above.
-            wanted: Q int64, as in `Engine.evidence`.
-            timer: As above.
-
-        Raises:
-            NonFiniteError: The scores or gradients are not finite.
-            UsageError: There is no such class.
-            DeviceLostError: As above.
-            OutOfMemoryError: As above.
+        Returns:
+            Whether anything is left to try on this device.
         """
-        parts = len(x) * len(wanted)
+        if isinstance(fault, OutOfMemoryError) and not self._shortage:
+            self._shortage, self._was_sparing = fault, self._sparing
+            free_memory(self.engine.device)
+            self._sparing = self._sparing or self._parts > 1
+            return True
+        if self._shortage:
+            self._shortage, self._sparing = None, self._was_sparing
+        return self._fall_back(fault)
 
-        def ask(engine: Engine) -> Evidence:
-            if self._sparing and parts > 1:
-                return evidence_of_each(engine, x, wanted, timer)
-            return engine.evidence(x, wanted, timer)
-
-        return self._ask(ask, parts)
-
-    # ---- failures ------------------------------------------------------------------------------
-
-    def _ask(self, ask: Callable[[Engine], Answer], parts: int) -> Answer:
-        """Have the present engine answer, and where it fails the next one, until one does."""
-        scarce: OutOfMemoryError | None = None
-        while True:
-            engine = self.engine
-            try:
-                with TRACING:
-                    answer = ask(engine)
-                break
-            except FAILURES as error:
-                known = known_fault(error, engine.description, engine.device)
-                if known is None and engine is self._plain:
-                    raise  # a bug, for all that one can see
-                fault = known or engine_fault(error, engine)
-            # Only here is what the failed attempt held let go of.
-            if isinstance(fault, OutOfMemoryError) and not scarce:
-                scarce, spared = fault, self._sparing
-                free_memory(engine.device)
-                self._sparing = spared or parts > 1
-            else:
-                if scarce:
-                    scarce, self._sparing = None, spared
-                self._replace(engine, fault)
-        if scarce and self._sparing and not spared:
-            self._warn(f"Going on with one image and class at a time: {scarce}")
-        return answer
-
-    def _replace(self, failed: Engine, fault: LiveCamError) -> None:
-        """Let the plain engine step in for one that failed.
-
-        Raises:
-            LiveCamError: The fault, where that cannot help.
-        """
+    def _fall_back(self, fault: EngineError) -> bool:
+        failed = self.engine
         if failed is self._plain:
-            raise fault
+            return False
         self._dismiss_trial()
         with suppress(*FAILURES):
             failed.close()
         self._plain = self._plain or self._open_plain()
         if isinstance(fault, DeviceLostError) and failed.device == self._plain.device:
-            raise fault
-        self.engine = self._plain
+            return False
+        self._present, self._open_present = self._plain, self._open_plain
         free_memory(failed.device)
         self._unusable.append(self._using)
         left = [each for each in self._opening.candidates if each not in self._unusable]
         self._opening.abandon()
-        self._opening = Opening(left, self._refused, patient=self._patient)
+        self._opening = Opening(left, self._reject, patient=self._patient)
         self.settled = not left
-        self._warn(f"Going on with {self.engine.description}: {fault}")
+        self._warn(f"Falling back to {self.engine.description}: {fault}")
+        return True
 
     # ---- trials --------------------------------------------------------------------------------
 
@@ -242,11 +293,11 @@ class EngineSelector(Closing):
         if problem:
             self._dismiss(trial, problem)
         elif trial.candidate.chosen or trial.faster:
-            present, self.engine, self._trial = self.engine, trial.engine, None
+            present, self._present, self._trial = self._present, trial.engine, None
             self._using = trial.candidate
-            if present is not self._plain:
+            if present and present is not self._plain:
                 present.close()
-            self._notify(f"Explaining with {self.engine.description}: {trial.findings()}.")
+            self._notify(f"Explaining with {self.engine.description}: {trial.summary()}.")
         else:
             self._dismiss_trial()
 
@@ -272,12 +323,4 @@ class EngineSelector(Closing):
         """Give up what is being opened, and close the engines. May be called twice."""
         self._opening.close()
         self._dismiss_trial()
-        for engine in (self.engine, self._plain):
-            if engine:
-                engine.close()
-
-
-def _explain(
-    engine: Engine, x: Tensor, class_index: int | None, timer: StageTimer | None
-) -> CAMResult:
-    return engine(x, class_index, timer)
+        self.release()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from live_cam.cam.gradcam import CAMResult
+    from live_cam.engines.candidates import Candidate
     from live_cam.engines.engine import Engine
-    from live_cam.engines.opening import Candidate
 
 _EXACT_TOLERANCE = 1e-4
 """Of a map's maximum, and of a probability: what an exact engine may differ by."""
@@ -37,7 +37,7 @@ class Trial:
         self._plain = plain
         self._seconds: dict[Engine, list[float]] = {}
         self._map_errors: list[float] = []
-        self._score_errors: list[float] = []
+        self._probability_errors: list[float] = []
         self._correlations: list[float] = []
 
     def expected(self, x: Tensor, class_index: int | None) -> CAMResult:
@@ -64,7 +64,7 @@ class Trial:
 
     def _run(self, engine: Engine, x: Tensor, class_index: int | None) -> CAMResult:
         try:
-            return engine(x, class_index)
+            return engine.explain(x, class_index)
         except FAILURES as error:
             raise engine_fault(error, engine) from error
 
@@ -78,7 +78,7 @@ class Trial:
         largest = expected.cam.max().clamp_min(1e-30)
         self._map_errors.append(float((found.cam - expected.cam).abs().max() / largest))
         difference = found.logits.softmax(1) - expected.logits.softmax(1)
-        self._score_errors.append(float(difference.abs().max()))
+        self._probability_errors.append(float(difference.abs().max()))
         if float(expected.cam.std()) > 0:
             both = torch.stack([expected.cam.flatten(), found.cam.flatten()])
             self._correlations.append(float(torch.corrcoef(both)[0, 1].nan_to_num()))
@@ -91,7 +91,7 @@ class Trial:
     def problem(self) -> str | None:
         """Say in what the candidate differs from the plain engine by too much."""
         if self.engine.exact:
-            error = max(median(self._map_errors), median(self._score_errors))
+            error = max(median(self._map_errors), median(self._probability_errors))
             if error > _EXACT_TOLERANCE:
                 return f"it differs from {self._plain.description} by {error:.1e} of the maximum."
         elif self._correlations and median(self._correlations) < _LOOSE_CORRELATION:
@@ -101,7 +101,7 @@ class Trial:
             )
         return None
 
-    def findings(self) -> str:
+    def summary(self) -> str:
         """Say how long it takes, and how alike its maps are where it promises no more."""
         mine, plain = (median(self._seconds[each]) for each in (self.engine, self._plain))
         speed = f"{1e3 * mine:.0f} ms a frame, {self._plain.description} {1e3 * plain:.0f} ms"

@@ -20,11 +20,9 @@ from live_cam.cam.metrics import (
 )
 from live_cam.evaluation.curves import Curves
 from live_cam.explain.randomisation import RandomisedNetwork
-from live_cam.explain.respondent import Respondent
 from live_cam.question import TOP_CLASS, Question
 from live_cam.runtime.closing import Closing
-from live_cam.runtime.timing import StageTimer
-from live_cam.settings import METHODS, NetworkSettings
+from live_cam.settings import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +122,7 @@ class Measuring(Closing):
         """
         said, maps = self._explain(image, TOP_CLASS if class_index is None else class_index)
         x = self._explainer.prepare([image])
-        alike = self._likenesses(x, said.class_index, maps)
+        alike = self._likenesses(image, said.class_index, maps)
         masks = laid_over(maps, *x.shape[2:])
         random = laid_over(_random_map(maps, seed), *x.shape[2:])
         figures = self._figures(x, said.class_index, torch.cat([masks, random]), alike, step)
@@ -139,14 +137,16 @@ class Measuring(Closing):
             found |= _named(methods, said.maps)
         return said, self._stacked(found)
 
-    def _likenesses(self, x: Tensor, class_index: int, maps: Tensor) -> list[_Likeness]:
+    def _likenesses(
+        self, image: NDArray[np.uint8], class_index: int, maps: Tensor
+    ) -> list[_Likeness]:
         """Compare each method's map with those of the randomised networks."""
         correlations = []
         for copy in self._copies:
             found: dict[str, NDArray[np.float32]] = {}
             for methods in self._asked_together:
                 question = Question((class_index,), methods)
-                found |= _named(methods, copy.ask(x, question, self._explainer.batch_size))
+                found |= _named(methods, copy.maps(image, question, self._explainer.batch_size))
             correlations.append(rank_correlation(maps, self._stacked(found)).tolist())
         return [_Likeness(*pair) for pair in zip(*correlations, strict=True)]
 
@@ -162,7 +162,7 @@ class Measuring(Closing):
         step: Callable[[], None],
     ) -> dict[str, Figures]:
         def probability(images: Tensor) -> Tensor:
-            return self._explainer.scores(images).softmax(dim=1)[:, class_index]
+            return self._explainer.logits(images).softmax(dim=1)[:, class_index]
 
         curves = Curves(x, probability, self._counts)
         kept = probability(masked(x, masks.to(x.device)))
@@ -200,23 +200,20 @@ class _Likeness(NamedTuple):
 
 
 class _Copy(Closing):
-    """A copy of the network, to be randomised, and who answers by it."""
+    """A copy of the network, to be randomised, and what explains by it."""
 
     def __init__(self, explainer: BatchExplainer) -> None:
         loaded = explainer.loaded
         self.network = RandomisedNetwork(loaded.classifier, loaded.device)
-        # In its plainest form, whatever computes the original: it is for comparison.
-        self._respondent = Respondent(
-            loaded._replace(classifier=self.network.classifier),
-            NetworkSettings(engine="hook", precision="fp32"),
-            explainer.layers[1:],
-        )
+        # By the plain engine, whatever explains the original: it is for comparison.
+        self._explainer = explainer.for_network(self.network.classifier)
 
-    def ask(self, x: Tensor, question: Question, batch: int) -> list[Heatmap]:
-        return self._respondent.ask(x, question, StageTimer(), batch).answers(0)
+    def maps(self, image: NDArray[np.uint8], question: Question, batch: int) -> Sequence[Heatmap]:
+        self._explainer.batch_size = batch
+        return self._explainer.explain([image], question)[0].maps
 
     def close(self) -> None:
-        self._respondent.close()
+        self._explainer.close()
         self.network.close()
 
 

@@ -32,52 +32,67 @@ _SOFTNESS: Final = 1 / 40
 
 
 class FaithfulnessCheck:
-    """Checks one explanation in N: its two masked images travel with the next frame."""
+    """Checks one explanation in N: its two masked images are explained with the next frame.
+
+    Attributes:
+        latest: The latest check, or None before the first one.
+    """
 
     def __init__(self, every: int) -> None:
         """Take N, at least 1."""
         self._every = every
         self._since = 0
+        self._x: Tensor | None = None
         self._checked: Explanation | None = None
-        self.images: Tensor | None = None
-        """2×3×H×W: what the network is to be asked next; None: nothing."""
         self.latest: Check | None = None
 
+    @property
+    def pending(self) -> bool:
+        """Whether an explanation is being checked."""
+        return self._checked is not None
+
     def consider(self, x: Tensor, explanation: Explanation) -> None:
-        """Take note of an explanation, and make its masked images if it is its turn.
+        """Record an explanation, and check it if it is its turn.
 
         Args:
-            x: 1×3×H×W float32, normalised: what the network saw.
-            explanation: What it said.
+            x: 1×3×H×W float32, normalised: the network's input.
+            explanation: Of this input.
         """
         self._since += 1
-        news = self.latest is None or self.latest.class_index != explanation.class_index
-        if self.images is not None or (self._since < self._every and not news):
+        changed = self.latest is None or self.latest.class_index != explanation.class_index
+        if self.pending or (self._since < self._every and not changed):
             return
         self._since = 0
+        self._x, self._checked = x, explanation
+
+    def images(self) -> Tensor | None:
+        """Return what the network has to see for the check: 2×3×H×W, or None for nothing."""
+        x, explanation = self._x, self._checked
+        if x is None or explanation is None:
+            return None
         mask = hot_mask(explanation.heatmap, x.shape[-1], x.shape[-2])
         hot = torch.from_numpy(mask).to(x.device)
-        self.images = torch.cat([masked(x, 1 - hot), masked(x, hot)])
-        self._checked = explanation
+        return torch.cat([masked(x, 1 - hot), masked(x, hot)])
 
     def give_up(self) -> None:
-        """Ask nothing of the masked images: the network has no finite answer."""
-        self._checked = self.images = None
+        """Discard the check: the network has no finite logits for these images."""
+        self._checked = self._x = None
 
     def conclude(self, logits: Tensor, labels: Sequence[str]) -> None:
-        """Take what the network says of the two images: 2×C logits."""
-        checked, self._checked, self.images = self._checked, None, None
+        """Complete the check with the 2×C logits of its two images."""
+        checked = self._checked
+        self.give_up()
         if checked is None:
             return
-        scores = logits.softmax(dim=1)
-        best = int(scores[0].argmax())
-        without, alone = scores[:, checked.class_index].tolist()
+        probabilities = logits.softmax(dim=1)
+        best = int(probabilities[0].argmax())
+        without, alone = probabilities[:, checked.class_index].tolist()
         self.latest = Check(
             class_index=checked.class_index,
             before=checked.probability,
             without=without,
             alone=alone,
-            instead=Prediction(best, labels[best], float(scores[0, best])),
+            instead=Prediction(best, labels[best], float(probabilities[0, best])),
             frame_index=checked.frame_index,
         )
 

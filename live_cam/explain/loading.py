@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from live_cam.engines.faults import FAILURES, known_fault, reason
-from live_cam.errors import DeviceLostError, WeightsError
+from live_cam.engines.faults import FAILURES, device_fault
+from live_cam.errors import WeightsError
 from live_cam.network.classifier import Classifier, load_classifier, missing_download
 from live_cam.network.precision import select_device
 from live_cam.network.preprocess import Preprocessor
@@ -50,15 +50,14 @@ def load_network(
             classifier.input_size, classifier.mean, classifier.std, device, settings.fit
         )
     except FAILURES as error:
-        fault = known_fault(error, f"loading {settings.model}", str(device))
-        if fault is None and device.type == "cpu":
+        fault = device_fault(error, f"loading {settings.model}", str(device))
+        if fault is None:
             raise
-        lost = DeviceLostError(f"the device {device} has failed ({reason(error)}).")
-        raise (fault or lost) from error
+        raise fault from error
     return Loaded(classifier, preprocess, device)
 
 
-def cpu_may_step_in(settings: NetworkSettings) -> bool:
+def cpu_is_left(settings: NetworkSettings) -> bool:
     """Whether, where the network cannot be loaded on its device, another one is left.
 
     One that the user named must work: who asked for a GPU wants to know at the start that it is

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from live_cam.geometry import Region
 from live_cam.live.pointing import PRESS, RELEASE
 from live_cam.overlay.status import Status
-from live_cam.question import AGAINST, FOR, VERSUS
+from live_cam.question import AGAINST, FOR, VERSUS, EvidenceKind
 from live_cam.settings import ALPHA, ALPHA_STEP, FULL_FRAME_VIEWS, METHODS, THEMES, TOP_K
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _toggle_view(view: str, controls: Controls) -> str:
     return f"view {controls.view}"
 
 
-def _toggle_evidence(evidence: str, controls: Controls) -> str:
+def _toggle_evidence(evidence: EvidenceKind, controls: Controls) -> str:
     controls.evidence = FOR if controls.evidence == evidence else evidence
     return {
         FOR: "evidence for the class",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from live_cam.labels import matching_classes
-from live_cam.question import AGAINST, FOR, Question
+from live_cam.question import AGAINST, FOR, EvidenceKind, Question
 
 if TYPE_CHECKING:
     from live_cam.explanation import Prediction
@@ -26,7 +26,7 @@ class Controls:
     """One of `settings.METHODS`."""
     locked: tuple[int, ...] = ()
     """The classes that are explained whatever the network says; none: its top class."""
-    evidence: str = FOR
+    evidence: EvidenceKind = FOR
     """One of `question.FOR`, `AGAINST` and `VERSUS`."""
     check: bool = False
     """Whether explanations are checked by hiding their hottest region."""

@@ -9,9 +9,8 @@ from live_cam.capture.image_paths import find_images
 from live_cam.capture.stills import unreadable
 from live_cam.errors import NonFiniteError, UsageError
 from live_cam.explain.batch import BatchExplainer
-from live_cam.explain.respondent import perturbs
 from live_cam.labels import find_classes
-from live_cam.question import AGAINST, FOR, TOP_CLASS, Question
+from live_cam.question import AGAINST, FOR, TOP_CLASS, EvidenceKind, Question
 from live_cam.record.destinations import make_folder
 from live_cam.record.still_names import OVERLAY, is_output
 from live_cam.settings import METHODS
@@ -105,7 +104,7 @@ class StillsPipeline:
             self._observer.begin(self._steps_each * len(stills))
             question = self._question(classes)
             writer = Writer(settings, explainer, question, self._step)
-            at_once = 1 if perturbs(question) else explainer.batch_size
+            at_once = 1 if question.perturbs else explainer.batch_size
             with closing(read_ahead(stills, at_once)) as batches:
                 for batch in batches:
                     self._explain(batch, explainer, question, writer)
@@ -133,7 +132,7 @@ class StillsPipeline:
             check_free(path for still in stills for path in outputs(settings, still, self._parts))
 
     def _question(self, classes: tuple[int, ...]) -> Question:
-        evidence = AGAINST if self._settings.counterfactual else FOR
+        evidence: EvidenceKind = AGAINST if self._settings.counterfactual else FOR
         return Question(classes or (TOP_CLASS,), (self._settings.method,), evidence)
 
     # ---- images ------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def test_how_calm_images_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_each_view_costs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("live_cam.explain.inquiry._RANDOMISE_INTERVAL", 0.0)
+    monkeypatch.setattr("live_cam.explain.session._RANDOMISE_INTERVAL", 0.0)
     settings = Settings(model="efficientnet_lite0", engine="hook")
     section = views_section(settings, 2, lambda _text: None)
     rows = {str(row["name"]): row for row in section.rows}

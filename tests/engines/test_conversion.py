@@ -42,7 +42,7 @@ def test_a_process_of_its_own_converts_the_same_network_while_others_hold_the_lo
             assert time.monotonic() < deadline
             time.sleep(0.05)
     worker.check()
-    expected, found = here(images(2)), opened[0](images(2))
+    expected, found = here.explain(images(2)), opened[0].explain(images(2))
     assert torch.allclose(found.cam, expected.cam, atol=1e-6 * float(expected.cam.max()))
     assert torch.allclose(found.logits, expected.logits, atol=1e-5)
 

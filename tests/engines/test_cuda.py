@@ -78,7 +78,7 @@ def test_the_cuda_graph_says_what_the_plain_engine_says(
         assert engine.description == f"torch cuda:0 {precision}"
         for shift in range(3):
             moved = x.roll(7 * shift, 3)
-            expected, found = plain(moved, 3), engine(moved, 3)
+            expected, found = plain.explain(moved, 3), engine.explain(moved, 3)
             if precision == "fp32":
                 most = float(expected.cam.max())
                 assert float((expected.cam - found.cam).abs().max()) < 1e-4 * most
@@ -97,7 +97,7 @@ def test_by_itself_it_takes_the_gpu_and_the_graph(frame: Frame) -> None:
         assert explainer.engine in ("hook cuda:0 fp16", "torch cuda:0 fp16")
         explainer.question = Question(classes=(504, 967))
         assert explainer.explain(frame).class_index == 504
-    assert not any(sentence.startswith(("Going on", "Not using")) for sentence in said)
+    assert not any(sentence.startswith(("Falling back", "Not using")) for sentence in said)
 
 
 def test_without_memory_for_the_network_the_cpu_steps_in(frame: Frame) -> None:
@@ -110,7 +110,7 @@ def test_without_memory_for_the_network_the_cpu_steps_in(frame: Frame) -> None:
         assert explainer.engine == "hook cpu fp32"
         assert explainer.explain(frame).label == "espresso"
     (sentence,) = said
-    assert sentence.startswith(f"Going on with the CPU: loading {LITE} has run out of memory (")
+    assert sentence.startswith(f"Falling back to the CPU: loading {LITE} has run out of memory (")
 
 
 def test_without_memory_a_gpu_that_was_asked_for_is_refused() -> None:
@@ -134,7 +134,7 @@ def test_memory_that_is_gone_in_the_middle(frame: Frame, engine: str) -> None:
             explainer.question = Question(classes=(504, 967, 5))
             assert explainer.explain(frame).class_index == 504
             assert explainer.engine.startswith("hook cpu fp32")
-    assert said[-1].startswith("Going on with the CPU: ")
+    assert said[-1].startswith("Falling back to the CPU: ")
     assert "has run out of memory" in said[-1]
 
 
@@ -176,7 +176,7 @@ def test_a_gpu_that_fails_for_good(photo_folder: Path, engine: str) -> None:
     assert done.returncode == 0, done.stderr
     *_, before, sentence, first, second = done.stdout.splitlines()
     assert before == f"{engine} cuda:0 fp16"
-    assert sentence.startswith("Going on with the CPU: the device cuda:0 has failed (CUDA error")
+    assert sentence.startswith("Falling back to the CPU: the device cuda:0 has failed (CUDA error")
     assert first.startswith("espresso by hook cpu fp32")
     assert second.startswith("espresso by ")
     assert "cpu" in second

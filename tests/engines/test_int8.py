@@ -76,11 +76,13 @@ def test_real_photos_are_named_and_located_as_in_float32(
     ):
         assert (engine.precision, engine.exact) == ("int8", False)
         for view in views(photos):
-            expected = plain(prepare(view))
+            expected = plain.explain(prepare(view))
             best = expected.logits.softmax(1).topk(2).values[0]
-            agree.append(int(expected.class_index) == int(engine(prepare(view)).class_index))
+            agree.append(
+                int(expected.class_index) == int(engine.explain(prepare(view)).class_index)
+            )
             clear.append(float(best[0] - best[1]) > 0.1)
-            found = engine(prepare(view), int(expected.class_index))
+            found = engine.explain(prepare(view), int(expected.class_index))
             both = torch.stack([expected.cam.flatten(), found.cam.flatten()])
             correlations.append(float(torch.corrcoef(both)[0, 1]))
     assert np.median(correlations) > 0.99
@@ -105,9 +107,9 @@ def test_the_trunk_computes_in_int8_and_the_head_reads_int8_weights(lite0: Class
 @pytest.mark.usefixtures("hub")
 def test_a_network_is_quantised_once(quantisations: list[list[str]]) -> None:
     with open_engine("openvino", small(), precision="int8") as first:
-        expected = first(images(), 3)
+        expected = first.explain(images(), 3)
     with open_engine("openvino", small(), precision="int8") as second:
-        torch.testing.assert_close(second(images(), 3).cam, expected.cam)
+        torch.testing.assert_close(second.explain(images(), 3).cam, expected.cam)
     assert len(quantisations) == 1
 
 
@@ -152,7 +154,7 @@ def test_a_broken_cache_is_rebuilt(quantisations: list[list[str]]) -> None:
     quantisations.clear()
     (cache_folder(small()) / "trunk.bin").write_bytes(b"x")
     with open_engine("openvino", small(), precision="int8") as engine:
-        assert bool(torch.isfinite(engine(images()).cam).all())
+        assert bool(torch.isfinite(engine.explain(images()).cam).all())
     assert len(quantisations) == 1
 
 

@@ -34,7 +34,7 @@ class Driver:
         self.gpu: Exception | None = None
         self.cpu: Exception | None = None
         self.asked: list[str] = []
-        for name in ("__call__", "evidence"):
+        for name in ("explain", "evidence"):
             monkeypatch.setattr(HookEngine, name, self._watched(getattr(HookEngine, name)))
 
     def _watched(self, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,14 +91,14 @@ def test_the_cpu_explains_the_same_frame_and_question(
         assert explainer.explain(frame).class_index == 504, "what was locked stays locked"
         assert explainer.engine == "hook cpu fp32"
         assert explainer.warning is not None
-        assert explainer.warning.startswith("Going on with the CPU: ")
+        assert explainer.warning.startswith("Falling back to the CPU: ")
         assert explainer.activity is None
         asked = driver.asked.count("cuda:0")
         explainer.explain(frame)
         assert driver.asked.count("cuda:0") == asked, "the lost device is left alone"
     assert len(begun) == 1
     (sentence,) = said
-    assert sentence.startswith("Going on with the CPU: ")
+    assert sentence.startswith("Falling back to the CPU: ")
     assert "\n" not in sentence
 
 
@@ -111,7 +111,7 @@ def test_a_gpu_that_fails_at_the_start(monkeypatch: pytest.MonkeyPatch, frame: F
         assert explainer.engine == "hook cpu fp32"
         assert explainer.explain(frame).label == "espresso"
     (sentence,) = said
-    assert sentence.startswith("Going on with the CPU: the device cuda:0 has failed (")
+    assert sentence.startswith("Falling back to the CPU: the device cuda:0 has failed (")
 
 
 def test_a_gpu_that_was_asked_for_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_without_any_engine_a_run_that_nobody_watches_ends(driver: Driver, frame
             with pytest.raises(EngineError, match="no engine is left") as ended:
                 explainer.explain(frame)
             assert not isinstance(ended.value, UnexplainedError)
-            assert "--model" in str(ended.value)
+            assert "`model`" in str(ended.value)
             driver.cpu = None
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from live_cam.cam.gradcam import CAMResult, Evidence
 from live_cam.engines import trial
+from live_cam.engines.candidates import Candidate
 from live_cam.engines.engine import Engine
-from live_cam.engines.opening import Candidate
 from live_cam.engines.selection import EngineSelector
 from live_cam.errors import EngineError, NonFiniteError
 from live_cam.runtime.timing import StageTimer
@@ -54,13 +54,13 @@ class FakeEngine(Engine):
         self.name = name
         self.exact = exact
         self.closed = 0
-        self.asked: list[int | None] = []
+        self.explained: list[int | None] = []
         self._clock = clock
         self._seconds = seconds
         self._cam = cam
         self._fails = fails
 
-    def __call__(
+    def explain(
         self,
         _x: torch.Tensor,
         class_index: int | torch.Tensor | None = None,
@@ -68,20 +68,20 @@ class FakeEngine(Engine):
     ) -> CAMResult:
         assert isinstance(class_index, int | None)
         self._clock.now += self._seconds
-        self.asked.append(class_index)
+        self.explained.append(class_index)
         if self._fails:
             raise NonFiniteError("not finite.")
         return CAMResult(self._cam, torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
 
     def evidence(
-        self, x: torch.Tensor, wanted: torch.Tensor, timer: StageTimer | None = None
+        self, x: torch.Tensor, classes: torch.Tensor, timer: StageTimer | None = None
     ) -> Evidence:
-        logits = self(x, None, timer).logits
-        maps = torch.ones(1, len(wanted), 1, 2, 2)
-        return Evidence(maps[:, 0], maps, logits, torch.ones(1, len(wanted), dtype=torch.long))
+        logits = self.explain(x, None, timer).logits
+        maps = torch.ones(1, len(classes), 1, 2, 2)
+        return Evidence(maps[:, 0], maps, logits, torch.ones(1, len(classes), dtype=torch.long))
 
-    def scores(self, x: torch.Tensor) -> torch.Tensor:
-        return self(x).logits
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        return self.explain(x).logits
 
     def close(self) -> None:
         self.closed += 1
@@ -96,7 +96,7 @@ def settle(selector: EngineSelector) -> None:
     while not selector.settled:
         assert time.monotonic() < deadline
         selector.offer(X, None, IMAGE)
-        selector(X, None, StageTimer())
+        selector.engine.explain(X, None, StageTimer())
         time.sleep(0.001)
 
 
@@ -197,7 +197,7 @@ def test_one_that_was_asked_for_and_cannot_be_opened_is_named(clock: Clock) -> N
     plain = FakeEngine(clock, "hook", 0.3)
     selector, said = run(plain, Candidate("openvino", fail, chosen=True))
     assert selector.engine is plain
-    assert said == ["Going on with hook cpu fp32: it is not here."]
+    assert said == ["Staying with hook cpu fp32: it is not here."]
 
 
 def test_a_bug_in_an_engine_is_not_hidden(clock: Clock) -> None:
@@ -211,7 +211,7 @@ def test_a_bug_in_an_engine_is_not_hidden(clock: Clock) -> None:
 def test_the_class_of_the_plain_engine_is_explained_by_all(clock: Clock) -> None:
     plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "torch", 0.1)
     run(plain, Candidate("torch", opens(fast)))
-    assert set(fast.asked[1:4]) == {1}
+    assert set(fast.explained[1:4]) == {1}
 
 
 def test_frames_are_kept_for_the_calibration(clock: Clock) -> None:
@@ -232,10 +232,10 @@ def test_a_patient_selector_explains_no_frame_before_it_is_settled(clock: Clock)
     candidate = Candidate("openvino int8", opens(fast), chosen=True, frames=5)
     selector = EngineSelector(lambda: plain, [candidate], print, print, patient=True)
     selector.offer(X, None, IMAGE)
-    selector(X, None, StageTimer())
+    selector.engine.explain(X, None, StageTimer())
     assert selector.settled
     assert selector.engine is fast
-    assert fast.asked[-1] is None
+    assert fast.explained[-1] is None
 
 
 def test_what_is_being_prepared_is_told(clock: Clock) -> None:
@@ -276,5 +276,5 @@ def test_without_candidates_the_plain_engine_explains(clock: Clock) -> None:
     plain = FakeEngine(clock, "hook", 0.1)
     selector = EngineSelector(lambda: plain, [], print, print)
     assert selector.settled
-    assert selector(X, None, StageTimer()).cam is MAP
+    assert selector.engine.explain(X, None, StageTimer()).cam is MAP
     selector.close()

@@ -15,8 +15,8 @@ from live_cam.cam.gradcam import CAMResult
 from live_cam.cam.opening import open_cam
 from live_cam.engines.hook import HookEngine
 from live_cam.errors import EngineError, UsageError
-from live_cam.explain import batch
 from live_cam.explain import batch_size as memory
+from live_cam.explain import loading
 from live_cam.explain.batch import BatchExplainer
 from live_cam.explain.batch_size import room_for
 from live_cam.explain.explainer import Explainer
@@ -24,7 +24,7 @@ from live_cam.explain.loading import Loaded, load_network
 from live_cam.explanation import Explanation
 from live_cam.frame import Frame
 from live_cam.overlay import peak, to_frame
-from live_cam.question import AGAINST, FOR, VERSUS, Question
+from live_cam.question import AGAINST, FOR, VERSUS, EvidenceKind, Question
 from live_cam.settings import METHODS, NetworkSettings, Settings
 from tests.engines.drivers import LOST, NO_MEMORY
 from tests.networks import COLOUR_CLASSES, COLOUR_LABELS, COLOURS
@@ -77,7 +77,7 @@ def test_each_image_of_a_batch_is_explained_by_itself(colours: BatchExplainer) -
 
 @pytest.mark.parametrize("evidence", [FOR, AGAINST, VERSUS])
 def test_a_batch_says_what_single_images_say(
-    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], evidence: str
+    objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], evidence: EvidenceKind
 ) -> None:
     images = list(photos.values())
     question = Question((-1, 967, -2), METHODS[:3], evidence, feature_maps=4)
@@ -157,7 +157,7 @@ Explain = Callable[..., CAMResult]
 
 def starve(monkeypatch: pytest.MonkeyPatch, room: int, message: str) -> list[int]:
     """Let the engine run out of memory where there are more images than `room`."""
-    explain: Explain = HookEngine.__call__
+    explain: Explain = HookEngine.explain
     asked: list[int] = []
 
     def limited(self: HookEngine, x: Tensor, *arguments: object) -> CAMResult:
@@ -166,7 +166,7 @@ def starve(monkeypatch: pytest.MonkeyPatch, room: int, message: str) -> list[int
             raise RuntimeError(message)
         return explain(self, x, *arguments)
 
-    monkeypatch.setattr(HookEngine, "__call__", limited)
+    monkeypatch.setattr(HookEngine, "explain", limited)
     return asked
 
 
@@ -197,12 +197,12 @@ def test_another_failure_is_not_taken_for_one_of_memory(
         objects.explain([photos["coffee"]], Question())
 
 
-def test_scores_are_those_of_the_explanations_however_many_fit(
+def test_logits_are_those_of_the_explanations_however_many_fit(
     objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = list(photos.values())
     expected = [each.probability for each in objects.explain(images, Question())]
-    score: Callable[..., Tensor] = HookEngine.scores
+    score: Callable[..., Tensor] = HookEngine.logits
     asked: list[int] = []
 
     def limited(self: HookEngine, x: Tensor) -> Tensor:
@@ -211,9 +211,9 @@ def test_scores_are_those_of_the_explanations_however_many_fit(
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return score(self, x)
 
-    monkeypatch.setattr(HookEngine, "scores", limited)
+    monkeypatch.setattr(HookEngine, "logits", limited)
     x = objects.prepare([*images, images[0]])
-    found = objects.scores(x).softmax(dim=1).amax(dim=1)
+    found = objects.logits(x).softmax(dim=1).amax(dim=1)
     np.testing.assert_allclose(found, [*expected, expected[0]], atol=1e-4)
     assert asked == [4, 2, 2, 1]
 
@@ -292,7 +292,7 @@ def test_what_speaks_against_a_class_is_not_asked_of_those(
     settings = NetworkSettings(model="efficientnet_lite0", layer=LAYER)
     with BatchExplainer(settings, print) as explainer:
         explainer.load()
-        with pytest.raises(UsageError, match="leave --counterfactual out"):
+        with pytest.raises(UsageError, match="leave `counterfactual` out"):
             explainer.explain([photos["coffee"]], Question((967,), ("scorecam",), AGAINST))
 
 
@@ -321,10 +321,10 @@ def test_the_cpu_goes_on_where_a_gpu_fails(
             raise error
         return explain(engine, *arguments)
 
-    explain = HookEngine.__call__
-    monkeypatch.setattr(batch, "load_network", on_gpu)
+    explain = HookEngine.explain
+    monkeypatch.setattr(loading, "load_network", on_gpu)
     monkeypatch.setattr(memory, "_free_memory", lambda _device: None)
-    monkeypatch.setattr(HookEngine, "__call__", failing)
+    monkeypatch.setattr(HookEngine, "explain", failing)
     settings = NetworkSettings(model="efficientnet_lite0", precision="fp32")
     said: list[str] = []
     with BatchExplainer(settings, said.append, batch=2) as explainer:
@@ -333,4 +333,4 @@ def test_the_cpu_goes_on_where_a_gpu_fails(
         assert explainer.engine.description == "hook cpu fp32"
     assert [each.label for each in found] == ["espresso", "Egyptian cat"]
     (sentence,) = said
-    assert sentence.startswith("Going on with the plain engine on the CPU: ")
+    assert sentence.startswith("Falling back to the CPU: ")

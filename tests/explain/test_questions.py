@@ -148,7 +148,7 @@ def test_without_the_hot_spot_it_says_the_other_colour(colours: Explainer) -> No
 def test_randomised_weights_forget_and_come_back(
     colours: Explainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("live_cam.explain.inquiry._RANDOMISE_INTERVAL", 0.0)
+    monkeypatch.setattr("live_cam.explain.session._RANDOMISE_INTERVAL", 0.0)
     image = two_colours()
     before = ask(colours, image, Question((RED,)))
     question = Question((RED,), randomised=True)
@@ -215,7 +215,7 @@ def test_another_network_is_believed_at_once(
     objects: Explainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a frozen image no time passes in which its top class could lead."""
-    monkeypatch.setattr("live_cam.explain.inquiry._RANDOMISE_INTERVAL", 0.0)
+    monkeypatch.setattr("live_cam.explain.session._RANDOMISE_INTERVAL", 0.0)
     frame = Frame(np.asarray(cv2.resize(photos["coffee"], (WIDTH, HEIGHT)), np.uint8), 0, 5.0)
     for randomised in (False, True, False):
         objects.question = Question(randomised=randomised)

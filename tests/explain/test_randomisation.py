@@ -18,13 +18,13 @@ def test_layers_are_randomised_from_the_last_to_the_first_and_the_original_is_le
     before = {name: part.clone() for name, part in module.state_dict().items()}
     with RandomisedNetwork(as_classifier(module, "1"), CPU) as randomised:
         x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
-        scores = [randomised.engine.scores(x)]
+        logits = [randomised.engine.logits(x)]
         while not randomised.done:
             randomised.randomise_next()
-            scores.append(randomised.engine.scores(x))
+            logits.append(randomised.engine.logits(x))
         assert randomised.progress == (3, 3)
-    assert torch.equal(scores[0], module(x)), "nothing is randomised at first"
-    for earlier, later in pairwise(scores):
+    assert torch.equal(logits[0], module(x)), "nothing is randomised at first"
+    for earlier, later in pairwise(logits):
         assert not torch.allclose(earlier, later)
     for name, part in module.state_dict().items():
         assert torch.equal(part, before[name]), name
@@ -77,8 +77,8 @@ def test_the_engine_on_the_original_explains_on() -> None:
     named = as_classifier(module, "1")
     x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     with open_engine("hook", named) as engine:
-        before = engine(x, 3).cam.clone()
+        before = engine.explain(x, 3).cam.clone()
         with RandomisedNetwork(named, CPU) as randomised:
             randomised.randomise_all()
-            assert not torch.allclose(randomised.engine(x, 3).cam, before)
-        assert torch.equal(engine(x, 3).cam, before)
+            assert not torch.allclose(randomised.engine.explain(x, 3).cam, before)
+        assert torch.equal(engine.explain(x, 3).cam, before)

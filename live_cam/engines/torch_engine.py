@@ -11,12 +11,13 @@ from torch.fx.experimental.optimization import fuse
 
 from live_cam.cam.gradcam import CAMResult, Evidence, wanted_classes
 from live_cam.engines.closed_form import find_form
-from live_cam.engines.cuda_graph import CUDAGraph
 from live_cam.engines.engine import Engine, read_back, to_cpu
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
 from live_cam.runtime.timing import StageTimer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from live_cam.network.classifier import Classifier
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from live_cam.network.precision import Precision
 
 _CAST = (nn.Conv2d, nn.Linear)
+_WARM_UPS = 3
 
 
 class TorchEngine(Engine):
@@ -61,10 +63,10 @@ class TorchEngine(Engine):
         self._trunk = _channels_last(_cast_weights(folded, precision.dtype))
         self._tape = self._autograd_head(halves, classifier)
         self._head = self._closed_form(halves, classifier, device) or self._tape
-        self._graph: CUDAGraph | None = None
+        self._graph: _CUDAGraph | None = None
         if device.type == "cuda":
             torch.backends.cudnn.benchmark = True
-            self._graph = CUDAGraph(self._run)
+            self._graph = _CUDAGraph(self._run)
 
     def _closed_form(
         self, halves: Cut, classifier: Classifier, device: torch.device
@@ -73,7 +75,7 @@ class TorchEngine(Engine):
             return None
         example = torch.zeros(1, 3, *classifier.input_size, device=device)
         form, _ = find_form(halves, classifier.axes, example)
-        return ClosedFormHead(form.scores, form.pooled_gradient) if form is not None else None
+        return ClosedFormHead(form.logits, form.pooled_gradient) if form is not None else None
 
     def _autograd_head(self, halves: Cut, classifier: Classifier) -> AutogradHead:
         # A copy, where it is cast, for the head's layers are the network's own.
@@ -81,7 +83,7 @@ class TorchEngine(Engine):
         own = head if self.exact else _cast_weights(copy.deepcopy(head), dtype)
         return AutogradHead(own, classifier.axes, self._precision)
 
-    def __call__(
+    def explain(
         self,
         x: Tensor,
         class_index: int | Tensor | None = None,
@@ -91,33 +93,36 @@ class TorchEngine(Engine):
         wanted = wanted_classes(class_index, len(x), self._classes)
         while True:
             with timer.stage("explain"):
-                result = read_back((self._graph or self._run)(x, wanted.to(x.device)))
+                if self._graph:
+                    result = read_back(self._graph(x, wanted.to(x.device)))
+                else:
+                    result = read_back(self._head.explain(self._features(x), wanted))
             if bool(torch.isfinite(result.cam).all() & torch.isfinite(result.logits).all()):
                 return result
             self._precision.lower_scale(hopeless=not bool(torch.isfinite(result.logits).all()))
             if self._graph:
-                self._graph.forget()
+                self._graph.release()
 
     def _run(self, x: Tensor, wanted: Tensor) -> CAMResult:
-        return self._head(self._features(x), wanted)
+        return self._head.explain(self._features(x), wanted)
 
     def _features(self, x: Tensor) -> tuple[Tensor, ...]:
         with torch.no_grad(), self._precision.autocast():
             features: tuple[Tensor, ...] = self._trunk(x.to(memory_format=torch.channels_last))
             return features
 
-    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
+    def evidence(self, x: Tensor, classes: Tensor, timer: StageTimer | None = None) -> Evidence:
         with (timer or StageTimer()).stage("explain"):
-            return to_cpu(self._tape.evidence(self._features(x), wanted))
+            return to_cpu(self._tape.evidence(self._features(x), classes))
 
-    def scores(self, x: Tensor) -> Tensor:
+    def logits(self, x: Tensor) -> Tensor:
         with self._precision.autocast():
-            return self._head.scores(self._features(x)).float()
+            return self._head.logits(self._features(x)).float()
 
     def close(self) -> None:
         """Let go of what was captured. May be called twice."""
         if self._graph:
-            self._graph.forget()
+            self._graph.release()
 
 
 def _cast_weights(module: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -137,3 +142,56 @@ def _channels_last(module: nn.Module) -> nn.Module:
         if isinstance(layer, nn.Conv2d):
             layer.to(memory_format=torch.channels_last)
     return module
+
+
+class _CUDAGraph:
+    """Captures a function of two tensors once for each of their shapes, and replays it.
+
+    The function must not wait for the device. It is run a few times before it is captured, on a
+    stream of its own, so that cuDNN has chosen its algorithms and autograd its buffers (PyTorch's
+    notes on CUDA semantics, "CUDA Graphs").
+    """
+
+    def __init__(self, function: Callable[[Tensor, Tensor], CAMResult]) -> None:
+        """Take the function; it is captured when it is first called."""
+        self._function = function
+        self._captured: dict[tuple[int, ...], _Captured] = {}
+
+    def __call__(self, x: Tensor, wanted: Tensor) -> CAMResult:
+        """Return what the function returns; the next call of the same shape overwrites it.
+
+        Args:
+            x: N×3×H×W, on a CUDA device.
+            wanted: N int64, on the same device.
+        """
+        shape = tuple(x.shape)
+        if shape not in self._captured:
+            self._captured[shape] = _Captured(self._function, x, wanted)
+        return self._captured[shape].replay(x, wanted)
+
+    def release(self) -> None:
+        """Let go of what was captured, so that the next call captures anew."""
+        self._captured.clear()
+
+
+class _Captured:
+    def __init__(
+        self, function: Callable[[Tensor, Tensor], CAMResult], x: Tensor, wanted: Tensor
+    ) -> None:
+        self._x = x.clone()
+        self._wanted = wanted.clone()
+        stream = torch.cuda.Stream(x.device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(x.device))
+        with torch.cuda.stream(stream):
+            for _ in range(_WARM_UPS):
+                function(self._x, self._wanted)
+        torch.cuda.current_stream(x.device).wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._result = function(self._x, self._wanted)
+
+    def replay(self, x: Tensor, wanted: Tensor) -> CAMResult:
+        self._x.copy_(x, non_blocking=True)
+        self._wanted.copy_(wanted, non_blocking=True)
+        self._graph.replay()
+        return self._result

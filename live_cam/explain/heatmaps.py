@@ -1,4 +1,4 @@
-"""From activations and gradients to the maps that a question asks for."""
+"""From an engine's result to the heatmaps that a question asks for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from live_cam.cam.methods import METHODS
 from live_cam.errors import NonFiniteError
 from live_cam.explanation import Heatmap, Prediction
 from live_cam.question import AGAINST, FOR, TOP_CLASS, VERSUS
+from live_cam.settings import TOP_K
 from live_cam.temporal.ranking import Ranking
 
 if TYPE_CHECKING:
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from live_cam.cam.gradcam import Evidence
+    from live_cam.cam.gradcam import CAMResult, Evidence
     from live_cam.question import Question
+
+    Result = Evidence | list[CAMResult]
+    """An engine's: the evidence of all classes, or for each class a map."""
 
 _EPSILON = 1e-30
 _LARGEST = 1e30
 """Of a map: the maps of a second, added up, then stay in the range of float32."""
 
 
-def asked_classes(question: Question, ranks: Sequence[int] = ()) -> list[int]:
+def target_classes(question: Question, ranks: Sequence[int] = ()) -> list[int]:
     """Return the classes and ranks whose gradients a question needs.
 
     Args:
@@ -33,7 +37,7 @@ def asked_classes(question: Question, ranks: Sequence[int] = ()) -> list[int]:
         ranks: The classes that are shown as the most probable one, the second and so on; beyond
             them it is the frame's own ranks.
     """
-    classes = _named(question, ranks)
+    classes = _named_classes(question, ranks)
     if question.evidence == VERSUS and len(question.classes) == 1:
         rivals = [each for each in ranks if each != classes[0]]
         # The best two: whichever of them is not the explained class is its rival.
@@ -41,48 +45,68 @@ def asked_classes(question: Question, ranks: Sequence[int] = ()) -> list[int]:
     return classes
 
 
-def _named(question: Question, ranks: Sequence[int]) -> list[int]:
+def _named_classes(question: Question, ranks: Sequence[int]) -> list[int]:
     """Return the question's classes, each once, with known ones in the place of ranks."""
     known = dict(zip(range(TOP_CLASS, TOP_CLASS - len(ranks), -1), ranks, strict=True))
     return list(dict.fromkeys(known.get(each, each) for each in question.classes))
 
 
-def answers(
-    evidence: Evidence,
+def heatmaps(
+    result: Result,
+    image: int,
     question: Question,
     labels: Sequence[str],
     ranks: Sequence[int] = (),
     ranking: Ranking | None = None,
 ) -> list[Heatmap]:
-    """Make a question's maps for one image.
+    """Return a question's heatmaps of one image.
 
     Args:
-        evidence: Of this image alone, for the classes of `asked_classes`.
-        question: What was asked.
+        result: Of a batch, for the classes of `target_classes`.
+        image: The image's place in the batch.
+        question: The question.
         labels: The classes' names.
-        ranks: As in `asked_classes`.
-        ranking: Says which feature maps are the strongest; None: this image's alone.
+        ranks: As in `target_classes`.
+        ranking: Selects the strongest feature maps; None selects this image's own.
 
     Returns:
-        The explained class's map first, then the other classes', the other methods', and the
+        The explained class's heatmap first, then the other classes', the other methods', and the
         strongest feature maps, best first.
+
+    Raises:
+        NonFiniteError: The evidence for a class is not finite, or too large.
     """
-    asked = evidence.classes[0, : len(_named(question, ranks))].tolist()
-    # A class may have been asked for by its rank, too.
-    places = sorted({index: place for place, index in reversed(list(enumerate(asked)))}.values())
+    if isinstance(result, list):
+        return [_cam_heatmap(cam, image, question.methods[0], labels) for cam in result]
+    evidence = result.of(image)
+    classes = evidence.classes[0, : len(_named_classes(question, ranks))].tolist()
+    # A class may be in the question by its rank, too.
+    places = sorted({index: place for place, index in reversed(list(enumerate(classes)))}.values())
     places = places[: len(question.classes)]
     maps = [
-        _answer(evidence, question, labels, place, _rival(evidence, question, place, places))
+        _class_heatmap(evidence, question, labels, place, _rival(evidence, question, place, places))
         for place in places
     ]
     rival = _rival(evidence, question, 0, places)
     maps += [
-        _answer(evidence, question, labels, 0, rival, method) for method in question.methods[1:]
+        _class_heatmap(evidence, question, labels, 0, rival, method)
+        for method in question.methods[1:]
     ]
     return maps + _strongest(evidence, maps[0].target, question.feature_maps, ranking or Ranking())
 
 
-def _answer(
+def logits_of(result: Result) -> Tensor:
+    """Return the N×C logits of a batch."""
+    return result[0].logits if isinstance(result, list) else result.logits
+
+
+def _cam_heatmap(result: CAMResult, image: int, method: str, labels: Sequence[str]) -> Heatmap:
+    probabilities = result.logits[image].softmax(dim=0)
+    target = prediction(probabilities, int(result.class_index[image]), labels)
+    return heatmap(result.cam[image], method, f"{method} {FOR}", target)
+
+
+def _class_heatmap(
     evidence: Evidence,
     question: Question,
     labels: Sequence[str],
@@ -106,10 +130,10 @@ def _answer(
     if signed:
         cam = cam - METHODS[method](activations, -gradients)
     explained = prediction(evidence.logits[0].softmax(dim=0), index, labels)
-    return answer(cam[0], title, f"{method} {question.evidence}", explained, signed=signed)
+    return heatmap(cam[0], title, f"{method} {question.evidence}", explained, signed=signed)
 
 
-def answer(
+def heatmap(
     cam: Tensor, title: str, kind: str, explained: Prediction, *, signed: bool = False
 ) -> Heatmap:
     """Make a raw map, h×w float32 of any scale, ready to be shown.
@@ -130,9 +154,16 @@ def _check_size(maps: Tensor, class_index: int) -> None:
         )
 
 
-def prediction(scores: Tensor, index: int, labels: Sequence[str]) -> Prediction:
-    """Name a class of C softmax probabilities."""
-    return Prediction(index, labels[index], float(scores[index]))
+def prediction(probabilities: Tensor, index: int, labels: Sequence[str]) -> Prediction:
+    """Return one class of C softmax probabilities."""
+    return Prediction(index, labels[index], float(probabilities[index]))
+
+
+def top_predictions(logits: Tensor, labels: Sequence[str]) -> tuple[Prediction, ...]:
+    """Return the `TOP_K` most probable classes of C logits, best first."""
+    probabilities = logits.softmax(dim=0)
+    best = probabilities.topk(min(TOP_K, len(labels))).indices.tolist()
+    return tuple(prediction(probabilities, index, labels) for index in best)
 
 
 def _rival(evidence: Evidence, question: Question, place: int, places: list[int]) -> int | None:

@@ -1,0 +1,82 @@
+"""An engine for methods and layers that the fast ones do not compute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from live_cam.cam.opening import open_cam
+from live_cam.engines.engine import Engine, read_back
+from live_cam.errors import UsageError
+from live_cam.network.precision import Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from live_cam.cam.gradcam import CAMResult, Evidence
+    from live_cam.explain.loading import Loaded
+    from live_cam.runtime.timing import StageTimer
+
+
+class CAMEngine(Engine):
+    """Explains one class by any method at any layers, on the network as it was loaded."""
+
+    has_evidence = False
+
+    def __init__(
+        self,
+        network: Loaded,
+        layers: tuple[str, ...],
+        method: str,
+        *,
+        precision: str = "auto",
+        batch: int = 1,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Add the hooks to the network; `close` removes them.
+
+        Args:
+            network: The network.
+            layers: Dotted names of the target layers, whose maps are averaged.
+            method: One of `settings.STILL_METHODS`.
+            precision: One of `settings.PRECISIONS` but `int8`.
+            batch: How many perturbed images go through the network at once.
+            progress: Called with how many of one layer's perturbed images are done, and their
+                number.
+
+        Raises:
+            UsageError: There is no such layer, method or precision.
+        """
+        number_format = Precision(precision, network.device)
+        self.name = method
+        self.precision = number_format.name
+        self.device = str(network.device)
+        self.exact = number_format.name == "fp32"
+        self._cam = open_cam(
+            network.classifier.module,
+            layers,
+            method,
+            precision=number_format,
+            batch=batch,
+            progress=progress,
+        )
+        self._cam.__enter__()
+
+    def explain(
+        self,
+        x: Tensor,
+        class_index: int | Tensor | None = None,
+        timer: StageTimer | None = None,
+    ) -> CAMResult:
+        return read_back(self._cam(x, class_index, timer))
+
+    def evidence(self, *_: object) -> Evidence:
+        raise UsageError(f"{self.name} has no gradients.")
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.explain(x).logits
+
+    def close(self) -> None:
+        """Remove the hooks. May be called twice."""
+        self._cam.close()
