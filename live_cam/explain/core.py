@@ -84,7 +84,8 @@ class ExplanationCore(Closing):
             open_engines: Opens the engines on a network that has just been loaded.
             notify: Called with what the user must know, one sentence a call.
             warn: Called with the sentence that announces a fallback; `notify` by default.
-            busy: Called with what takes a while; `notify` by default.
+            busy: Called with what takes a while, for display meanwhile. Without it, `notify` is
+                called with downloads.
             release: Called before the network is closed, to close what else was opened on it.
             network: Is explained in place of the settings' network, and never moved to the CPU.
         """
@@ -92,7 +93,7 @@ class ExplanationCore(Closing):
         self._open_engines = open_engines
         self._notify = notify
         self._warn = warn or notify
-        self._busy = busy or notify
+        self._busy = busy
         self._release = release
         self._given = network
         self._network: Loaded | None = None
@@ -124,7 +125,9 @@ class ExplanationCore(Closing):
         self._fall_back_to_cpu(fault)
 
     def _load(self) -> None:
-        network = self._given or loading.load_network(self._settings, self._notify, self._busy)
+        network = self._given or loading.load_network(
+            self._settings, self._notify, self._busy or self._notify
+        )
         self._engines = self._open_engines(network, self._settings)
         self._network = network
         if network.classifier.name == EMBEDDED_MODEL:
@@ -329,7 +332,8 @@ class ExplanationCore(Closing):
     def _fall_back_to_cpu(self, fault: EngineError) -> None:
         """Load the network again, on the CPU: a device that has failed gives nothing back."""
         self._warn(f"Falling back to the CPU: {fault}")
-        self._busy("loading the network on the CPU…")
+        if self._busy:
+            self._busy("loading the network on the CPU…")
         device = str(self._network.device) if self._network else "cpu"
         with suppress(*FAILURES):
             self.close()
