@@ -1,4 +1,4 @@
-"""Engines that may take over from the plain one: which, and their opening in the background."""
+"""The engines that may take over from the plain one, and their opening in the background."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Candidate:
     """An engine that may take over once it is open."""
 
     title: str
-    """What the user knows it as: `openvino int8`."""
+    """Its name for the user: `openvino int8`."""
     open: Callable[[Sequence[NDArray[np.uint8]], threading.Event], Engine]
-    """Opens it: given the user's first frames, and an event that says to give up."""
+    """Opens it. Called with the user's first frames and an event that aborts the opening."""
     chosen: bool = False
-    """Whether the user asked for it, so that it need not be the fastest."""
+    """Whether the user named it, in which case it need not be the fastest."""
     frames: int = 0
-    """How many of the user's frames it needs to see before."""
+    """The number of the user's frames that it needs first."""
 
 
 def candidates(
@@ -55,19 +55,19 @@ def candidates(
     device: torch.device,
     accelerator: str | None,
 ) -> list[Candidate]:
-    """Return what to try beside the plain engine, the one that was asked for last.
+    """Return the engines to try in addition to the plain one, ending with the one that was named.
 
     Args:
         classifier: The network, on `device`.
         halves: The same, cut at its target layer.
-        engine: One of `settings.ENGINES` but `hook`, beside which nothing is tried.
+        engine: One of `settings.ENGINES` except `hook`.
         precision: One of `settings.PRECISIONS`.
-        device: Where the network is.
-        accelerator: One of OpenVINO's devices, where the user named one.
+        device: The network's device.
+        accelerator: The OpenVINO device that the user named, or None.
 
     Raises:
-        EngineError: OpenVINO was asked for and is not installed.
-        DeviceError: OpenVINO does not find the accelerator that was asked for.
+        EngineError: OpenVINO was named and is not installed.
+        DeviceError: OpenVINO does not find the accelerator that was named.
     """
     opening = partial(_open, classifier, halves, precision, device)
     wants_openvino = engine == "openvino" or precision == "int8" or accelerator is not None
@@ -76,16 +76,16 @@ def candidates(
     )
     if engine == "torch":
         return [torch_engine]
-    found = openvino_devices() if device.type == "cpu" else ()
-    # Converting the network takes a lone processor from the camera for tens of seconds.
+    devices = openvino_devices() if device.type == "cpu" else ()
+    # A conversion would keep a single core from the camera for tens of seconds.
     alone = os.cpu_count() == 1
     if wants_openvino:
-        return [torch_engine, _chosen(opening, precision, accelerator, found, device)]
+        return [torch_engine, _chosen(opening, precision, accelerator, devices, device)]
     return [
         torch_engine,
         *(
             Candidate(f"openvino {name}", partial(opening, "openvino", name))
-            for name in found
+            for name in devices
             if name in _EXACT_ACCELERATORS and not alone
         ),
     ]
@@ -95,22 +95,23 @@ def _chosen(
     opening: partial[Engine],
     precision: str,
     accelerator: str | None,
-    found: tuple[str, ...],
+    devices: tuple[str, ...],
     device: torch.device,
 ) -> Candidate:
     if device.type != "cpu":
         raise DeviceError(
-            f"OpenVINO does not compute on {device}; use --device cpu, gpu (Intel's) or npu."
+            f"OpenVINO does not compute on {device}; use `device=cpu`, `device=gpu` (Intel's) or "
+            "`device=npu`."
         )
-    if not found:
+    if not devices:
         raise EngineError(
-            "OpenVINO, which --engine openvino and --precision int8 need, is not installed; "
+            "OpenVINO, which `engine=openvino` and `precision=int8` need, is not installed; "
             "install it with: pip install 'live-cam[openvino]'"
         )
-    if accelerator is not None and accelerator not in found:
+    if accelerator is not None and accelerator not in devices:
         raise DeviceError(
-            f"OpenVINO finds no {accelerator} here, only {', '.join(found)}; "
-            "use --device auto, or install Intel's driver for it."
+            f"OpenVINO finds no {accelerator} here, only {', '.join(devices)}; "
+            "use `device=auto`, or install Intel's driver for it."
         )
     return Candidate(
         f"openvino {precision}",
@@ -130,7 +131,7 @@ def _open(
     frames: Sequence[NDArray[np.uint8]],
     stop: threading.Event,
 ) -> Engine:
-    # Until int8 is ready, and where it cannot be had, torch computes in float32.
+    # Torch computes in float32 until int8 is ready, and if int8 is not available.
     if name == "torch" and precision == "int8":
         precision = "fp32"
     return open_engine(
@@ -146,7 +147,7 @@ def _open(
 
 
 class Opening(Closing):
-    """Opens candidates and hands each engine over as soon as it is open."""
+    """Opens candidates in a thread of its own and hands over each engine as soon as it is open."""
 
     def __init__(
         self,
@@ -160,7 +161,7 @@ class Opening(Closing):
         Args:
             candidates: In the order in which they are opened.
             reject: Called in the opening thread with a candidate that could not be opened.
-            patient: Whether nobody waits for frames to come first.
+            patient: Whether candidates open without waiting for the frames that they need.
         """
         self.candidates = tuple(candidates)
         self._reject = reject
@@ -173,15 +174,15 @@ class Opening(Closing):
             self._worker.start()
 
     def keep(self, image: NDArray[np.uint8]) -> None:
-        """Keep a frame to calibrate on, H×W×3 BGR, where a candidate needs more of them."""
-        if len(self._frames) < max(each.frames for each in self.candidates):
+        """Keep a frame for calibration, H×W×3 BGR, if a candidate needs more of them."""
+        if len(self._frames) < max(candidate.frames for candidate in self.candidates):
             self._frames.append(image)
 
     def next(self) -> tuple[Candidate, Engine] | None:
-        """Return what has opened; None: there is no more to come.
+        """Return the next open engine, or None after the last one.
 
         Raises:
-            queue.Empty: None has opened yet; a patient one waits a moment for it.
+            queue.Empty: No other engine is open yet; a patient opening waits for it briefly.
         """
         try:
             opened = self._opened.get(timeout=_POLL if self._patient else 0.0)
@@ -194,11 +195,11 @@ class Opening(Closing):
 
     @property
     def abandoned(self) -> bool:
-        """Whether nothing more is to come, as nobody wants it."""
+        """Whether opening has been abandoned."""
         return self._stop.is_set()
 
     def abandon(self) -> None:
-        """Let nothing more be opened, without waiting until that is so."""
+        """Stop opening, without waiting for the engine that is being opened."""
         self._stop.set()
         self._close_opened()
 
@@ -230,7 +231,7 @@ class Opening(Closing):
                 opened[1].close()
 
     def close(self) -> None:
-        """Give up what is being opened, and close what nobody took. May be called twice."""
+        """Stop opening, and close the engines that were not handed over. May be called twice."""
         self._stop.set()
         self._worker.join()
         self._close_opened()

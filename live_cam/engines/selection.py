@@ -1,7 +1,7 @@
-"""Which engine explains: the plain one at first, then the fastest that proves to say the same.
+"""The selection of the engine: first the plain one, then the fastest that gives the same maps.
 
-Where the one that explains fails, the plain one takes over immediately; the others follow as at
-first.
+If the present engine fails, the plain one takes over immediately, and the remaining ones are tried
+again.
 """
 
 from __future__ import annotations
@@ -88,17 +88,17 @@ def open_selector(
 
 
 class EngineSelector(Closing):
-    """Keeps the engine that explains, and opens others in a thread of their own.
+    """Holds the present engine, and opens faster ones in a background thread.
 
-    Each one that opens explains the next few frames together with the plain one. It takes over
-    if it says the same and is faster than the present one, or is what the user asked for.
+    Each candidate first explains a few frames along with the plain engine. It takes over if its
+    maps agree and it is faster than the present engine, or if the user named it.
 
-    One that fails while it explains is not used again: the plain one takes over, and the remaining
-    candidates are tried again. Where memory runs out, that of the device is freed and less of it is
-    used before an engine is given up.
+    An engine that fails is not used again: the plain one takes over, and the remaining candidates
+    are tried again. If memory runs out, cached memory is freed and less of it is used before an
+    engine is given up.
 
     Attributes:
-        settled: Whether no other engine can take over any more.
+        settled: Whether no other engine can take over.
     """
 
     def __init__(
@@ -115,11 +115,11 @@ class EngineSelector(Closing):
 
         Args:
             plain: Opens the engine that the others are compared with and fall back to.
-            candidates: In the order in which they are tried; a chosen one comes last.
-            notify: Called with the engine that has taken over.
-            warn: Called with the engine that has failed or is not used, and why.
-            first: Opens the engine that explains at first; the plain one by default.
-            patient: Whether the first frame waits until it is settled which engine explains.
+            candidates: In the order of their trials; a chosen one comes last.
+            notify: Called with a sentence about an engine that takes over.
+            warn: Called with a sentence about an engine that fails or is not used.
+            first: Opens the first engine; the plain one by default.
+            patient: Whether the first frame waits until the engine is settled.
         """
         self._open_plain = plain
         self._open_present = first or plain
@@ -141,7 +141,7 @@ class EngineSelector(Closing):
 
     @property
     def engine(self) -> Engine:
-        """The engine that explains at present, opened again after `release`."""
+        """The present engine. It is opened again after `release`."""
         if self._present is None:
             self._present = self._open_present()
             if self._open_present is self._open_plain:
@@ -150,11 +150,11 @@ class EngineSelector(Closing):
 
     @property
     def description(self) -> str:
-        """What computes at present, and what is being prepared."""
+        """The present engine, and the one that is being prepared."""
         engine = self._present
         if engine is None:
             return ""
-        pending = [each.title for each in self._opening.candidates if each.chosen]
+        pending = [candidate.title for candidate in self._opening.candidates if candidate.chosen]
         preparing = f" (preparing {pending[0]}…)" if pending and not self.settled else ""
         return engine.description + preparing
 
@@ -163,9 +163,9 @@ class EngineSelector(Closing):
             self._warn(f"Staying with {self.engine.description}: {error}")
 
     def release(self) -> None:
-        """Close the engine, and with it its hook on the network, until it is needed again.
+        """Close the present engine, with its hook on the network, until it is needed again.
 
-        For a selector without candidates.
+        For selectors without candidates.
         """
         for engine in (self._present, self._plain):
             if engine:
@@ -182,7 +182,7 @@ class EngineSelector(Closing):
         """Return the engine for the next attempt.
 
         Args:
-            parts: How many images times classes it computes at once, if memory allows.
+            parts: The number of images times classes that it computes at once if memory allows.
         """
         self._parts = parts
         return OneByOne(self.engine) if self._sparing and parts > 1 else self.engine
@@ -194,7 +194,7 @@ class EngineSelector(Closing):
         self._shortage = None
 
     def fault(self, error: Exception) -> EngineError | None:
-        """Return the failure of an attempt by its name, or None if it is a bug."""
+        """Return the typed error of a failed attempt, or None if it is a bug."""
         engine = self._present
         if engine is None:
             return known_fault(error, "opening an engine", "cpu")
@@ -221,7 +221,7 @@ class EngineSelector(Closing):
         failed = self.engine
         if failed is self._plain:
             return False
-        self._dismiss_trial()
+        self._end_trial()
         with suppress(*FAILURES):
             failed.close()
         self._plain = self._plain or self._open_plain()
@@ -230,7 +230,8 @@ class EngineSelector(Closing):
         self._present, self._open_present = self._plain, self._open_plain
         free_memory(failed.device)
         self._unusable.append(self._using)
-        left = [each for each in self._opening.candidates if each not in self._unusable]
+        candidates = self._opening.candidates
+        left = [candidate for candidate in candidates if candidate not in self._unusable]
         self._opening.abandon()
         self._opening = Opening(left, self._reject, patient=self._patient)
         self.settled = not left
@@ -240,14 +241,15 @@ class EngineSelector(Closing):
     # ---- trials --------------------------------------------------------------------------------
 
     def offer(self, x: Tensor, class_index: int | None, image: NDArray[np.uint8]) -> None:
-        """Give a frame to try the next engine on, if there is one, before it is explained.
+        """Offer a frame for the trial of the next candidate, before the frame is explained.
 
         Args:
-            x: 1×3×H×W float32, as above.
-            class_index: As above.
-            image: The frame itself, H×W×3 BGR; some are kept for calibration.
+            x: 1×3×H×W float32, normalised, on the network's device.
+            class_index: The class to explain, or None for the top class.
+            image: The frame itself, H×W×3 BGR. The first ones are kept for calibration.
 
         Raises:
+            NonFiniteError: The plain engine's logits or gradients are not finite.
             DeviceLostError: The network's device has failed.
         """
         if self.settled:
@@ -257,7 +259,7 @@ class EngineSelector(Closing):
             pass
 
     def _advance(self, x: Tensor, class_index: int | None) -> bool:
-        """Try an opened engine on one more frame, or look whether another one has opened.
+        """Try the present candidate on one more frame, or begin the trial of the next one.
 
         Returns whether there is more to try.
         """
@@ -278,9 +280,9 @@ class EngineSelector(Closing):
                 self._trial.round(x, expected)
         except LiveCamError as error:
             if expected is None and isinstance(error, NonFiniteError):
-                raise  # the frame cannot be explained, which is not the candidate's fault
+                raise  # the frame is at fault, not the candidate
             device = self._trial.engine.device
-            self._dismiss(self._trial, str(error))
+            self._reject_trial(self._trial, str(error))
             if isinstance(error, DeviceLostError) and device == str(x.device):
                 raise
             return True
@@ -291,7 +293,7 @@ class EngineSelector(Closing):
     def _decide(self, trial: Trial) -> None:
         problem = trial.problem()
         if problem:
-            self._dismiss(trial, problem)
+            self._reject_trial(trial, problem)
         elif trial.candidate.chosen or trial.faster:
             present, self._present, self._trial = self._present, trial.engine, None
             self._using = trial.candidate
@@ -299,15 +301,15 @@ class EngineSelector(Closing):
                 present.close()
             self._notify(f"Explaining with {self.engine.description}: {trial.summary()}.")
         else:
-            self._dismiss_trial()
+            self._end_trial()
 
-    def _dismiss(self, trial: Trial, problem: str) -> None:
+    def _reject_trial(self, trial: Trial, problem: str) -> None:
         self._unusable.append(trial.candidate)
         self._warn(f"Not using {trial.engine.description}: {problem}")
-        self._dismiss_trial()
+        self._end_trial()
         free_memory(trial.engine.device)
 
-    def _dismiss_trial(self) -> None:
+    def _end_trial(self) -> None:
         trial, self._trial = self._trial, None
         if trial:
             with suppress(*FAILURES):
@@ -320,7 +322,7 @@ class EngineSelector(Closing):
             self._plain = None
 
     def close(self) -> None:
-        """Give up what is being opened, and close the engines. May be called twice."""
+        """Stop opening, and close the engines. May be called twice."""
         self._opening.close()
-        self._dismiss_trial()
+        self._end_trial()
         self.release()

@@ -1,4 +1,4 @@
-"""The engine of torch alone: the cut network, made ready once so that no frame repeats work."""
+"""The torch engine: the cut network, optimised once for all frames."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class TorchEngine(Engine):
     """Runs the trunk without a tape, and the head with one or in closed form.
 
     The trunk's batch normalisations are folded into its convolutions (Jacob et al. 2018,
-    section 3.2) and its weights laid out channels last, as the convolutions of CPUs and tensor
-    cores read them; for a half precision the weights are cast once. On CUDA the forward pass and
-    the gradient are one CUDA graph, and a frame costs one launch and one wait.
+    section 3.2), and its weights are stored channels last, the layout that CPUs and tensor cores
+    read fastest. A half precision casts the weights once. On CUDA the forward pass and the gradient
+    are one CUDA graph, so a frame costs one launch and one wait.
     """
 
     name = "torch"
@@ -46,13 +46,13 @@ class TorchEngine(Engine):
         precision: Precision,
         device: torch.device,
     ) -> None:
-        """Make both halves of a network ready.
+        """Optimise both halves of a network.
 
         Args:
             classifier: The network's labels and input.
-            halves: The network, cut at its target layer. Left as they are.
+            halves: The network, cut at its target layer; they are not changed.
             precision: The number format.
-            device: Where the network is.
+            device: The network's device.
         """
         self.precision = precision.name
         self.device = str(device)
@@ -78,7 +78,7 @@ class TorchEngine(Engine):
         return ClosedFormHead(form.logits, form.pooled_gradient) if form is not None else None
 
     def _autograd_head(self, halves: Cut, classifier: Classifier) -> AutogradHead:
-        # A copy, where it is cast, for the head's layers are the network's own.
+        # Cast in a copy: the head's layers are the network's own.
         dtype, head = self._precision.dtype, halves.head
         own = head if self.exact else _cast_weights(copy.deepcopy(head), dtype)
         return AutogradHead(own, classifier.axes, self._precision)
@@ -120,15 +120,15 @@ class TorchEngine(Engine):
             return self._head.logits(self._features(x)).float()
 
     def close(self) -> None:
-        """Let go of what was captured. May be called twice."""
+        """Release the captured graphs. May be called twice."""
         if self._graph:
             self._graph.release()
 
 
 def _cast_weights(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Cast, in place, the weights that autocast would cast anew for each frame.
+    """Cast the weights that autocast would cast for each frame, in place.
 
-    Subclasses are left to autocast, since attention reads its projection's weights by itself.
+    Subclasses are left to autocast: attention reads the weights of its projection directly.
     """
     for layer in module.modules():
         if type(layer) in _CAST and dtype is not torch.float32:
@@ -137,7 +137,7 @@ def _cast_weights(module: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 
 def _channels_last(module: nn.Module) -> nn.Module:
-    """Lay the convolutions' weights out, in place, as they are read; no other tensor is theirs."""
+    """Store the convolutions' weights channels last, in place, and no other tensor."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             layer.to(memory_format=torch.channels_last)
@@ -145,20 +145,20 @@ def _channels_last(module: nn.Module) -> nn.Module:
 
 
 class _CUDAGraph:
-    """Captures a function of two tensors once for each of their shapes, and replays it.
+    """A function of two tensors, captured once for each input shape and replayed.
 
-    The function must not wait for the device. It is run a few times before it is captured, on a
-    stream of its own, so that cuDNN has chosen its algorithms and autograd its buffers (PyTorch's
-    notes on CUDA semantics, "CUDA Graphs").
+    One launch replaces some hundred. The function must not wait for the device. It first runs a few
+    times on a stream of its own, in which cuDNN chooses its algorithms and autograd its buffers
+    (PyTorch's notes on CUDA semantics, "CUDA Graphs").
     """
 
     def __init__(self, function: Callable[[Tensor, Tensor], CAMResult]) -> None:
-        """Take the function; it is captured when it is first called."""
+        """Wrap the function, which is captured in the first call."""
         self._function = function
         self._captured: dict[tuple[int, ...], _Captured] = {}
 
     def __call__(self, x: Tensor, wanted: Tensor) -> CAMResult:
-        """Return what the function returns; the next call of the same shape overwrites it.
+        """Return the function's result, which the next call of the same shape overwrites.
 
         Args:
             x: N×3×H×W, on a CUDA device.
@@ -170,7 +170,7 @@ class _CUDAGraph:
         return self._captured[shape].replay(x, wanted)
 
     def release(self) -> None:
-        """Let go of what was captured, so that the next call captures anew."""
+        """Release the captured graphs; the next call captures again."""
         self._captured.clear()
 
 

@@ -40,7 +40,7 @@ class BatchExplainer(Closing):
     """Explains images by the network that the settings name, as many at once as memory allows.
 
     Attributes:
-        batch_size: How many images are explained at once: halved where memory runs out.
+        batch_size: The number of images explained at once. It is halved if memory runs out.
     """
 
     def __init__(
@@ -56,13 +56,12 @@ class BatchExplainer(Closing):
         """Prepare; `load` loads the network.
 
         Args:
-            settings: Which network, weights, layer, device, engine and precision.
+            settings: The network, weights, layer, device, engine and precision.
             notify: Called with what the user must know, one sentence a call.
-            batch: How many images to explain at once; None: by the device and its memory.
-            more_layers: Target layers beside the settings' own: the maps of all are averaged.
-            progress: Called with the share of an image that is done, in [0, 1], where that takes
-                long.
-            network: Is explained in place of the settings' network, and never moved to the CPU.
+            batch: The number of images to explain at once, by default as many as fit.
+            more_layers: Target layers in addition to the settings' own. All maps are averaged.
+            progress: Called with the finished share of an image, in [0, 1], if it takes long.
+            network: Explained instead of the settings' network, without a fallback to the CPU.
         """
         self.batch_size = batch or 1
         self._automatic = batch is None
@@ -77,12 +76,12 @@ class BatchExplainer(Closing):
         )
 
     def load(self) -> None:
-        """Choose the device, load the network and open the engine on it.
+        """Select the device, load the network and open the engine.
 
         Raises:
-            UsageError: A wrong name or file; the message says which.
-            WeightsError: The weights cannot be had.
-            EngineError: The engine that was asked for is not installed or cannot run the network.
+            UsageError: A name or file is wrong; the message says which.
+            WeightsError: The weights are not available.
+            EngineError: The engine that the user named is not installed or cannot run the network.
         """
         share_threads(self._settings.threads, spare=0)
         self._core.load()
@@ -93,7 +92,7 @@ class BatchExplainer(Closing):
             get_layer(network.classifier.module, layer)
         opening = partial(open_engine, classifier=network.classifier, device=network.device)
         name = _engine_name(settings)
-        # OpenVINO's precisions are not those of torch on a CPU.
+        # OpenVINO supports precisions that torch does not support on a CPU.
         precision = "auto" if name == "openvino" else settings.precision
         accelerator = settings.device if settings.device in ACCELERATORS else "cpu"
         selector = EngineSelector(
@@ -132,7 +131,7 @@ class BatchExplainer(Closing):
 
     @property
     def engine(self) -> Engine:
-        """What computes gradients and logits, once loaded."""
+        """The present engine, once loaded."""
         self._close_cam()
         return self._core.engines.engine
 
@@ -148,24 +147,23 @@ class BatchExplainer(Closing):
         return self._core.prepare(images)
 
     def explain(self, images: Sequence[NDArray[np.uint8]], question: Question) -> list[Explanation]:
-        """Explain each image: what the network recognises in it, and where.
+        """Explain what the network recognises in each image, and where.
 
-        Every `batch_size` of them take one forward pass and one batched gradient. A method that
-        perturbs images takes one image after another, and `batch_size` of its perturbed ones.
-        Where an engine or device fails, the next one explains the remaining images.
+        Each `batch_size` images take one forward pass and one batched gradient. A perturbation
+        method takes one image after another, with `batch_size` perturbed ones per forward pass. If
+        an engine or device fails, the next one explains the remaining images.
 
         Args:
             images: N of H×W×3, BGR, each of any size.
-            question: What is asked of each.
+            question: The question about each of them.
 
         Returns:
-            N explanations, each image's map scaled by itself; their `frame_index` is the place in
-            `images`.
+            N explanations, each scaled on its own; their `frame_index` is the place in `images`.
 
         Raises:
             UsageError: A class does not exist.
             NonFiniteError: The network's logits or gradients are not finite.
-            EngineError: There is not even memory for one image at once.
+            EngineError: There is no memory for even one image, or every engine has failed.
             RuntimeError: Called before `load` or after `close`.
         """
         frames = [Frame(image, index, 0.0) for index, image in enumerate(images)]
@@ -184,7 +182,7 @@ class BatchExplainer(Closing):
         return explanations
 
     def logits(self, x: Tensor) -> Tensor:
-        """Return the logits of images, without explaining them.
+        """Return the logits of images, without maps.
 
         Args:
             x: N×3×H×W float32, normalised, as `prepare` returns them, at least 1.
@@ -193,7 +191,7 @@ class BatchExplainer(Closing):
             N×C float32, in the CPU's memory.
 
         Raises:
-            EngineError: There is not even memory for one image at once.
+            EngineError: There is no memory for even one image, or every engine has failed.
             RuntimeError: Called before `load` or after `close`.
         """
         self._close_cam()
@@ -214,10 +212,10 @@ class BatchExplainer(Closing):
 
         Args:
             image: H×W×3, BGR.
-            explanation: Of this image; only what is above 0 in its heatmap counts.
+            explanation: The image's explanation. Negative values of its heatmap are ignored.
 
         Returns:
-            h×w×3 float32, of either sign, in the size of the network's input; red, green and blue.
+            h×w×3 float32, of either sign, at the size of the network's input; red, green and blue.
 
         Raises:
             UsageError: The network has no ReLU.
@@ -232,10 +230,10 @@ class BatchExplainer(Closing):
         return np.asarray(guided.permute(1, 2, 0).cpu().numpy())
 
     def for_network(self, classifier: Classifier) -> BatchExplainer:
-        """Return an explainer of another network by the plain engine in float32, loaded.
+        """Return a loaded explainer of another network, with the plain engine in float32.
 
         Args:
-            classifier: In place of this one's network, with the same input, on the same device.
+            classifier: The network, with the same input and on the same device as this one's.
         """
         other = BatchExplainer(
             replace(self._settings, engine="hook", precision="fp32", device="auto"),
@@ -250,10 +248,10 @@ class BatchExplainer(Closing):
     # ---- memory and methods --------------------------------------------------------------------
 
     def _halve(self, count: int, error: OutOfMemoryError) -> None:
-        """Explain half as many images at once, after there was no memory for `count`.
+        """Halve the batch after memory ran out with `count` images.
 
         Raises:
-            OutOfMemoryError: That was a single one.
+            OutOfMemoryError: There was only one image.
         """
         if count == 1:
             raise OutOfMemoryError(
@@ -263,7 +261,7 @@ class BatchExplainer(Closing):
         self.batch_size = count // 2
 
     def _plan(self, question: Question) -> Plan:
-        """Open what the question needs: the hooks of two engines would see each other's passes."""
+        """Open the engine that a question needs, and close the other: hooks interfere."""
         # Feature maps are those of the first layer, weighted by its gradient.
         if question.feature_maps or not (self._more_layers or question.perturbs):
             self._close_cam()
@@ -271,7 +269,7 @@ class BatchExplainer(Closing):
         if len(question.methods) > 1 or question.evidence != FOR:
             raise UsageError(
                 "several layers, and the methods scorecam and ablationcam, show only the evidence "
-                "for a class; leave `counterfactual` out."
+                "for a class; omit `counterfactual`."
             )
         settings, method = self._settings, question.methods[0]
         if settings.device in ACCELERATORS:
@@ -295,7 +293,7 @@ class BatchExplainer(Closing):
         return Plan(self._cam)
 
     def _release(self) -> None:
-        """Leave no hook on the network."""
+        """Remove all hooks from the network."""
         self._close_cam()
         self._core.engines.release()
 
@@ -305,19 +303,19 @@ class BatchExplainer(Closing):
             cam.close()
 
     def close(self) -> None:
-        """Close what explains. May be called twice."""
+        """Close the engines. May be called twice."""
         self._core.close()
 
 
 def _engine_name(settings: NetworkSettings) -> str:
-    """Return which engine explains: the plain one, unless another was asked for."""
+    """Return the engine that the settings name, or else the plain one."""
     if settings.device in ACCELERATORS or settings.precision == "int8":
         return "openvino"
     return "hook" if settings.engine == "auto" else settings.engine
 
 
 class _Progress:
-    """One share of all the parts of an explanation, one for each class and layer."""
+    """Combines the progress of the parts of an explanation, one for each class and layer."""
 
     def __init__(self, report: Callable[[float], None] | None) -> None:
         self._report = report

@@ -1,4 +1,4 @@
-"""An engine for methods and layers that the fast ones do not compute."""
+"""An engine for perturbation methods and several layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class CAMEngine(Engine):
-    """Explains one class by any method at any layers, on the network as it was loaded."""
+    """Explains one class by any method at any layers, on the unchanged network."""
 
     has_evidence = False
 
@@ -38,12 +38,12 @@ class CAMEngine(Engine):
 
         Args:
             network: The network.
-            layers: Dotted names of the target layers, whose maps are averaged.
+            layers: Dotted names of the target layers. Their maps are averaged.
             method: One of `settings.STILL_METHODS`.
             precision: One of `settings.PRECISIONS` but `int8`.
-            batch: How many perturbed images go through the network at once.
-            progress: Called with how many of one layer's perturbed images are done, and their
-                number.
+            batch: The number of perturbed images in one forward pass.
+            progress: Called with the number of perturbed images that are done, and of all, for
+                each layer.
 
         Raises:
             UsageError: There is no such layer, method or precision.

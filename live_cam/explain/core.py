@@ -1,4 +1,4 @@
-"""Explanations by one network: what a frame of the live loop, a still and a video's frame share."""
+"""The core of every explanation, of live frames, stills and videos alike."""
 
 from __future__ import annotations
 
@@ -37,33 +37,33 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """The caller's part in one attempt to answer a question."""
+    """What the caller adds to a question, for one attempt."""
 
     engine: Engine | None = None
-    """Explains in place of the selected engine. No other engine can replace it."""
+    """Explains instead of the selected engine. No other engine can replace it."""
     extra: Tensor | None = None
-    """M×3×H×W: images of which only the logits are wanted, from the same forward pass."""
+    """M×3×H×W: images that join the forward pass for their logits alone."""
     ranks: Sequence[int] = ()
-    """The classes shown as the most probable, the second and so on; empty for each image's own."""
+    """The classes shown as the most probable, the second and so on. None: each image's own."""
     ranking: Ranking | None = None
-    """Selects the strongest feature maps; None selects each image's own."""
+    """Selects the strongest feature maps, by default each image's own."""
 
 
 class Explained(NamedTuple):
-    """The explanations of N images, with tensors that only their caller needs."""
+    """The explanations of N images, with the tensors behind them."""
 
     explanations: list[Explanation]
     logits: Tensor
-    """(N+M)×C float32: of the N images, then of the M extra ones."""
+    """(N+M)×C float32: the N images' logits, then those of the M extra ones."""
     x: Tensor
-    """N×3×H×W: the network's input."""
+    """N×3×H×W: the images as the network's input."""
 
 
 class ExplanationCore(Closing):
     """Explains images by the network of the settings.
 
-    An engine that fails is replaced by the next one, and a device by the CPU, where the network is
-    loaded again: the same images, the same question, for the rest of the run.
+    If memory runs out, cached memory is freed. If an engine fails, the next one explains the same
+    images. If the device fails, the network is loaded again on the CPU, for the rest of the run.
     """
 
     def __init__(
@@ -80,14 +80,14 @@ class ExplanationCore(Closing):
         """Prepare; `load` loads the network.
 
         Args:
-            settings: Which network, weights, layer, device and precision.
-            open_engines: Opens the engines on a network that has just been loaded.
+            settings: The network, weights, layer, device and precision.
+            open_engines: Opens the engines on a network after it was loaded.
             notify: Called with what the user must know, one sentence a call.
-            warn: Called with the sentence that announces a fallback; `notify` by default.
-            busy: Called with what takes a while, for display meanwhile. Without it, `notify` is
-                called with downloads.
-            release: Called before the network is closed, to close what else was opened on it.
-            network: Is explained in place of the settings' network, and never moved to the CPU.
+            warn: Called with the sentence about a fallback; `notify` by default.
+            busy: Called with the name of a step that takes long. By default, `notify` receives
+                those of loading.
+            release: Called before the network is closed, to close what the caller opened on it.
+            network: Explained instead of the settings' network, without a fallback to the CPU.
         """
         self._settings = settings
         self._open_engines = open_engines
@@ -103,16 +103,17 @@ class ExplanationCore(Closing):
     # ---- loading -------------------------------------------------------------------------------
 
     def load(self) -> None:
-        """Choose the device, load the network and open its engines.
+        """Select the device, load the network and open its engines.
 
-        If the device that `auto` chose fails, the CPU is used instead; one that the user named
-        must work now.
+        If the device selected by `auto` fails, loading falls back to the CPU; a device that the
+        user named must work.
 
         Raises:
-            UsageError: A wrong name or file, or an engine without such a precision or device.
-            WeightsError: The weights cannot be had.
-            EngineError: An engine that the user named is not installed or cannot run the network,
-                or a device that the user named has failed or has too little memory.
+            UsageError: A name or file is wrong, or the engine does not support the precision or
+                device.
+            WeightsError: The weights are not available.
+            EngineError: The engine that the user named is not installed or cannot run the network,
+                or the device that the user named has failed or has too little memory.
         """
         try:
             self._load()
@@ -131,7 +132,7 @@ class ExplanationCore(Closing):
         self._engines = self._open_engines(network, self._settings)
         self._network = network
         if network.classifier.name == EMBEDDED_MODEL:
-            # Where it replaced another network, it still does on the CPU.
+            # If it replaced another network, it also does after a fallback to the CPU.
             self._settings = replace(self._settings, model=EMBEDDED_MODEL)
 
     @property
@@ -158,13 +159,13 @@ class ExplanationCore(Closing):
 
     @property
     def description(self) -> str:
-        """What computes at present: `torch cpu fp32`. Empty while no network is loaded."""
+        """The present engine: `torch cpu fp32`. Empty while no network is loaded."""
         engines = self._engines
         return engines.description if engines else ""
 
     @property
     def settled(self) -> bool:
-        """Whether it is decided which engine explains."""
+        """Whether no other engine can take over."""
         engines = self._engines
         return engines is not None and engines.settled
 
@@ -190,21 +191,21 @@ class ExplanationCore(Closing):
         timer: StageTimer | None = None,
         split: bool = False,
     ) -> Explained:
-        """Answer a question about images: one forward pass, one batched gradient.
+        """Explain images, in one forward pass and one batched gradient.
 
         Args:
             frames: The images, at least one.
-            question: What is asked of each of them.
-            plan: Called before each attempt, in which the network may be another one.
+            question: The question about each of them.
+            plan: Called at the start of each attempt; the network may be a new one.
             timer: Records the duration of each stage.
-            split: Whether the caller tries fewer images at once where memory runs out. Nothing
-                falls back then.
+            split: Whether the caller will try fewer images at once if memory runs out, so that no
+                fallback is needed.
 
         Raises:
-            UsageError: A class does not exist, or the engine cannot answer such a question.
+            UsageError: A class does not exist, or the engine does not support the question.
             NonFiniteError: The network's logits or gradients are not finite.
-            OutOfMemoryError: Memory has run out, and `split` is set or the CPU has none either.
-            EngineError: Every engine has failed, on the CPU too.
+            OutOfMemoryError: Memory has run out and `split` is set, or also on the CPU.
+            EngineError: Every engine has failed, also on the CPU.
             RuntimeError: Called before `load` or after `close`.
         """
         timer = timer or StageTimer()
@@ -248,7 +249,7 @@ class ExplanationCore(Closing):
         short = question.plain and classes[0] >= TOP_CLASS
         engine = planned.engine
         if engine is None:
-            if self._offered is not self.engines:  # once for each frame, not for each attempt
+            if self._offered is not self.engines:  # once per frame, not once per attempt
                 self._offered = self.engines
                 top = None if classes[0] < 0 else classes[0]
                 self.engines.offer(x[:1], top, frames[0].image)
@@ -283,7 +284,7 @@ class ExplanationCore(Closing):
         return explanations
 
     def logits(self, x: Tensor) -> Tensor:
-        """Return the logits of images, without explaining them and without a fallback.
+        """Return the logits of images, without maps and without a fallback.
 
         Args:
             x: N×3×H×W float32, normalised, on the network's device.
@@ -307,7 +308,7 @@ class ExplanationCore(Closing):
     # ---- failures ------------------------------------------------------------------------------
 
     def _fault(self, error: Exception, own: Engine | None) -> EngineError | None:
-        """Return the failure of an attempt, or None if it is a bug."""
+        """Return the typed error of a failed attempt, or None if it is a bug."""
         if own is None:
             return self.engines.fault(error)
         return device_fault(error, own.description, own.device)
@@ -316,7 +317,7 @@ class ExplanationCore(Closing):
         """Free memory, or fall back to the next engine and then to the CPU.
 
         Raises:
-            EngineError: The fault, if the CPU is what has failed.
+            EngineError: The fault, if none of these is left.
         """
         device = str(self.network.device)
         if split and isinstance(fault, OutOfMemoryError):
@@ -330,7 +331,7 @@ class ExplanationCore(Closing):
         self._fall_back_to_cpu(fault)
 
     def _fall_back_to_cpu(self, fault: EngineError) -> None:
-        """Load the network again, on the CPU: a device that has failed gives nothing back."""
+        """Load the network again, on the CPU: nothing can be copied from a failed device."""
         self._warn(f"Falling back to the CPU: {fault}")
         if self._busy:
             self._busy("loading the network on the CPU…")
@@ -358,8 +359,8 @@ class _Request(NamedTuple):
     x: Tensor
     """N×3×H×W: the images."""
     batch: Tensor
-    """The same, with the extra ones behind them."""
+    """The images, followed by the extra ones."""
     classes: list[int]
     """Class indices, or ranks below 0."""
     needs_evidence: bool
-    """Whether activations and gradients are needed, or Grad-CAM of each class is enough."""
+    """Whether to compute evidence, instead of one map per class."""

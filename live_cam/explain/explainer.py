@@ -1,7 +1,8 @@
-"""From a frame to its explanation: the network, loaded when first needed, and Grad-CAM on it."""
+"""The explainer of the live loop: the explanation of a frame, with what frames before it add."""
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -26,17 +27,17 @@ if TYPE_CHECKING:
 
 _WARNING_SECONDS: Final = 8.0
 _PAUSES: Final = (2.0, 5.0, 10.0, 20.0, 60.0)
-"""Seconds from one try to the next where nothing can explain; the last one stays."""
+"""Seconds between two attempts while nothing can explain; the last one repeats."""
 
 
 class Explainer(Closing):
     """Explains frames by the network that the settings name.
 
-    torch is imported by `load`, not before: the first image is on the screen by then.
+    `load` imports torch; the first image is on the screen before.
 
     Attributes:
-        activity: What it is busy with before it can explain; None once it can.
-        question: What is asked of the frames from now on; anyone may change it.
+        activity: What keeps it from explaining, or None.
+        question: The question about the next frames. It may be changed at any time.
         labels: The names of the network's classes, once loaded.
         network: The network's and the target layer's name, once loaded: `vgg19 · features.35`.
     """
@@ -47,13 +48,13 @@ class Explainer(Closing):
         notify: Callable[[str], None],
         begin: Callable[[tuple[str, ...]], Question] | None = None,
     ) -> None:
-        """Take the settings; nothing is loaded yet.
+        """Prepare; `load` loads the network.
 
         Args:
-            settings: Which network, weights, layer, device and precision.
+            settings: The network, weights, layer, device and precision.
             notify: Called with what the user must know, one sentence a call.
-            begin: Given the names of the network's classes before the first frame is explained,
-                says what is asked of it; None: Grad-CAM of its top class.
+            begin: Called with the names of the network's classes before the first frame; returns
+                the first question. The default is Grad-CAM of the top class.
         """
         self.activity: str | None = f"loading {settings.model}…"
         self.question = Question()
@@ -72,18 +73,18 @@ class Explainer(Closing):
         self._not_finite: NonFiniteError | None = None
 
     def load(self) -> None:
-        """Import torch, choose the device, load the network and open the plain engine on it.
+        """Import torch, select the device, load the network and open the plain engine.
 
-        Faster engines are opened in the background and take over when they are ready. If the
-        device that `auto` chose fails, the CPU is used instead; one that the user named must work
-        now.
+        Faster engines open in the background and take over when they are ready. If the device
+        selected by `auto` fails, loading falls back to the CPU; a device that the user named must
+        work.
 
         Raises:
-            UsageError: A wrong name, file or class, or an engine that has no such precision or
-                device; the message says which.
-            WeightsError: The weights cannot be had.
-            EngineError: The engine that was asked for is not installed, or the device that was
-                asked for has failed or too little memory.
+            UsageError: A name, file or class is wrong, or the engine does not support the precision
+                or device; the message says which.
+            WeightsError: The weights are not available.
+            EngineError: The engine that the user named is not installed, or the device that the
+                user named has failed or has too little memory.
         """
         from live_cam.explain.conflicts import check_engine
         from live_cam.explain.core import ExplanationCore
@@ -120,7 +121,7 @@ class Explainer(Closing):
         )
 
     def _open_session(self, core: ExplanationCore) -> Session:
-        """Return the session of the network, a new one after the network was loaded again."""
+        """Return the network's session, a new one after the network was loaded again."""
         if self._session is None:
             from live_cam.explain.session import Session
 
@@ -148,23 +149,23 @@ class Explainer(Closing):
         self.activity = activity
 
     def _warn(self, text: str) -> None:
-        """Tell the user what went wrong, on the image too; without the reason, which is long."""
+        """Notify the user of a problem, and show it on the image."""
         self._notify(text)
-        self._warning.show(text.partition(" (")[0], _WARNING_SECONDS)
+        self._warning.show(_problem(text), _WARNING_SECONDS)
 
     @property
     def warning(self) -> str | None:
-        """What went wrong a moment ago, to be shown for now; None: nothing."""
+        """The problem of the last few seconds, or None."""
         return self._warning.text
 
     @property
     def engine(self) -> str:
-        """What computes, once loaded: `torch cpu fp32`."""
+        """The present engine, once loaded: `torch cpu fp32`."""
         return self._core.description if self._core else ""
 
     @property
     def settled(self) -> bool:
-        """Whether it is decided which engine explains."""
+        """Whether no other engine can take over."""
         return self._core is not None and self._core.settled
 
     @property
@@ -184,22 +185,22 @@ class Explainer(Closing):
     # ---- explaining ----------------------------------------------------------------------------
 
     def explain(self, frame: Frame) -> Explanation:
-        """Explain a frame: what the network recognises in it, and where.
+        """Explain what the network recognises in a frame, and where.
 
-        An engine that fails is replaced by the next one, and a device by the CPU, for the rest of
-        the run: the same frame, the same question, also where the user named what has failed.
+        If an engine or device fails, another one explains the same frame and question, and the rest
+        of the run, even if the user named the one that failed.
 
         Raises:
-            NonFiniteError: The network's logits or gradients are not finite. The user is told the
-                first time, and `activity` says so until a frame is explained again.
-            UnexplainedError: Nothing can explain now, which `activity` says. The next calls try it
-                again, after pauses that grow.
-            EngineError: The same, where nobody watches who could see that.
+            NonFiniteError: The network's logits or gradients are not finite. The user is notified
+                once, and `activity` shows it until a frame is explained again.
+            UnexplainedError: No engine can explain at present, which `activity` shows. Later calls
+                try again, after growing pauses.
+            EngineError: The same, in a run without a window or with every frame explained.
             RuntimeError: Called before `load` or after `close`.
         """
         core, question = self._core, self.question
         if core is None:
-            raise RuntimeError("an Explainer explains only between load() and close()")
+            raise RuntimeError("frames are explained only between load() and close()")
         if self._failed and time.monotonic() < self._again_at:
             raise UnexplainedError(self.activity)
         plan, timer = partial(self._plan, core, question), StageTimer()
@@ -214,7 +215,7 @@ class Explainer(Closing):
         except EngineError as error:
             fault = error
         else:
-            # Until it is settled which engine explains, the frames serve the trials.
+            # Until the engine is settled, the time goes to the trials.
             explanation = self._open_session(core).finish(explained, checkable=core.settled)
             if self._failed:
                 self._failed = 0
@@ -225,10 +226,10 @@ class Explainer(Closing):
         raise self._unexplained(fault)
 
     def check(self) -> None:
-        """Check that at least one frame could be explained.
+        """Check that at least one frame was explained.
 
         Raises:
-            NonFiniteError: Not one of them could be explained.
+            NonFiniteError: No frame had finite logits and gradients.
         """
         if self._not_finite and not self._explained:
             raise self._not_finite
@@ -238,19 +239,21 @@ class Explainer(Closing):
             self._notify(f"Frame {frame.index} is shown without an explanation: {error}")
         self._overflowed += 1
         self._not_finite = error
-        self.activity = "no explanation: the network's numbers are not finite"
+        self.activity = "no explanation: logits or gradients are not finite"
 
     def _unexplained(self, fault: EngineError) -> EngineError:
-        """Return the error of a frame that nothing can explain, and notify the user once."""
+        """Return the error of a frame that no engine can explain, and notify the user once."""
         settings = self._settings
         text = f"no engine is left that can explain: {fault}"
         if settings.headless or settings.every_frame:
-            return EngineError(f"{text} Use a smaller network with `model`, or end other programs.")
+            return EngineError(
+                f"{text} Use a smaller network with `model`, or close other programs."
+            )
         if not self._failed:
             self._notify(f"Showing the image alone: {text}")
         self._again_at = time.monotonic() + _PAUSES[min(self._failed, len(_PAUSES) - 1)]
         self._failed += 1
-        self.activity = f"no explanation: {fault}".partition(" (")[0]
+        self.activity = _problem(f"no explanation: {fault}")
         return UnexplainedError(text)
 
     def close(self) -> None:
@@ -263,3 +266,8 @@ class Explainer(Closing):
                 f"{self._overflowed} frames were shown without an explanation, "
                 f"and {self._explained} with one."
             )
+
+
+def _problem(text: str) -> str:
+    """Return the problem that a message names, for the image: without reason and remedy."""
+    return re.split(r" \(|; ", text)[0].replace("`", "")

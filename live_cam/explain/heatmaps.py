@@ -1,4 +1,4 @@
-"""From an engine's result to the heatmaps that a question asks for."""
+"""From an engine's result to the heatmaps of a question."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
     from live_cam.question import Question
 
     Result = Evidence | list[CAMResult]
-    """An engine's: the evidence of all classes, or for each class a map."""
+    """The evidence of all classes, or one map for each class."""
 
 _EPSILON = 1e-30
 _LARGEST = 1e30
-"""Of a map: the maps of a second, added up, then stay in the range of float32."""
+"""The limit of a raw map: the sum of a second's maps then stays in the range of float32."""
 
 
 def target_classes(question: Question, ranks: Sequence[int] = ()) -> list[int]:
-    """Return the classes and ranks whose gradients a question needs.
+    """Return the classes, or ranks, whose gradients a question needs.
 
     Args:
-        question: What is asked.
-        ranks: The classes that are shown as the most probable one, the second and so on; beyond
-            them it is the frame's own ranks.
+        question: The question.
+        ranks: The classes shown as the most probable, the second and so on. Further ranks are those
+            of each image.
     """
     classes = _named_classes(question, ranks)
     if question.evidence == VERSUS and len(question.classes) == 1:
-        rivals = [each for each in ranks if each != classes[0]]
-        # The best two: whichever of them is not the explained class is its rival.
+        rivals = [index for index in ranks if index != classes[0]]
+        # The two most probable: the one that is not the explained class is its rival.
         classes += rivals[:1] or [TOP_CLASS, TOP_CLASS - 1]
     return classes
 
 
 def _named_classes(question: Question, ranks: Sequence[int]) -> list[int]:
-    """Return the question's classes, each once, with known ones in the place of ranks."""
+    """Return the question's classes, each once, with known ranks replaced by their classes."""
     known = dict(zip(range(TOP_CLASS, TOP_CLASS - len(ranks), -1), ranks, strict=True))
-    return list(dict.fromkeys(known.get(each, each) for each in question.classes))
+    return list(dict.fromkeys(known.get(index, index) for index in question.classes))
 
 
 def heatmaps(
@@ -129,22 +129,22 @@ def _class_heatmap(
     signed = question.evidence != FOR
     if signed:
         cam = cam - METHODS[method](activations, -gradients)
-    explained = prediction(evidence.logits[0].softmax(dim=0), index, labels)
-    return heatmap(cam[0], title, f"{method} {question.evidence}", explained, signed=signed)
+    target = prediction(evidence.logits[0].softmax(dim=0), index, labels)
+    return heatmap(cam[0], title, f"{method} {question.evidence}", target, signed=signed)
 
 
 def heatmap(
-    cam: Tensor, title: str, kind: str, explained: Prediction, *, signed: bool = False
+    cam: Tensor, title: str, kind: str, target: Prediction, *, signed: bool = False
 ) -> Heatmap:
-    """Make a raw map, h×w float32 of any scale, ready to be shown.
+    """Scale a raw map, h×w float32, to a heatmap.
 
     Raises:
-        NonFiniteError: It holds NaN, or numbers so large that sums of them may be infinite.
+        NonFiniteError: The map holds NaN, or values so large that their sums may be infinite.
     """
-    _check_size(cam, explained.class_index)
+    _check_size(cam, target.class_index)
     strength = cam.abs().max().clamp_min(_EPSILON)
     values = (cam / strength).numpy()
-    return Heatmap(values, explained, title, kind, signed=signed, strength=float(strength))
+    return Heatmap(values, target, title, kind, signed=signed, strength=float(strength))
 
 
 def _check_size(maps: Tensor, class_index: int) -> None:
@@ -167,24 +167,24 @@ def top_predictions(logits: Tensor, labels: Sequence[str]) -> tuple[Prediction, 
 
 
 def _rival(evidence: Evidence, question: Question, place: int, places: list[int]) -> int | None:
-    """Return which gradient belongs to the class that another one is compared with, if any does."""
+    """Return the place of the class that another class is compared with, or None."""
     if question.evidence != VERSUS:
         return None
     if len(question.classes) > 1:
-        others = [each for each in places if each != place]
+        others = [other for other in places if other != place]
         return others[0] if others else None
-    mine, *best = evidence.classes[0].tolist()
-    return next((1 + rank for rank, each in enumerate(best) if each != mine), None)
+    target, *best = evidence.classes[0].tolist()
+    return next((1 + rank for rank, index in enumerate(best) if index != target), None)
 
 
 def _strongest(
     evidence: Evidence, target: Prediction, count: int, ranking: Ranking
 ) -> list[Heatmap]:
-    """Return the feature maps that push hardest for the first class, as Grad-CAM weighs them.
+    """Return the feature maps that contribute most to Grad-CAM of the first class.
 
     A map's contribution is its weight times its sum over the positions (Selvaraju et al. 2017,
-    equation 2, before the maps are added up). All are drawn to one scale; those that push against
-    the class are signed.
+    equation 2, before the sum over the maps). All share one scale; those that count against the
+    class are signed.
     """
     if not count:
         return []
@@ -197,11 +197,11 @@ def _strongest(
     against = contributions[best] < 0
     shown = torch.where(against[:, None, None], weighted[best], weighted[best].relu())
     scale = shown.abs().max().clamp_min(_EPSILON)
-    # Weights are tiny numbers that differ between networks: shown as shares of the largest.
+    # Weights are tiny and differ between networks: they are shown as shares of the largest.
     shares = weights[best] / weights.abs().max().clamp_min(_EPSILON)
     return [
         Heatmap(
-            (each / scale).numpy(),
+            (values / scale).numpy(),
             target,
             f"#{index}",
             "feature map",
@@ -210,7 +210,7 @@ def _strongest(
             feature_map=index,
             weight=share,
         )
-        for index, share, signed, each in zip(
+        for index, share, signed, values in zip(
             best, shares.tolist(), against.tolist(), shown, strict=True
         )
     ]

@@ -1,4 +1,4 @@
-"""One network in the live loop: what its explanations of one frame mean for the next."""
+"""What the live loop remembers from one explanation to the next."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _RANDOMISE_INTERVAL: Final = 0.4
 
 
 class Session(Closing):
-    """The state that the live loop keeps for one network."""
+    """The hysteresis, checks and randomised weights of one network in the live loop."""
 
     def __init__(self, network: Loaded, *, check_every: int, steady: bool) -> None:
         """Start without a frame.
 
         Args:
             network: The network.
-            check_every: One explanation in how many is checked, where checks are wanted.
-            steady: Whether the top classes and the strongest feature maps are those that lead for
-                a moment or clearly, not each frame's.
+            check_every: The number of explanations per check, if the question asks for checks.
+            steady: Whether the shown top classes and feature maps change only once others lead
+                clearly or for a moment.
         """
         self._network = network
         self._check_every = check_every
@@ -46,8 +46,8 @@ class Session(Closing):
         self._question: Question | None = None
 
     def plan(self, question: Question) -> Plan:
-        """Prepare for a question, and return what its explanation needs."""
-        # Recorded before the attempt: explaining the same frame again would fail again.
+        """Prepare for a question, and return its plan."""
+        # Recorded before the attempt: a frame that cannot be explained is not tried again.
         self._question = question
         if not question.check:
             self._check = None
@@ -81,15 +81,15 @@ class Session(Closing):
             self._restart_standings()
 
     def _restart_standings(self) -> None:
-        """Discard the classes of another network."""
+        """Discard the standings of other weights."""
         self._standings = self._standings and Standings()
 
     def follow(self, explained: Explained, question: Question, frame: Frame) -> bool:
-        """Record the probabilities of a frame, and of the masked images explained with it.
+        """Record a frame's probabilities, and those of the masked images that joined it.
 
         Returns:
-            Whether other classes are shown as the most probable from now on, so that the frame
-            needs another explanation.
+            Whether the order of the shown classes has changed, so that the question needs the
+            gradients of other classes.
         """
         if self._check and self._check.pending:
             self._check.conclude(explained.logits[1:], self._network.classifier.labels)
@@ -102,11 +102,11 @@ class Session(Closing):
         return bool(before) and classes != target_classes(question, before)
 
     def finish(self, explained: Explained, *, checkable: bool) -> Explanation:
-        """Return the frame's explanation with the latest check, and begin the next check.
+        """Return the frame's explanation with the latest check, and maybe begin a new check.
 
         Args:
-            explained: The frame.
-            checkable: Whether its masked images may be explained with the next frame.
+            explained: The frame's result.
+            checkable: Whether masked images may join the next frame.
         """
         (explanation,) = explained.explanations
         check = self._check.latest if self._check else None
@@ -120,7 +120,7 @@ class Session(Closing):
         return explanation
 
     def skip(self) -> None:
-        """Give up the check that was explained with a frame without finite logits."""
+        """Discard the pending check, after the forward pass that it joined has failed."""
         if self._check:
             self._check.give_up()
 

@@ -56,7 +56,9 @@ def test_a_process_that_dies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         return process
 
     monkeypatch.setattr(subprocess, "Popen", killed)
-    with pytest.raises(EngineError, match=r"cannot convert.*it ended with -9.*--engine torch"):
+    with pytest.raises(
+        EngineError, match=r"cannot convert.*the process ended with -9.*`engine=torch`"
+    ):
         convert([PART], threading.Event())
 
 
@@ -92,7 +94,7 @@ def test_it_is_killed_when_nobody_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_
         return started[0]
 
     monkeypatch.setattr(subprocess, "Popen", watched)
-    with pytest.raises(EngineError, match="it was stopped"):
+    with pytest.raises(EngineError, match="the process was stopped"):
         convert([PART], stop)
     assert started[0].returncode == -signal.SIGKILL, "killed before it was done"
     assert not list(tmp_path.iterdir()), "and nothing is left"

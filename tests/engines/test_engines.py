@@ -247,7 +247,7 @@ def test_wrong_names_and_combinations() -> None:
     with pytest.raises(UsageError, match=r"no engine 'warp'; choose hook, torch, openvino"):
         open_engine("warp", classifier)
     for name in ("hook", "torch"):
-        with pytest.raises(UsageError, match=rf"{name} has no precision int8.*--engine openvino"):
+        with pytest.raises(UsageError, match=rf"{name} has no precision int8.*`engine=openvino`"):
             open_engine(name, classifier, precision="int8")
 
 

@@ -36,7 +36,7 @@ def test_a_cpu_is_never_lost() -> None:
     "error",
     [
         RuntimeError("mat1 and mat2 shapes cannot be multiplied (1x128 and 64x10)"),
-        RuntimeError("an Explainer explains only between load() and close()"),
+        RuntimeError("frames are explained only between load() and close()"),
     ],
 )
 def test_a_bug_is_not_taken_for_a_fault(error: Exception) -> None:

@@ -292,7 +292,7 @@ def test_what_speaks_against_a_class_is_not_asked_of_those(
     settings = NetworkSettings(model="efficientnet_lite0", layer=LAYER)
     with BatchExplainer(settings, print) as explainer:
         explainer.load()
-        with pytest.raises(UsageError, match="leave `counterfactual` out"):
+        with pytest.raises(UsageError, match="omit `counterfactual`"):
             explainer.explain([photos["coffee"]], Question((967,), ("scorecam",), AGAINST))
 
 

@@ -102,7 +102,7 @@ def test_the_explainer_says_it_once_on_the_image_as_long_as_it_lasts_and_at_the_
             activities.append(explainer.activity)
         explainer.check()
 
-    failing = "no explanation: the network's numbers are not finite"
+    failing = "no explanation: logits or gradients are not finite"
     assert activities == [failing, None, failing, failing, None]
     assert said == [
         "Frame 0 is shown without an explanation: the logits are not finite.",
