@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import queue
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
-from live_cam.engines import open_engine
-from live_cam.engines.candidates import Candidate, Opening, candidates
+from live_cam.engines.candidates import Opening
 from live_cam.engines.engine import OneByOne
 from live_cam.engines.faults import FAILURES, device_fault, engine_fault, free_memory, known_fault
 from live_cam.engines.trial import Trial
@@ -23,68 +21,20 @@ from live_cam.errors import (
     NonFiniteError,
     OutOfMemoryError,
 )
-from live_cam.network.cut import TRACING, cut
+from live_cam.network.cut import TRACING
 from live_cam.runtime.closing import Closing
-from live_cam.settings import ACCELERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
-    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from live_cam.engines.candidates import Candidate
     from live_cam.engines.engine import Engine
-    from live_cam.network.classifier import Classifier
-    from live_cam.settings import NetworkSettings
 
 _ROUNDS = 3
-
-
-def open_selector(
-    classifier: Classifier,
-    device: torch.device,
-    settings: NetworkSettings,
-    notify: Callable[[str], None],
-    warn: Callable[[str], None],
-    *,
-    patient: bool = False,
-) -> EngineSelector:
-    """Open the plain engine on a network, and start opening the others that the settings allow.
-
-    Args:
-        classifier: The network, on `device`.
-        device: Where the network is.
-        settings: The engine, precision and device that the user named.
-        notify: As in `EngineSelector`.
-        warn: As in `EngineSelector`.
-        patient: As in `EngineSelector`.
-
-    Raises:
-        EngineError: An engine that the user named is not installed, or the device has failed.
-        DeviceError: OpenVINO does not find the device that the user named.
-    """
-    halves, others = None, list[Candidate]()
-    if settings.engine != "hook":
-        try:
-            # Before the plain engine adds its hook to the network and runs it.
-            halves = cut(classifier.module, classifier.layer)
-        except EngineError as error:
-            if settings.engine != "auto" or settings.precision == "int8":
-                notify(f"Explaining with the engine hook: {error}")
-    if halves is not None:
-        others = candidates(
-            classifier,
-            halves,
-            engine=settings.engine,
-            precision=settings.precision,
-            device=device,
-            accelerator=settings.device if settings.device in ACCELERATORS else None,
-        )
-    precision = "fp32" if settings.precision == "int8" else settings.precision
-    plain = partial(open_engine, "hook", classifier, precision=precision, device=device)
-    return EngineSelector(plain, others, notify, warn, patient=patient)
 
 
 class EngineSelector(Closing):
@@ -136,17 +86,19 @@ class EngineSelector(Closing):
         self._using: Candidate | None = None
         self._unusable: list[Candidate | None] = []
         self._trial: Trial | None = None
-        self.engine  # noqa: B018 # opened before the others, which take long
+        self._open()
         self._opening = Opening(candidates, self._reject, patient=patient)
 
     @property
     def engine(self) -> Engine:
         """The present engine. It is opened again after `release`."""
-        if self._present is None:
-            self._present = self._open_present()
-            if self._open_present is self._open_plain:
-                self._plain = self._present
-        return self._present
+        return self._present or self._open()
+
+    def _open(self) -> Engine:
+        self._present = engine = self._open_present()
+        if self._open_present is self._open_plain:
+            self._plain = engine
+        return engine
 
     @property
     def description(self) -> str:

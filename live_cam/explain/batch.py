@@ -14,7 +14,7 @@ from live_cam.engines import open_engine
 from live_cam.engines.selection import EngineSelector
 from live_cam.errors import OutOfMemoryError, UsageError, first_line
 from live_cam.explain.batch_size import room_for
-from live_cam.explain.cam_engine import CAMEngine
+from live_cam.explain.cam_engine import CAMEngine, Progress
 from live_cam.explain.core import ExplanationCore, Plan
 from live_cam.explain.loading import share_threads
 from live_cam.frame import Frame
@@ -68,7 +68,7 @@ class BatchExplainer(Closing):
         self._settings = settings
         self._notify = notify
         self._more_layers = more_layers
-        self._progress = _Progress(progress)
+        self._progress = Progress(progress)
         self._cam: CAMEngine | None = None
         self._cam_key: tuple[object, ...] = ()
         self._core = ExplanationCore(
@@ -312,20 +312,3 @@ def _engine_name(settings: NetworkSettings) -> str:
     if settings.device in ACCELERATORS or settings.precision == "int8":
         return "openvino"
     return "hook" if settings.engine == "auto" else settings.engine
-
-
-class _Progress:
-    """Combines the progress of the parts of an explanation, one for each class and layer."""
-
-    def __init__(self, report: Callable[[float], None] | None) -> None:
-        self._report = report
-        self._parts = 1
-        self._finished = 0
-
-    def begin(self, parts: int) -> None:
-        self._parts, self._finished = parts, 0
-
-    def __call__(self, done: int, of: int) -> None:
-        if self._report:
-            self._report((self._finished + done / of) / self._parts)
-        self._finished += done == of

@@ -80,3 +80,23 @@ class CAMEngine(Engine):
     def close(self) -> None:
         """Remove the hooks. May be called twice."""
         self._cam.close()
+
+
+class Progress:
+    """Combines the progress of the parts of an explanation, one for each class and layer."""
+
+    def __init__(self, report: Callable[[float], None] | None) -> None:
+        """Report the finished share, in [0, 1], to a callback."""
+        self._report = report
+        self._parts = 1
+        self._finished = 0
+
+    def begin(self, parts: int) -> None:
+        """Begin an explanation that has this many parts."""
+        self._parts, self._finished = parts, 0
+
+    def __call__(self, done: int, of: int) -> None:
+        """Report that `done` steps of the present part are done, `of` all its steps."""
+        if self._report:
+            self._report((self._finished + done / of) / self._parts)
+        self._finished += done == of

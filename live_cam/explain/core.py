@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from torch import Tensor
 
 from live_cam.engines.faults import FAILURES, device_fault, free_memory
 from live_cam.errors import EngineError, OutOfMemoryError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from live_cam.engines.engine import Engine
     from live_cam.engines.selection import EngineSelector
@@ -214,19 +214,19 @@ class ExplanationCore(Closing):
         while True:
             planned = Plan()
             request: _Request | None = None
+            result: Result = []
             try:
                 with timer.stage("total"):
                     planned = plan()
                     request = self._request(frames, question, planned, timer)
-                    engine, batch, classes = request.engine, request.batch, request.classes
+                    engine, classes = request.engine, request.classes
                     with TRACING:
-                        if request.needs_evidence:
-                            result: Result = engine.evidence(batch, torch.tensor(classes), timer)
+                        if isinstance(classes, Tensor):
+                            result = engine.evidence(request.batch, classes, timer)
                         else:
                             result = []
                             for index in classes:
-                                target = None if index == TOP_CLASS else index
-                                result.append(engine.explain(batch, target, timer))
+                                result.append(engine.explain(request.batch, index, timer))
                     explanations = self._explanations(frames, question, planned, result, timer)
             except (EngineError, *FAILURES) as error:
                 fault = self._fault(error, planned.engine)
@@ -236,7 +236,7 @@ class ExplanationCore(Closing):
                 self.engines.finish()
                 return Explained(explanations, logits_of(result), request.x)
             # Only now is the memory of the failed attempt released.
-            del request
+            del request, result
             self._recover(fault, planned.engine, split=split)
 
     def _request(
@@ -246,15 +246,17 @@ class ExplanationCore(Closing):
             x = self.prepare([frame.image for frame in frames])
             batch = x if planned.extra is None else torch.cat([x, planned.extra])
         classes = target_classes(question, planned.ranks)
-        short = question.plain and classes[0] >= TOP_CLASS
         engine = planned.engine
         if engine is None:
             if self._offered is not self.engines:  # once per frame, not once per attempt
                 self._offered = self.engines
-                top = None if classes[0] < 0 else classes[0]
-                self.engines.offer(x[:1], top, frames[0].image)
-            engine = self.engines.ready(len(batch) * (1 if short else len(classes)))
-        return _Request(engine, x, batch, classes, engine.has_evidence and not short)
+                first = None if classes[0] < 0 else classes[0]
+                self.engines.offer(x[:1], first, frames[0].image)
+            engine = self.engines.ready(len(batch) * len(classes))
+        if engine.has_evidence and not (question.plain and classes[0] >= TOP_CLASS):
+            return _Request(engine, x, batch, torch.tensor(classes))
+        each = [None if index == TOP_CLASS else index for index in classes]
+        return _Request(engine, x, batch, each)
 
     def _explanations(
         self,
@@ -360,7 +362,5 @@ class _Request(NamedTuple):
     """N×3×H×W: the images."""
     batch: Tensor
     """The images, followed by the extra ones."""
-    classes: list[int]
-    """Class indices, or ranks below 0."""
-    needs_evidence: bool
-    """Whether to compute evidence, instead of one map per class."""
+    classes: Tensor | list[int | None]
+    """Of `Engine.evidence`, or one after the other of `Engine.explain`."""

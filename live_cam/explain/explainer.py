@@ -12,7 +12,7 @@ from live_cam.question import Question
 from live_cam.runtime.closing import Closing
 from live_cam.runtime.timed_text import TimedText
 from live_cam.runtime.timing import StageTimer
-from live_cam.settings import CHECK_EVERY
+from live_cam.settings import ACCELERATORS, CHECK_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,12 +109,32 @@ class Explainer(Closing):
             self.question = self._begin(self.labels)
 
     def _open_engines(self, network: Loaded, settings: NetworkSettings) -> EngineSelector:
-        from live_cam.engines.selection import open_selector
+        from live_cam.engines import open_engine
+        from live_cam.engines.candidates import candidates
+        from live_cam.engines.selection import EngineSelector
+        from live_cam.network.cut import cut
 
-        return open_selector(
-            network.classifier,
-            network.device,
-            settings,
+        classifier, device = network.classifier, network.device
+        halves, others = None, []
+        try:
+            # Before the plain engine adds its hook to the network and runs it.
+            halves = None if settings.engine == "hook" else cut(classifier.module, classifier.layer)
+        except EngineError as error:
+            if settings.engine != "auto" or settings.precision == "int8":
+                self._notify(f"Explaining with the engine hook: {error}")
+        if halves is not None:
+            others = candidates(
+                classifier,
+                halves,
+                engine=settings.engine,
+                precision=settings.precision,
+                device=device,
+                accelerator=settings.device if settings.device in ACCELERATORS else None,
+            )
+        precision = "fp32" if settings.precision == "int8" else settings.precision
+        return EngineSelector(
+            partial(open_engine, "hook", classifier, precision=precision, device=device),
+            others,
             self._notify,
             self._warn,
             patient=self._settings.every_frame,

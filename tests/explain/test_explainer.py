@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -8,7 +9,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from live_cam.engines import selection
 from live_cam.errors import DeviceError, EngineError, UsageError
 from live_cam.explain.explainer import Explainer
 from live_cam.explain.loading import cores
@@ -74,7 +74,8 @@ def test_a_network_that_cannot_be_cut_goes_on_with_the_hook(
     def fail(_module: object, _layer: str) -> None:
         raise EngineError("torch.fx cannot follow it.")
 
-    monkeypatch.setattr(selection, "cut", fail)
+    # By its full name, since the package itself has a function `cut`.
+    monkeypatch.setattr(sys.modules["live_cam.network.cut"], "cut", fail)
     for engine, expected in (("auto", []), ("torch", ["torch.fx cannot follow it."])):
         settings = Settings(model="efficientnet_lite0", engine=engine)
         engines, labels, said = explained(settings, photos["coffee"])
