@@ -1,4 +1,4 @@
-"""Every engine says what the plain one says."""
+"""Every engine has the maps of the plain one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 
 class Engines:
-    """Engines that several tests look at, opened once: OpenVINO's take long to convert."""
+    """Engines that several tests share, since OpenVINO converts slowly."""
 
     def __init__(self, classifiers: dict[str, Classifier], stack: ExitStack) -> None:
         self.classifiers = classifiers
@@ -113,15 +113,15 @@ def test_a_layer_below_an_in_place_relu(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_each_image_of_a_batch_may_ask_for_its_own_class(engines: Engines, name: str) -> None:
-    asked = torch.tensor([7, 0, 999])
+def test_each_image_of_a_batch_may_have_its_own_class(engines: Engines, name: str) -> None:
+    classes = torch.tensor([7, 0, 999])
     x = images(3)
     engine = engines.get("vgg19", name)
     with open_engine("hook", engines.classifiers["vgg19"]) as plain:
         torch.testing.assert_close(
-            engine.explain(x, asked).cam, plain.explain(x, asked).cam, rtol=1e-3, atol=1e-5
+            engine.explain(x, classes).cam, plain.explain(x, classes).cam, rtol=1e-3, atol=1e-5
         )
-        assert engine.explain(x, asked).class_index.tolist() == [7, 0, 999]
+        assert engine.explain(x, classes).class_index.tolist() == [7, 0, 999]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("torch", TorchEngine), ("openvino", OpenVINOEngine)])
@@ -149,7 +149,7 @@ def test_torchs_trunk_is_folded_and_channels_last() -> None:
 
 
 @pytest.mark.parametrize("name", ["hook", *FAST])
-def test_the_network_is_left_as_it_was(name: str) -> None:
+def test_the_network_is_not_changed(name: str) -> None:
     module = tiny_network()
     before = {key: value.clone() for key, value in module.state_dict().items()}
     with open_engine(name, as_classifier(module, "1")) as engine:
@@ -222,7 +222,7 @@ def test_an_overflow_that_the_maps_relu_would_hide_lowers_the_scale() -> None:
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_bfloat16_says_the_same_of_photos(photos: dict[str, NDArray[np.uint8]], name: str) -> None:
+def test_bfloat16_maps_of_photos_correlate(photos: dict[str, NDArray[np.uint8]], name: str) -> None:
     classifier = load_classifier("efficientnet_lite0")
     prepare = Preprocessor(classifier.input_size, classifier.mean, classifier.std)
     with (
@@ -238,7 +238,7 @@ def test_bfloat16_says_the_same_of_photos(photos: dict[str, NDArray[np.uint8]], 
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_what_is_written_on_the_image(engines: Engines, name: str) -> None:
+def test_the_description_on_the_image(engines: Engines, name: str) -> None:
     assert engines.get("tiny", name).description == f"{name} cpu fp32"
 
 
@@ -251,14 +251,14 @@ def test_wrong_names_and_combinations() -> None:
             open_engine(name, classifier, precision="int8")
 
 
-def test_what_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_available_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert available_engines(CPU) == ("hook", "torch", "openvino")
     assert available_engines(torch.device("cuda", 0)) == ("hook", "torch")
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     assert available_engines(CPU) == ("hook", "torch")
 
 
-def test_openvino_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_openvino_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "openvino", None)
     with pytest.raises(EngineError, match=r"pip install 'live-cam\[openvino\]'"):
         open_engine("openvino", as_classifier(tiny_network(), "1"))

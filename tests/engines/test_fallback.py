@@ -1,4 +1,4 @@
-"""Engines that fail while they explain: the one that takes over, the sentence, what is given up."""
+"""Engines that fail while they explain: the fallback, its sentence, and what is not used again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PATIENCE = 20.0
 
 
 class FaultyEngine(Engine):
-    """Takes a while, and raises what it is given once its time has come."""
+    """An engine that takes a given time, and raises the error that it is given."""
 
     precision = "fp32"
     exact = True
@@ -91,23 +91,25 @@ class FaultyEngine(Engine):
 
 
 class Core:
-    """The core of every explanation, on a network that does nothing and these engines."""
+    """The core of every explanation, with these engines."""
 
     def __init__(
         self, plain: FaultyEngine, *others: FaultyEngine, chosen: str = "", device: str = "cpu"
     ) -> None:
-        self.said: list[str] = []
+        self.notified: list[str] = []
         self.warned: list[str] = []
         candidates = [
             Candidate(each.name, each.open, chosen=each.name == chosen) for each in others
         ]
-        self.selector = EngineSelector(plain.open, candidates, self.said.append, self.warned.append)
+        self.selector = EngineSelector(
+            plain.open, candidates, self.notified.append, self.warned.append
+        )
         on = torch.device(device)
         preprocess = Preprocessor((8, 8), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), on)
         self._core = ExplanationCore(
             NetworkSettings(),
             lambda *_: self.selector,
-            self.said.append,
+            self.notified.append,
             network=Loaded(CLASSIFIER, preprocess, on),
         )
         self._core.load()
@@ -132,7 +134,7 @@ def settled_core(plain: FaultyEngine, *others: FaultyEngine, chosen: str = "") -
 @pytest.mark.parametrize(
     "error", [*LOST.values(), *NO_MEMORY.values(), RuntimeError("it does not know why")]
 )
-def test_the_same_frame_is_explained_by_the_plain_engine(error: Exception) -> None:
+def test_the_plain_engine_explains_the_frame_of_a_failed_one(error: Exception) -> None:
     plain = FaultyEngine("hook", seconds=0.02)
     fast = FaultyEngine("openvino", "gpu")
     core = settled_core(plain, fast)
@@ -146,7 +148,7 @@ def test_the_same_frame_is_explained_by_the_plain_engine(error: Exception) -> No
     assert sentence.endswith(").")
 
 
-def test_what_is_left_takes_over_once_it_has_proved_itself() -> None:
+def test_a_remaining_candidate_takes_over_after_its_trial() -> None:
     plain = FaultyEngine("hook", seconds=0.03)
     middle, fast = FaultyEngine("torch", seconds=0.01), FaultyEngine("openvino", "gpu")
     core = settled_core(plain, middle, fast)
@@ -158,16 +160,16 @@ def test_what_is_left_takes_over_once_it_has_proved_itself() -> None:
     assert not core.selector.settled
     core.settle()
     assert core.selector.engine is middle
-    assert core.said[-1].startswith("Explaining with torch cpu fp32: ")
+    assert core.notified[-1].startswith("Explaining with torch cpu fp32: ")
     middle.error = RuntimeError("this one, too")
     core.explain(3)
     core.settle()
     assert core.selector.engine is plain
-    assert fast.opened == opened, "what has failed is not opened again"
+    assert fast.opened == opened, "a failed engine is not opened again"
     core.selector.close()
 
 
-def test_what_was_asked_for_is_given_up_all_the_same() -> None:
+def test_a_named_engine_that_fails_is_given_up() -> None:
     plain, chosen = FaultyEngine("hook"), FaultyEngine("openvino", seconds=0.01)
     core = settled_core(plain, chosen, chosen="openvino")
     assert core.selector.engine is chosen
@@ -180,7 +182,7 @@ def explained_classes(explanations: list[Explanation]) -> list[list[int]]:
     return [[each.target.class_index for each in one.maps] for one in explanations]
 
 
-def test_one_that_fails_while_it_is_tried_is_not_used() -> None:
+def test_a_candidate_that_fails_in_its_trial_is_rejected() -> None:
     plain, faulty = FaultyEngine("hook"), FaultyEngine("torch")
     faulty.error = RuntimeError("not here")
     core = settled_core(plain, faulty)
@@ -188,7 +190,7 @@ def test_one_that_fails_while_it_is_tried_is_not_used() -> None:
     assert core.warned == ["Not using torch cpu fp32: torch cpu fp32 has failed (not here)."]
 
 
-def test_one_that_cannot_be_opened_is_named_where_it_was_asked_for() -> None:
+def test_a_named_engine_that_runs_out_of_memory_while_opening_is_reported() -> None:
     def fail(*_: object) -> Engine:
         raise NO_MEMORY["cuda"]
 
@@ -199,7 +201,7 @@ def test_one_that_cannot_be_opened_is_named_where_it_was_asked_for() -> None:
     assert sentence.startswith("Staying with hook cpu fp32: torch cannot be opened (CUDA out of")
 
 
-def test_a_lost_device_is_not_asked_again() -> None:
+def test_a_lost_device_is_not_used_again() -> None:
     plain = FaultyEngine("hook", "cuda:0", seconds=0.02)
     fast = FaultyEngine("torch", "cuda:0")
     core = settled_core(plain, fast)
@@ -210,7 +212,7 @@ def test_a_lost_device_is_not_asked_again() -> None:
     assert plain.calls == calls
 
 
-def test_a_device_that_is_lost_in_a_trial_is_not_asked_again() -> None:
+def test_a_device_that_is_lost_in_a_trial_is_not_used_again() -> None:
     plain, fast = FaultyEngine("hook", "meta"), FaultyEngine("torch", "meta")
     core = Core(plain, fast, device="meta")
     fast.error = LOST["cuda"]
@@ -219,7 +221,7 @@ def test_a_device_that_is_lost_in_a_trial_is_not_asked_again() -> None:
     core.selector.close()
 
 
-def test_memory_is_spared_before_an_engine_is_given_up() -> None:
+def test_one_image_and_class_at_a_time_before_an_engine_is_given_up() -> None:
     plain = FaultyEngine("hook", most=1)
     core = settled_core(plain)
     assert len(core.explain(3)) == 3
@@ -229,10 +231,10 @@ def test_memory_is_spared_before_an_engine_is_given_up() -> None:
     assert explained_classes(explanations) == [[4, 5]] * 3
     (sentence,) = core.warned
     assert sentence.startswith("Falling back to one image and class at a time: hook cpu fp32 has")
-    assert plain.calls == 1 + 3 + 6, "and it is not tried again"
+    assert plain.calls == 1 + 3 + 6, "the saving mode stays"
 
 
-def test_memory_that_is_there_the_next_time_costs_nothing() -> None:
+def test_freed_memory_is_enough_for_the_same_engine() -> None:
     plain = FaultyEngine("hook")
     core = settled_core(plain)
     errors = [NO_MEMORY["cpu"]]
@@ -248,7 +250,7 @@ def test_memory_that_is_there_the_next_time_costs_nothing() -> None:
     assert core.warned == []
 
 
-def test_without_memory_for_the_plain_engine_it_is_named() -> None:
+def test_running_out_of_memory_on_the_plain_engine_is_an_error() -> None:
     core = settled_core(FaultyEngine("hook", most=0))
     with pytest.raises(OutOfMemoryError, match="hook cpu fp32 has run out of memory"):
         core.explain(3)

@@ -33,7 +33,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def quantisations(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands of the quantisations that are run from here on."""
+    """The commands of the quantisations that run from now on."""
     commands: list[list[str]] = []
     popen = subprocess.Popen
 
@@ -55,7 +55,7 @@ def lite0() -> Classifier:
 
 
 def views(photos: dict[str, NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-    """Views of each photo that no calibration has seen: overlapping windows over it."""
+    """Views of each photo outside the calibration: overlapping windows."""
     found = []
     for photo in photos.values():
         height, width = photo.shape[0] * 3 // 4, photo.shape[1] * 3 // 4
@@ -114,7 +114,7 @@ def test_a_network_is_quantised_once(quantisations: list[list[str]]) -> None:
 
 
 @pytest.mark.usefixtures("hub")
-def test_other_weights_and_layers_have_a_place_of_their_own() -> None:
+def test_other_weights_and_layers_have_their_own_cache() -> None:
     folders = {
         cache_folder(small()),
         cache_folder(small(seed=1)),
@@ -125,7 +125,7 @@ def test_other_weights_and_layers_have_a_place_of_their_own() -> None:
 
 
 @pytest.mark.usefixtures("hub")
-def test_another_version_has_a_place_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_has_its_own_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     before = cache_folder(small())
     monkeypatch.setattr(int8, "version", lambda _package: "9999.0")
     assert cache_folder(small()) != before
@@ -141,7 +141,7 @@ def test_another_version_has_a_place_of_its_own(monkeypatch: pytest.MonkeyPatch)
         pytest.param(lambda f: (f / "manifest.json").write_text('{"files": {}}'), id="empty one"),
     ],
 )
-def test_a_broken_cache_is_known(damage: Any, tmp_path: Path) -> None:
+def test_a_broken_cache_is_detected(damage: Any, tmp_path: Path) -> None:
     put_by_another(tmp_path / "entry", "whole")
     assert int8._is_sound(tmp_path / "entry")
     damage(tmp_path / "entry")
@@ -191,7 +191,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
         open_engine("openvino", small(), precision="int8")
 
 
-def test_nncf_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_nncf_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(package: str) -> str:
         raise PackageNotFoundError(package)
 
@@ -228,7 +228,7 @@ class TestCalibration:
         assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
         assert len({view.shape for view in first}) > 1
 
-    def test_a_image_of_one_pixel(self) -> None:
+    def test_an_image_of_one_pixel(self) -> None:
         assert len(list(calibration_images([np.zeros((1, 1, 3), np.uint8)], 4))) == 4
 
     def test_without_frames_or_photos(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +247,7 @@ def put_by_another(folder: Path, text: str) -> None:
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
 
 
-def test_what_another_program_has_put_into_the_cache_meanwhile_stays(tmp_path: Path) -> None:
+def test_an_entry_that_another_program_has_cached_meanwhile_stays(tmp_path: Path) -> None:
     made, folder = tmp_path / "made", tmp_path / "entry"
     put_by_another(folder, "theirs")
     put_by_another(made, "ours")
