@@ -87,7 +87,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """What a network recognised in an image, and where the evidence for it lies."""
+    """The classes that a network recognised in an image, and where the evidence for them lies."""
 
     maps: tuple[Heatmap, ...]
     """At least one. The map of the explained class comes first; then the maps of other classes, of

@@ -1,4 +1,4 @@
-"""What the user asks of each frame. It has a file of its own, so that asking imports no torch."""
+"""The question that the user asks about each frame. It imports no torch."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ if TYPE_CHECKING:
     from live_cam.settings import StillMethod
 
 TOP_CLASS: Final = -1
-"""Stands for the most probable class, -2 for the second, and so on."""
+"""The most probable class. -2 is the second, and so on."""
+EvidenceKind = Literal["for", "against", "versus"]
 FOR: Final = "for"
 AGAINST: Final = "against"
 VERSUS: Final = "versus"
-EvidenceKind = Literal["for", "against", "versus"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which classes are explained, how, and what is wanted beside the one heatmap.
+    """The classes to explain, the methods, and the maps wanted in addition to the heatmap.
 
-    All of it is answered by one forward pass and one batched gradient.
+    One forward pass and one batched gradient answer all of it.
     """
 
     classes: tuple[int, ...] = (TOP_CLASS,)
-    """Class indices, or ranks below 0. The first is the one that is explained; those after it are
-    explained beside it, each class once."""
+    """Class indices, or ranks below 0. The first is the explained class; the others are explained
+    in addition, each class once."""
     methods: tuple[StillMethod, ...] = ("gradcam",)
-    """The first one makes the heatmap; the others maps beside it."""
+    """Names in `settings.METHODS`. The first makes the heatmap, the others additional maps."""
     evidence: EvidenceKind = FOR
-    """`FOR` the class; `AGAINST` it too (its counterfactual, Selvaraju et al. 2017, section 3.3);
-    or for it `VERSUS` for the runner-up, where the two differ."""
+    """The evidence `FOR` the class, also that `AGAINST` it (its counterfactual, Selvaraju et al.
+    2017, section 3.3), or the difference of the class `VERSUS` the runner-up."""
     feature_maps: int = 0
-    """How many of the strongest feature maps are wanted beside the heatmap."""
+    """The number of the strongest feature maps wanted in addition."""
     check: bool = False
-    """Whether the network is asked now and then what it says without the hottest region."""
+    """Whether explanations are checked now and then by hiding the hottest region."""
     randomised: bool = False
-    """Whether a network with randomised weights answers in its place."""
+    """Whether a copy of the network with randomised weights is explained instead."""
 
     @classmethod
     def of_view(
@@ -53,14 +53,14 @@ class Question:
         check: bool = False,
         randomised: bool = False,
     ) -> Question:
-        """Ask what a view shows.
+        """Return the question that a view needs.
 
         Args:
             view: What is shown.
             method: How the heatmap is computed.
             evidence: As the field.
-            locked: The classes that are explained whatever the network says; none: its top class.
-            most: How many classes the network has; None: not known yet.
+            locked: The classes to explain, or none for the network's top class.
+            most: The number of the network's classes, or None if unknown.
             check: As the field.
             randomised: As the field.
         """
@@ -74,17 +74,22 @@ class Question:
         else:
             classes = classes[:1]
         if view == "grid":
-            methods += tuple(each for each in METHODS if each != method)
+            methods += tuple(other for other in METHODS if other != method)
         maps = SHOWN_FEATURE_MAPS if view == "maps" else 0
         return cls(classes, methods, evidence, maps, check=check, randomised=randomised)
 
     @property
     def plain(self) -> bool:
-        """Whether plain Grad-CAM of one class answers it, for which engines have a short way."""
-        asked = len(self.classes), self.methods, self.evidence, self.feature_maps
-        return asked == (1, ("gradcam",), FOR, 0)
+        """Whether Grad-CAM of a single class answers it, which engines compute faster."""
+        needs = len(self.classes), self.methods, self.evidence, self.feature_maps
+        return needs == (1, ("gradcam",), FOR, 0)
+
+    @property
+    def perturbs(self) -> bool:
+        """Whether its method perturbs the image, with a forward pass for each feature map."""
+        return self.methods[0] not in METHODS
 
     @property
     def ranked(self) -> bool:
-        """Whether what it asks depends on which classes are the most probable ones."""
+        """Whether it depends on the order of the most probable classes."""
         return min(self.classes) < 0 or self.evidence == VERSUS

@@ -105,7 +105,7 @@ class OpenEntries(Closing):
             accelerator=entry.accelerator,
         )
         try:
-            engine(x)
+            engine.explain(x)
         except BaseException:
             engine.close()
             raise
@@ -122,7 +122,7 @@ def contestant_of(engine: Engine, name: str) -> Contestant:
     """Return an engine as a contestant; the caller closes it."""
 
     def explain(x: Tensor) -> Submission:
-        result = engine(x)
+        result = engine.explain(x)
         # A copy, since engines may overwrite what they returned.
         best = result.logits[0].softmax(0).topk(min(2, result.logits.shape[1])).values.tolist()
         lead = best[0] - best[1] if len(best) > 1 else 1.0
@@ -135,7 +135,7 @@ def forward_alone(engine: Engine, name: str) -> Contestant:
     """Return an engine's forward pass without gradients as a contestant; its CAMs are empty."""
 
     def explain(x: Tensor) -> Submission:
-        return Submission(np.zeros((1, 1), np.float32), int(engine.scores(x).argmax()))
+        return Submission(np.zeros((1, 1), np.float32), int(engine.logits(x).argmax()))
 
     return Contestant(f"{name}, forward alone", explain, False, engine.precision, engine.device)
 

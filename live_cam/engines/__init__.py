@@ -1,7 +1,7 @@
-"""What computes the explanations: the same maps, from the plain way to the fastest one.
+"""Engines: implementations of the same explanations, from the plainest to the fastest.
 
-- `hook`: Grad-CAM by a hook on the network as it is. It explains any network.
-- `torch`: the network cut in two at the target layer, made ready once (`split`).
+- `hook`: Grad-CAM by a hook on the unchanged network. It explains any network.
+- `torch`: the network cut in two at the target layer, optimised once for all frames.
 - `openvino`: the trunk in OpenVINO, in float32 or int8.
 """
 
@@ -15,7 +15,7 @@ from live_cam.engines.engine import Engine
 from live_cam.engines.hook import HookEngine
 from live_cam.engines.int8 import open_int8
 from live_cam.engines.openvino import OpenVINOEngine, openvino_devices
-from live_cam.engines.split import TorchEngine
+from live_cam.engines.torch_engine import TorchEngine
 from live_cam.errors import UsageError
 from live_cam.network.cut import Cut, cut
 from live_cam.network.precision import Precision
@@ -35,7 +35,7 @@ ENGINES: Final = ("hook", "torch", "openvino")
 
 
 def available_engines(device: torch.device) -> tuple[str, ...]:
-    """Return the engines that are installed and can compute on a device, the plain one first."""
+    """Return the engines that are installed and support a device, the plain one first."""
     openvino = ("openvino",) if device.type == "cpu" and openvino_devices() else ()
     return ("hook", "torch", *openvino)
 
@@ -57,17 +57,17 @@ def open_engine(
         name: `hook`, `torch` or `openvino`.
         classifier: The network, on `device`.
         precision: One of `settings.PRECISIONS`; `int8` with `openvino` alone.
-        device: Where the network is; None is the CPU.
+        device: The network's device, by default the CPU.
         accelerator: For `openvino`, one of `openvino_devices()`.
-        halves: The network, cut at its target layer; None: it is cut now. A network that others
-            run in other threads, or that has hooks on it, must have been cut before.
-        frames: H×W×3 BGR, to calibrate `int8` on beside the demo's photos.
-        stop: Gives up a conversion or quantisation that is under way when set. Where there is one,
-            others run networks meanwhile.
+        halves: The network, cut at its target layer. By default it is cut now; that must have
+            happened before if other threads run the network or it has hooks.
+        frames: H×W×3 BGR, to calibrate `int8` on in addition to the demo's photos.
+        stop: Aborts a running conversion or quantisation when set. Passing one means that other
+            threads run networks meanwhile.
 
     Raises:
         EngineError: The engine is not installed or cannot run this network.
-        UsageError: There is no such engine, or it has no such precision.
+        UsageError: There is no such engine, or it lacks the precision.
     """
     device = device or torch.device("cpu")
     if name not in ENGINES:
@@ -87,6 +87,7 @@ def open_engine(
 def _torch_precision(engine: str, name: str, device: torch.device) -> Precision:
     if name == "int8":
         raise UsageError(
-            f"the engine {engine} has no precision int8; use --engine openvino --precision int8."
+            f"the engine {engine} has no precision int8; use `engine=openvino` with "
+            "`precision=int8`."
         )
     return Precision(name, device)

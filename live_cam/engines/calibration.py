@@ -1,4 +1,4 @@
-"""Images to calibrate int8 on: the user's own first frames, and the demo's photos."""
+"""Calibration images for int8: the user's first frames and the demo's photos."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _CONTRAST = (0.6, 1.4)
 def calibration_images(
     frames: Sequence[NDArray[np.uint8]], count: int, seed: int = 0
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield random views of frames and photos, taken in turn.
+    """Yield random views of frames and photos, alternating between the two.
 
-    A camera's first frames are much alike, and photos are not the user's scene: together, each
-    cropped, mirrored, brightened and darkened, they cover the ranges that activations reach.
+    A camera's first frames are much alike, and photos do not show the user's scene. Both together,
+    randomly cropped, mirrored, brightened and darkened, cover the range of the activations.
 
     Args:
-        frames: The user's, H×W×3 BGR; may be empty where the demo extra is installed.
-        count: How many views.
-        seed: Of the random numbers.
+        frames: The user's, H×W×3 BGR; may be empty if the demo extra is installed.
+        count: The number of views.
+        seed: For the random numbers.
 
     Raises:
-        EngineError: There are neither frames nor photos.
+        EngineError: There are no frames, and the photos are not installed.
     """
     try:
         photos = demo_photos()

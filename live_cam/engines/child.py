@@ -1,4 +1,4 @@
-"""Work of this package in a process of its own, which ends with whoever started it."""
+"""Child processes for this package's own modules; they end with their parent."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _NICENESS = 5
 def run_child(
     module: str, arguments: list[str], log: Path, stop: threading.Event | None = None
 ) -> None:
-    """Run `python -m MODULE ARGUMENTS` to its end.
+    """Run `python -m MODULE ARGUMENTS` and wait for it.
 
     Args:
         module: A module that calls `end_with_parent` first.
-        arguments: For it.
-        log: Where what it prints goes.
-        stop: Kills it when set.
+        arguments: Its command-line arguments.
+        log: Receives its output.
+        stop: Kills the process when set.
 
     Raises:
-        EngineError: It failed, with the last line that it printed, or was stopped.
-        OSError: It could not be started.
+        EngineError: The process failed, with the last line of its output, or was stopped.
+        OSError: The process could not be started.
     """
-    # What this process can import, that one can: networks come as pickles of their classes.
+    # The child must import what this process can: networks arrive as pickles of their classes.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -45,7 +45,7 @@ def run_child(
         try:
             while process.poll() is None:
                 if stop is not None and stop.wait(_POLL):
-                    raise EngineError("it was stopped.")
+                    raise EngineError("the process was stopped.")
                 if stop is None:
                     process.wait()
         finally:
@@ -55,13 +55,13 @@ def run_child(
                 process.stdin.close()
     if process.returncode != 0:
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
-        raise EngineError("".join(last) or f"it ended with {process.returncode}")
+        raise EngineError("".join(last) or f"the process ended with {process.returncode}")
 
 
 def end_with_parent() -> None:
-    """Let this process yield to all others, and end as soon as the one that started it is gone.
+    """Lower this process's priority, and end it as soon as its parent is gone.
 
-    However that one ends, by a `kill -9` too, the system closes its end of the pipe.
+    However the parent ends, even by `kill -9`, the system closes its end of the pipe.
     """
     if hasattr(os, "setpriority"):
         niceness = max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0))

@@ -1,11 +1,11 @@
 """The pooled gradient of a piecewise linear head in closed form, without a tape.
 
-Grad-CAM needs of the gradient only its mean over each feature map (Selvaraju et al. 2017,
-equation 1). Where pooling alone lies between the target layer and a stack of linear layers (VGG,
-AlexNet, ResNet), that mean has a short form: pooling moves a gradient without changing its sum,
-so that it is the same whether the sum over a map's positions is taken behind the pooling or
-before it, and the first linear layer's weights can be summed over each map's positions once and
-for all. For VGG-19 a 4096×512 matrix takes the place of one of 4096×25088.
+Grad-CAM uses only the mean of the gradient over each feature map (Selvaraju et al. 2017,
+equation 1). If only pooling lies between the target layer and a stack of linear layers (VGG,
+AlexNet, ResNet), that mean is cheap: pooling moves a gradient without changing its sum, so the sum
+over a map's positions is the same before and after it, and the first linear layer's weights can be
+summed over each map's positions in advance. For VGG-19, a 4096×512 matrix replaces one of
+4096×25088.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from live_cam.network.axes import Axes
     from live_cam.network.cut import Cut
 
-# Each hands every output's gradient on to its inputs with weights that add up to 1.
+# Each distributes an output's gradient over its inputs with weights that sum to 1.
 _SUM_PRESERVING = (nn.MaxPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 _IDENTITY_IN_EVAL = (nn.Dropout, nn.Identity)
 
@@ -32,10 +32,10 @@ class LinearStack(nn.Module):
     """Pooling, then linear layers with ReLUs between them."""
 
     def __init__(self, pooling: Sequence[nn.Module], linear: Sequence[nn.Module]) -> None:
-        """Take the layers; they are shared, not copied.
+        """Use these layers, without copying them.
 
         Args:
-            pooling: Layers that keep the sum of a gradient over each feature map.
+            pooling: Layers that preserve the sum of a gradient over each feature map.
             linear: The linear layers.
         """
         super().__init__()
@@ -43,13 +43,13 @@ class LinearStack(nn.Module):
         self.linear = nn.ModuleList(linear)
 
     def forward(self, activation: Tensor) -> tuple[Tensor, ...]:
-        """Return the scores, and what each ReLU gave on the way to them.
+        """Return the logits and the output of each ReLU.
 
         Args:
-            activation: N×K×h×w, the target layer's.
+            activation: N×K×h×w, of the target layer.
 
         Returns:
-            N×C logits, and an N×F tensor for each ReLU, the first one's first.
+            N×C logits, and an N×F tensor for each ReLU in order.
         """
         features = self.pooling(activation).flatten(1)
         hidden = []
@@ -60,24 +60,25 @@ class LinearStack(nn.Module):
 
 
 class PooledGradient(nn.Module):
-    """The sum of a score's gradient over each feature map: equation 1's α, but for the mean."""
+    """The sum of a logit's gradient over each feature map: α of equation 1 before the mean."""
 
     def __init__(self, weights: Sequence[Tensor]) -> None:
-        """Take the weights of the linear layers; they are shared, not copied.
+        """Use these weights, without copying them.
 
         Args:
-            weights: The first layer's, summed over each map's positions, F×K; then the others'.
+            weights: The first linear layer's, summed over each map's positions, F×K; then those of
+                the others.
         """
         super().__init__()
         for index, weight in enumerate(weights):
             self.register_buffer(f"weight{index}", weight.detach(), persistent=False)
 
     def forward(self, classes: Tensor, *hidden: Tensor) -> Tensor:
-        """Return the gradient of a score with respect to the activations, summed over each map.
+        """Return the gradient of a logit with respect to the activations, summed over each map.
 
         Args:
-            classes: N int64: of whose score.
-            hidden: What the ReLUs gave on the way to the scores, the first one's first.
+            classes: N int64: the class of the logit.
+            hidden: The outputs of the ReLUs in order.
 
         Returns:
             N×K float32.
@@ -90,39 +91,39 @@ class PooledGradient(nn.Module):
 
 
 class ClosedForm:
-    """Scores, and the pooled gradient of one of them.
+    """A head whose pooled gradient has a closed form.
 
     Attributes:
         pooling: The layers before the linear ones.
         linear: The linear layers, with a ReLU between each two.
-        scores: All of them, as one module.
-        pooled_gradient: The gradient, as another one.
+        logits: All of these layers as one module.
+        pooled_gradient: The gradient as another module.
     """
 
     def __init__(
         self, pooling: Sequence[nn.Module], linear: Sequence[nn.Linear], maps: int
     ) -> None:
-        """Take the layers of a head; `closed_form` finds them.
+        """Build both modules from the layers of a head (see `closed_form`).
 
         Args:
-            pooling: Layers that keep the sum of a gradient over each feature map.
+            pooling: Layers that preserve the sum of a gradient over each feature map.
             linear: The linear layers, with a ReLU between each two.
-            maps: K, the number of feature maps.
+            maps: The number K of feature maps.
         """
         self.pooling = pooling
         self.linear = linear
-        self.scores = LinearStack(pooling, linear)
+        self.logits = LinearStack(pooling, linear)
         first = linear[0].weight.detach()
         summed = first.view(len(first), maps, -1).sum(dim=2)
         self.pooled_gradient = PooledGradient([summed, *(layer.weight for layer in linear[1:])])
 
 
 def find_form(cut: Cut, axes: Axes, x: Tensor) -> tuple[ClosedForm | None, Tensor]:
-    """Return the closed form of a cut network's head, if it has one, and example activations.
+    """Return the closed form of a cut network's head, or None, and example activations.
 
     Args:
         cut: The network, cut at its target layer.
-        axes: What the axes of the layer's activations mean.
+        axes: The meaning of the activations' axes.
         x: An input, N×3×H×W.
     """
     with torch.no_grad():
@@ -132,11 +133,11 @@ def find_form(cut: Cut, axes: Axes, x: Tensor) -> tuple[ClosedForm | None, Tenso
 
 
 def closed_form(head: fx.GraphModule, activation: Tensor) -> ClosedForm | None:
-    """Return the closed form of a head, or None where it has none.
+    """Return the closed form of a head, or None if it has none.
 
     Args:
         head: The upper half of a `Cut`, in `eval()`.
-        activation: An example of the target layer's activations, N×K×h×w.
+        activation: Example activations of the target layer, N×K×h×w.
     """
     layers = _chain(head)
     if layers is None or activation.ndim != 4:
@@ -165,7 +166,7 @@ def closed_form(head: fx.GraphModule, activation: Tensor) -> ClosedForm | None:
 
 
 def _chain(head: fx.GraphModule) -> list[nn.Module] | None:
-    """Return the head's layers in their order; None where one takes more than the one before."""
+    """Return the head's layers in order, or None if one has other inputs than its predecessor."""
     layers: list[nn.Module] = []
     previous = None
     for node in head.graph.nodes:

@@ -1,6 +1,6 @@
-"""Networks made into OpenVINO's models: here, or in a process of its own where others compute.
+"""Conversion of networks to OpenVINO models, in this process or in a child process.
 
-Exporting a network takes seconds, in which nobody else may run one in this process (`cut.TRACING`).
+An export takes seconds, during which no other thread may run a network (`cut.TRACING`).
 
 Run as `python -m live_cam.engines.conversion 0.pt 1.pt …`, it writes `0.xml`, `1.xml`, ….
 """
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class Part(NamedTuple):
-    """What is to be converted."""
+    """A module to convert."""
 
     module: nn.Module
     examples: tuple[Tensor, ...]
-    """Inputs of the shapes and dtypes that the model will take."""
+    """Inputs of the shapes and dtypes that the model will receive."""
 
 
 def convert(parts: Sequence[Part], stop: threading.Event | None = None) -> list[openvino.Model]:
@@ -40,23 +40,25 @@ def convert(parts: Sequence[Part], stop: threading.Event | None = None) -> list[
 
     Args:
         parts: On the CPU.
-        stop: Gives up when set. Where there is one, others compute meanwhile, and it is done in a
-            process of its own; it goes by way of temporary files of twice the weights' size.
+        stop: Aborts when set. If given, a child process converts, so that other threads go on
+            running networks; this takes temporary files of twice the weights' size.
 
     Raises:
-        EngineError: OpenVINO is not installed or does not know one of the operations, or the
-            process failed or was stopped, or there is no room for its files.
+        EngineError: OpenVINO is not installed or lacks one of the operations, the process failed
+            or was stopped, or the disk has no room for its files.
         NonFiniteError: A weight is NaN or infinite, which OpenVINO's ReLU would hide.
     """
-    openvino_runtime()  # what is not installed is said at once
-    weights = (each for part in parts for each in part.module.state_dict().values())
+    openvino_runtime()  # fails now if it is not installed
+    weights = (weight for part in parts for weight in part.module.state_dict().values())
     if not all(bool(torch.isfinite(weight).all()) for weight in weights):
         raise NonFiniteError("a weight of the network is not finite; check the weights.")
     try:
-        return [_exported(part) for part in parts] if stop is None else _elsewhere(parts, stop)
-    except Exception as error:  # both run and read code of all kinds
+        if stop is None:
+            return [_exported(part) for part in parts]
+        return _exported_by_child(parts, stop)
+    except Exception as error:  # both run arbitrary code
         raise EngineError(
-            f"OpenVINO cannot convert this network ({first_line(error)}); use --engine torch."
+            f"OpenVINO cannot convert this network ({first_line(error)}); use `engine=torch`."
         ) from error
 
 
@@ -67,12 +69,12 @@ def _exported(part: Part) -> openvino.Model:
         return openvino_runtime().convert_model(exported)
 
 
-def _elsewhere(parts: Sequence[Part], stop: threading.Event) -> list[openvino.Model]:
+def _exported_by_child(parts: Sequence[Part], stop: threading.Event) -> list[openvino.Model]:
     with tempfile.TemporaryDirectory(prefix="live-cam-", ignore_cleanup_errors=True) as folder:
         paths = [Path(folder) / f"{index}.pt" for index in range(len(parts))]
         for part, path in zip(parts, paths, strict=True):
             if stop.is_set():
-                raise EngineError("it was stopped.")
+                raise EngineError("the conversion was stopped.")
             torch.save(tuple(part), path)
         log = Path(folder) / "log"
         run_child("live_cam.engines.conversion", [str(path) for path in paths], log, stop)
@@ -82,11 +84,11 @@ def _elsewhere(parts: Sequence[Part], stop: threading.Event) -> list[openvino.Mo
         return [core.read_model(path.with_suffix(".xml")) for path in paths]
 
 
-def openvino_runtime() -> Any:  # the module is there only with the extra
+def openvino_runtime() -> Any:  # untyped, as the module comes with an extra
     """Return the module `openvino`.
 
     Raises:
-        EngineError: It is not installed.
+        EngineError: OpenVINO is not installed.
     """
     try:
         import openvino

@@ -1,4 +1,4 @@
-"""What lies behind the target layer, and the gradient of its scores: by the tape, or without."""
+"""The part of a network behind the target layer, and the gradient of its logits."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 
 class Head(Protocol):
-    """From activations to scores and a map, without waiting for the device."""
+    """Computes logits and a map from activations, without waiting for the device."""
 
-    def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
-        """Explain.
+    def explain(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
+        """Compute Grad-CAM of one class in each image.
 
         Args:
-            features: What the trunk of a `Cut` gave: the target layer's activations first.
-            wanted: N int64, the class to explain in each image; -1: its top class.
+            features: The output of a `Cut`'s trunk: the target layer's activations first.
+            wanted: N int64: the class to explain in each image, or -1 for its top class.
 
         Returns:
-            On the activations' device. The map is NaN where the gradient is not finite.
+            The result, on the activations' device. The map is NaN if the gradient is not finite.
 
         Raises:
             UsageError: The layer cannot be explained.
         """
 
-    def scores(self, features: tuple[Tensor, ...]) -> Tensor:
-        """Return N×C logits alone.
+    def logits(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Return N×C logits without a map.
 
         Args:
             features: As above.
@@ -51,21 +51,21 @@ class Head(Protocol):
 
 
 class AutogradHead:
-    """Any head: the tape begins at the target layer's activations."""
+    """Any head: autograd with a tape that starts at the target layer's activations."""
 
     def __init__(self, head: nn.Module, axes: Axes, precision: Precision) -> None:
-        """Take the upper half of a cut network.
+        """Wrap the upper half of a cut network.
 
         Args:
             head: From the trunk's tensors to N×C logits.
-            axes: What the axes of the target layer's activations mean.
-            precision: In which the head computes.
+            axes: The meaning of the activations' axes.
+            precision: The number format.
         """
         self._head = head
         self._axes = axes
         self._precision = precision
 
-    def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
+    def explain(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
         activation, logits = self._taped(features)
         with torch.enable_grad():
             classes = chosen_classes(logits, wanted)
@@ -75,54 +75,54 @@ class AutogradHead:
         return _checked(cam, gradient, logits.detach(), classes)
 
     def evidence(self, features: tuple[Tensor, ...], wanted: Tensor) -> Evidence:
-        """Return what every method makes its map of; see `Engine.evidence`."""
+        """Return the evidence as `Engine.evidence` does, on the activations' device."""
         activation, logits = self._taped(features)
         return gather_evidence(logits, activation, wanted, self._precision)
 
     def _taped(self, features: tuple[Tensor, ...]) -> tuple[Activation, Tensor]:
         activation = features[0].detach().requires_grad_()
         with torch.enable_grad(), self._precision.autocast():
-            # A copy, since a ReLU behind the layer may work in place.
+            # A copy, as a ReLU behind the layer may work in place.
             logits = self._head(activation.clone(), *features[1:]).float()
         return Activation(activation, self._axes), logits
 
-    def scores(self, features: tuple[Tensor, ...]) -> Tensor:
+    def logits(self, features: tuple[Tensor, ...]) -> Tensor:
         with torch.no_grad():
             return self._head(features[0].clone(), *features[1:])  # type: ignore[no-any-return]
 
 
 class ClosedFormHead:
-    """Grad-CAM alone, where the pooled gradient has a closed form."""
+    """A head with a closed-form pooled gradient: Grad-CAM without a tape."""
 
     def __init__(
         self,
-        scores: Callable[[Tensor], tuple[Tensor, ...]],
+        logits: Callable[[Tensor], tuple[Tensor, ...]],
         pooled_gradient: Callable[..., Tensor],
     ) -> None:
-        """Take the two parts of a `ClosedForm`, or what computes the same.
+        """Wrap the two parts of a `ClosedForm`, or their equivalents.
 
         Args:
-            scores: From N×K×h×w activations to N×C logits and what each ReLU gave.
-            pooled_gradient: From N classes and what the ReLUs gave to N×K sums.
+            logits: From N×K×h×w activations to N×C logits and the output of each ReLU.
+            pooled_gradient: From N classes and the outputs of the ReLUs to N×K sums.
         """
-        self._scores = scores
+        self._logits = logits
         self._pooled_gradient = pooled_gradient
 
-    def __call__(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
+    def explain(self, features: tuple[Tensor, ...], wanted: Tensor) -> CAMResult:
         activation = features[0]
         with torch.no_grad():
-            logits, *hidden = self._scores(activation)
+            logits, *hidden = self._logits(activation)
             classes = chosen_classes(logits, wanted)
             positions = activation.shape[2] * activation.shape[3]
             weights = self._pooled_gradient(classes, *hidden) / positions
             return _checked(weighted_sum(activation, weights), weights, logits, classes)
 
-    def scores(self, features: tuple[Tensor, ...]) -> Tensor:
+    def logits(self, features: tuple[Tensor, ...]) -> Tensor:
         with torch.no_grad():
-            return self._scores(features[0])[0]
+            return self._logits(features[0])[0]
 
 
 def _checked(cam: Tensor, gradient: Tensor, logits: Tensor, classes: Tensor) -> CAMResult:
-    """Mark a map whose gradient is not finite, which the ReLU may hide, as not finite itself."""
+    """Make a map NaN if its gradient is not finite, which the map's ReLU may hide."""
     finite = torch.isfinite(gradient).all()
     return CAMResult(torch.where(finite, cam, torch.nan), logits, classes)

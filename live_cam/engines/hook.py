@@ -1,4 +1,4 @@
-"""The engine that explains any network: Grad-CAM by a hook, on the network as it is."""
+"""The plain engine: Grad-CAM by a hook on the unchanged network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class HookEngine(Engine):
-    """The reference for all the others: nothing is cut, folded, cast or laid out anew."""
+    """Explains any network, and is the reference for all other engines.
+
+    It does not cut, fold, cast or rearrange the network.
+    """
 
     name = "hook"
 
@@ -27,12 +30,12 @@ class HookEngine(Engine):
         precision: Precision,
         device: torch.device,
     ) -> None:
-        """Hang the hook on the network; `close` takes it off.
+        """Add the hook to the network; `close` removes it.
 
         Args:
-            classifier: Which network, and which target layer.
+            classifier: The network and its target layer.
             precision: The number format.
-            device: Where the network is.
+            device: The network's device.
         """
         self.precision = precision.name
         self.device = str(device)
@@ -42,7 +45,7 @@ class HookEngine(Engine):
         )
         self._cam.__enter__()
 
-    def __call__(
+    def explain(
         self,
         x: Tensor,
         class_index: int | Tensor | None = None,
@@ -51,13 +54,13 @@ class HookEngine(Engine):
         with (timer or StageTimer()).stage("explain"):
             return read_back(self._cam(x, class_index))
 
-    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
+    def evidence(self, x: Tensor, classes: Tensor, timer: StageTimer | None = None) -> Evidence:
         with (timer or StageTimer()).stage("explain"):
-            return to_cpu(self._cam.evidence(x, wanted))
+            return to_cpu(self._cam.evidence(x, classes))
 
-    def scores(self, x: Tensor) -> Tensor:
+    def logits(self, x: Tensor) -> Tensor:
         return self._cam.logits(x)
 
     def close(self) -> None:
-        """Take the hook off. May be called twice."""
+        """Remove the hook. May be called twice."""
         self._cam.close()

@@ -1,4 +1,4 @@
-"""Int8 networks: quantised once, kept beside the weights, and never trusted without a look."""
+"""Int8 networks: quantised once, cached beside the weights, and verified before each use."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     from live_cam.network.cut import Cut
 
 _SCHEME: Final = 2
-"""Counted up whenever what is cached is made in another way."""
+"""Incremented whenever the content of the cache changes."""
 _IMAGES: Final = 256
 
 
 class Int8Linear(nn.Module):
-    """A linear layer whose weights are int8, one scale a row, and whose arithmetic is float32.
+    """A linear layer with int8 weights, one scale per row, and float32 arithmetic.
 
-    At batch 1 such a layer takes as long as reading its weights: a quarter of the bytes, a
-    quarter of the time. OpenVINO keeps the int8 weights and unpacks them as it multiplies.
+    At batch 1 the time of such a layer is that of reading its weights: a quarter of the bytes take
+    a quarter of the time. OpenVINO keeps the int8 weights and unpacks them while it multiplies.
     """
 
     def __init__(self, layer: nn.Linear) -> None:
-        """Round a layer's weights."""
+        """Quantise a layer's weights."""
         super().__init__()
         weight = layer.weight.detach()
         scale = weight.abs().amax(dim=1, keepdim=True).clamp_min(1e-30) / 127
@@ -68,20 +68,20 @@ def open_int8(
     frames: Sequence[NDArray[np.uint8]] = (),
     stop: threading.Event | None = None,
 ) -> OpenVINOEngine:
-    """Open a network in int8: from the cache, or quantised now, which takes up to minutes.
+    """Open a network in int8, from the cache or by quantising it, which takes up to minutes.
 
-    The trunk's activations and weights are int8, the head's weights are int8 and its arithmetic
-    float32, and the gradient is taken in float32 of the head's own weights.
+    The trunk's activations and weights are int8. The head has int8 weights and float32 arithmetic,
+    and the gradient uses the head's original weights in float32.
 
     Args:
-        classifier: Which network; on the CPU.
+        classifier: The network, on the CPU.
         halves: The network, cut at its target layer.
         device: One of `openvino_devices()`.
-        frames: The user's frames to calibrate on, H×W×3 BGR, beside the demo's photos.
-        stop: Gives up when set.
+        frames: The user's frames for calibration, H×W×3 BGR, in addition to the demo's photos.
+        stop: Aborts when set.
 
     Raises:
-        EngineError: It cannot be had; the message says why.
+        EngineError: The network cannot be opened in int8; the message says why.
     """
     folder = cache_folder(classifier)
     example = torch.zeros(1, 3, *classifier.input_size)
@@ -93,10 +93,10 @@ def open_int8(
 
 
 def cache_folder(classifier: Classifier) -> Path:
-    """Return where a network's int8 form is kept, whether it is there yet or not.
+    """Return the cache folder of a network's int8 form, which may not exist yet.
 
-    Its name is a hash of all that it depends on: the weights, the layer, how images are
-    prepared, and the versions of what quantised them.
+    Its name is a hash of everything that the form depends on: the weights, the layer, the
+    preprocessing, and the versions of OpenVINO and NNCF.
     """
     digest = hashlib.sha256()
     for name, tensor in classifier.module.state_dict().items():
@@ -129,7 +129,7 @@ def _version(package: str) -> str:
 
 
 def _is_sound(folder: Path) -> bool:
-    """Whether every file is as it was written."""
+    """Whether the folder is complete and every file is unchanged."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text())
         return bool(manifest["files"]) and all(
@@ -161,15 +161,15 @@ def _read(
 
 
 def _put(made: Path, folder: Path) -> None:
-    """Move what was made to its place, unless another program was faster.
+    """Move a new cache entry to its place, unless another program has put a sound one there.
 
-    That one reads from there by now: it must not be taken away from under it.
+    The other program may be reading that entry, which must not vanish.
 
     Raises:
-        OSError: It cannot be moved.
+        OSError: The entry cannot be moved.
     """
     try:
-        made.rename(folder)  # where there is nothing, or an empty folder
+        made.rename(folder)  # succeeds if there is nothing, or an empty folder
     except OSError:
         if _is_sound(folder):
             return
@@ -178,7 +178,7 @@ def _put(made: Path, folder: Path) -> None:
 
 
 class _Build:
-    """The making of one cache entry: beside its place first, then moved there as a whole."""
+    """Builds one cache entry beside its place, and then moves it there as a whole."""
 
     def __init__(
         self,
@@ -207,8 +207,8 @@ class _Build:
                 _put(made, folder)
         except OSError as error:
             raise EngineError(
-                f"the int8 network cannot be kept in {folder.parent} "
-                f"({error.strerror or error}); make room or set TORCH_HOME to another folder."
+                f"the int8 network cannot be cached in {folder.parent} "
+                f"({error.strerror or error}); free some space or set TORCH_HOME to another folder."
             ) from error
 
     def _make_trunk(self, scratch: Path, made: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
@@ -225,7 +225,7 @@ class _Build:
             run_child("live_cam.engines.quantise", [*map(str, paths)], scratch / "log", self._stop)
         except EngineError as error:
             raise EngineError(
-                f"the network cannot be quantised ({first_line(error)}); use --precision fp32."
+                f"the network cannot be quantised ({first_line(error)}); use `precision=fp32`."
             ) from error
 
     def _make_head(self, made: Path) -> None:
@@ -233,6 +233,7 @@ class _Build:
             return
         import openvino
 
-        scores = LinearStack(self._form.pooling, [Int8Linear(each) for each in self._form.linear])
-        (head,) = convert([Part(scores, (self._activation,))], self._stop)
+        layers = [Int8Linear(layer) for layer in self._form.linear]
+        logits = LinearStack(self._form.pooling, layers)
+        (head,) = convert([Part(logits, (self._activation,))], self._stop)
         openvino.save_model(head, made / "head.xml", compress_to_fp16=False)

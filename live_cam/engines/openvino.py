@@ -1,7 +1,6 @@
-"""The engine of OpenVINO: Intel's runtime for the trunk, on its CPUs, GPUs and NPUs.
+"""The OpenVINO engine: the trunk in Intel's runtime, on its CPUs, GPUs and NPUs.
 
-The gradient is always taken in float32, of the activations that OpenVINO computed: by torch's tape,
-or in closed form.
+The gradient at OpenVINO's activations is always float32, by torch's tape or in closed form.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 
 
 class OpenVINOEngine(Engine):
-    """Runs the trunk, and a head in closed form too, in OpenVINO."""
+    """Runs the trunk in OpenVINO, and also the head if it has a closed form."""
 
     name = "openvino"
 
@@ -50,18 +49,18 @@ class OpenVINOEngine(Engine):
         models: Models | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        """Convert the network, unless that was done before, and compile it for the device.
+        """Convert the network, unless `models` are given, and compile it for the device.
 
         Args:
             classifier: The network's labels and input.
             halves: The network, cut at its target layer; on the CPU.
-            precision: `fp32`, `bf16`, `fp16` or, for models that were quantised, `int8`.
+            precision: `fp32`, `bf16`, `fp16` or, for quantised models, `int8`.
             device: One of `openvino_devices()`.
-            models: What to run instead of the network as it is: its quantised form.
+            models: The models to run instead of the converted network: its quantised form.
             stop: As in `conversion.convert`.
 
         Raises:
-            EngineError: OpenVINO is not installed, or cannot run this network there.
+            EngineError: OpenVINO is not installed, or cannot run this network on the device.
         """
         self.precision = precision
         self.device = device
@@ -78,7 +77,7 @@ class OpenVINOEngine(Engine):
                 lambda *inputs: gradient(*inputs)[0],
             )
 
-    def __call__(
+    def explain(
         self,
         x: Tensor,
         class_index: int | Tensor | None = None,
@@ -87,45 +86,45 @@ class OpenVINOEngine(Engine):
         wanted = wanted_classes(class_index, len(x), self._classes)
         with (timer or StageTimer()).stage("explain"):
             results = [
-                self._head(self._trunk(x[index : index + 1]), wanted[index : index + 1])
+                self._head.explain(self._trunk(x[index : index + 1]), wanted[index : index + 1])
                 for index in range(len(x))
             ]
         result = CAMResult(*(torch.cat(parts) for parts in zip(*results, strict=True)))
         if not bool(torch.isfinite(result.cam).all() & torch.isfinite(result.logits).all()):
             raise NonFiniteError(
-                f"the network's scores or gradients are not finite in OpenVINO {self.precision}; "
-                "use --engine torch, or check the weights."
+                f"the network's logits or gradients are not finite in OpenVINO {self.precision}; "
+                "use `engine=torch`, or check the weights."
             )
         return result
 
-    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
+    def evidence(self, x: Tensor, classes: Tensor, timer: StageTimer | None = None) -> Evidence:
         with (timer or StageTimer()).stage("explain"):
-            parts = [self._tape.evidence(self._trunk(x[i : i + 1]), wanted) for i in range(len(x))]
-        return Evidence(*(torch.cat(each) for each in zip(*parts, strict=True)))
+            parts = [self._tape.evidence(self._trunk(x[i : i + 1]), classes) for i in range(len(x))]
+        return Evidence(*map(torch.cat, zip(*parts, strict=True)))
 
-    def scores(self, x: Tensor) -> Tensor:
-        parts = [self._head.scores(self._trunk(x[i : i + 1])) for i in range(len(x))]
+    def logits(self, x: Tensor) -> Tensor:
+        parts = [self._head.logits(self._trunk(x[i : i + 1])) for i in range(len(x))]
         return torch.cat(parts)
 
     def close(self) -> None:
-        """Nothing to let go of but memory. May be called twice."""
+        """Do nothing: only memory is released. May be called twice."""
 
 
 class Models(NamedTuple):
-    """A network as OpenVINO models. Where the head has no closed form, torch computes it."""
+    """A network as OpenVINO models. A head without a closed form runs in torch."""
 
     trunk: openvino.Model
-    """From 1×3×H×W to the target layer's activations and what else the head needs."""
+    """From 1×3×H×W to the target layer's activations and the head's other inputs."""
     head: openvino.Model | None = None
-    """From the activations to the scores and what the head's ReLUs gave."""
+    """From the activations to the logits and the outputs of the head's ReLUs."""
     gradient: openvino.Model | None = None
-    """From a class and what the ReLUs gave to the pooled gradient, in float32."""
+    """From a class and the outputs of the ReLUs to the pooled gradient, in float32."""
 
 
 def convert_halves(
     classifier: Classifier, halves: Cut, stop: threading.Event | None = None
 ) -> Models:
-    """Convert both halves of a network, as they are.
+    """Convert both halves of a network without quantising them.
 
     Args:
         classifier: The network's input.
@@ -133,41 +132,41 @@ def convert_halves(
         stop: As in `conversion.convert`.
 
     Raises:
-        EngineError: OpenVINO is not installed or does not know one of the network's operations.
+        EngineError: OpenVINO is not installed or lacks one of the network's operations.
     """
     x = torch.zeros(1, 3, *classifier.input_size)
     form, activation = find_form(halves, classifier.axes, x)
     parts = [Part(halves.trunk, (x,))]
     if form is not None:
-        parts += [Part(form.scores, (activation,)), gradient_part(form, activation)]
+        parts += [Part(form.logits, (activation,)), gradient_part(form, activation)]
     return Models(*convert(parts, stop))
 
 
 def gradient_part(form: ClosedForm, activation: Tensor) -> Part:
-    """Return the pooled gradient of a closed form, to be converted."""
+    """Return the pooled gradient of a closed form, for conversion."""
     with torch.no_grad():
-        _, *hidden = form.scores(activation)
+        _, *hidden = form.logits(activation)
     return Part(form.pooled_gradient, (torch.zeros(1, dtype=torch.int64), *hidden))
 
 
 def openvino_devices() -> tuple[str, ...]:
-    """Return where OpenVINO can compute: `cpu`, `gpu`, `npu`; empty where it isn't installed."""
+    """Return OpenVINO's devices: `cpu`, `gpu`, `npu`; none if OpenVINO is not installed."""
     if importlib.util.find_spec("openvino") is None:
         return ()
-    found = openvino_runtime().Core().available_devices
-    return tuple(sorted({name.partition(".")[0].lower() for name in found}))
+    names = openvino_runtime().Core().available_devices
+    return tuple(sorted({name.partition(".")[0].lower() for name in names}))
 
 
 class _Compiled:
-    """A model on a device, called with tensors."""
+    """A model compiled for a device, called with tensors."""
 
     def __init__(self, model: openvino.Model, device: str, precision: str) -> None:
         options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            # Threads that are bound to a core wait where someone else, such as the one that
-            # draws, happens to run on it.
+            # Threads that are pinned to a core wait while another thread, such as the one that
+            # draws, runs on it.
             "ENABLE_CPU_PINNING": False,
         }
         if device != "cpu":
@@ -177,13 +176,13 @@ class _Compiled:
         except RuntimeError as error:
             raise EngineError(
                 f"OpenVINO cannot run this network on {device} in {precision} "
-                f"({reason(error)}); use --engine torch."
+                f"({reason(error)}); use `engine=torch`."
             ) from error
         self._request = compiled.create_infer_request()
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return copies of the outputs: the next call overwrites OpenVINO's own."""
-        # Laid out by numpy, since torch's threads would go on spinning on OpenVINO's cores.
+        # By numpy, as torch's threads would keep spinning on OpenVINO's cores.
         arrays: list[NDArray[np.generic]] = [
             np.ascontiguousarray(tensor.numpy()) for tensor in inputs
         ]

@@ -1,4 +1,4 @@
-"""Post-training quantisation in a process of its own, so that the live loop goes on meanwhile.
+"""Post-training quantisation, run in a child process so that the live loop continues.
 
 Run as `python -m live_cam.engines.quantise FLOAT.xml IMAGES.npy INT8.xml`.
 """
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 def quantise(source: Path, images: Path, target: Path) -> None:
     """Quantise a trunk's convolutions to int8 and save it.
 
-    Symmetric weights, asymmetric activations and fast bias correction, as NNCF does them, except
-    that depthwise convolutions, whose channels have ranges of their own, stay in float, and with
-    them the first convolution of a network that has any: they cost little time and carry most of
-    the error (Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference",
-    2018, section 3.1, on depthwise layers).
+    NNCF quantises with symmetric weights, asymmetric activations and fast bias correction.
+    Depthwise convolutions, whose channels have very different ranges, stay in float, and so does
+    the first convolution of a network that has any: they cost little time and cause most of the
+    error (Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference", 2018,
+    section 3.1, on depthwise layers).
 
     Args:
         source: The float32 model, `.xml` with its `.bin` beside it.
         images: M×3×H×W float32 inputs, `.npy`.
-        target: Where the int8 model goes, `.xml`.
+        target: The int8 model to write, `.xml`.
     """
     import nncf
     import openvino

@@ -1,19 +1,26 @@
-"""Which engine explains: the plain one at first, then the fastest that proves to say the same.
+"""The selection of the engine: first the plain one, then the fastest that gives the same maps.
 
-Where the one that explains fails, the plain one steps in at once; the others follow as at first.
+If the present engine fails, the plain one takes over immediately, and the remaining ones are tried
+again.
 """
 
 from __future__ import annotations
 
 import queue
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from live_cam.engines.faults import FAILURES, engine_fault, free_memory, known_fault
-from live_cam.engines.opening import Candidate, Opening
-from live_cam.engines.sparing import evidence_of_each, explain_each
+from live_cam.engines.candidates import Opening
+from live_cam.engines.engine import OneByOne
+from live_cam.engines.faults import FAILURES, device_fault, engine_fault, free_memory, known_fault
 from live_cam.engines.trial import Trial
-from live_cam.errors import DeviceLostError, LiveCamError, NonFiniteError, OutOfMemoryError
+from live_cam.errors import (
+    DeviceLostError,
+    EngineError,
+    LiveCamError,
+    NonFiniteError,
+    OutOfMemoryError,
+)
 from live_cam.network.cut import TRACING
 from live_cam.runtime.closing import Closing
 
@@ -24,27 +31,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from live_cam.cam.gradcam import CAMResult, Evidence
+    from live_cam.engines.candidates import Candidate
     from live_cam.engines.engine import Engine
-    from live_cam.runtime.timing import StageTimer
 
 _ROUNDS = 3
-Answer = TypeVar("Answer")
 
 
 class EngineSelector(Closing):
-    """Explains with the plain engine while others are opened in a thread of their own.
+    """Holds the present engine, and opens faster ones in a background thread.
 
-    Each one that opens explains the next few frames together with the plain one. It takes over
-    if it says the same and is faster than the present one, or is what the user asked for.
+    Each candidate first explains a few frames along with the plain engine. It takes over if its
+    maps agree and it is faster than the present engine, or if the user named it.
 
-    One that fails while it explains is not used again: the plain one explains the same frame, and
-    what is left of the others is tried anew. Where memory runs out, that of the device is freed and
-    less of it is used before an engine is given up.
+    An engine that fails is not used again: the plain one takes over, and the remaining candidates
+    are tried again. If memory runs out, cached memory is freed and less of it is used before an
+    engine is given up.
 
     Attributes:
-        engine: The one that explains at present.
-        settled: Whether no other one can take over any more.
+        settled: Whether no other engine can take over.
     """
 
     def __init__(
@@ -54,149 +58,150 @@ class EngineSelector(Closing):
         notify: Callable[[str], None],
         warn: Callable[[str], None],
         *,
+        first: Callable[[], Engine] | None = None,
         patient: bool = False,
     ) -> None:
-        """Open the plain engine, and start opening the candidates.
+        """Open the first engine, and start opening the candidates.
 
         Args:
-            plain: Opens what the others are compared with: now, and when it has to step in.
-            candidates: In the order in which they are tried; a chosen one comes last.
-            notify: Called with which engine took over.
-            warn: Told which one failed or is not used, and why.
-            patient: Whether the first frame waits until it is settled which engine explains.
+            plain: Opens the engine that the others are compared with and fall back to.
+            candidates: In the order of their trials; a chosen one comes last.
+            notify: Called with a sentence about an engine that takes over.
+            warn: Called with a sentence about an engine that fails or is not used.
+            first: Opens the first engine; the plain one by default.
+            patient: Whether the first frame waits until the engine is settled.
         """
         self._open_plain = plain
-        self._plain: Engine | None = plain()
-        self.engine = self._plain
+        self._open_present = first or plain
+        self._plain: Engine | None = None
+        self._present: Engine | None = None
         self.settled = not candidates
         self._notify = notify
         self._warn = warn
         self._patient = patient
         self._sparing = False
+        self._was_sparing = False
+        self._shortage: OutOfMemoryError | None = None
+        self._parts = 1
         self._using: Candidate | None = None
         self._unusable: list[Candidate | None] = []
         self._trial: Trial | None = None
-        self._opening = Opening(candidates, self._refused, patient=patient)
+        self._open()
+        self._opening = Opening(candidates, self._reject, patient=patient)
+
+    @property
+    def engine(self) -> Engine:
+        """The present engine. It is opened again after `release`."""
+        return self._present or self._open()
+
+    def _open(self) -> Engine:
+        self._present = engine = self._open_present()
+        if self._open_present is self._open_plain:
+            self._plain = engine
+        return engine
 
     @property
     def description(self) -> str:
-        """What computes at present, and what is being prepared."""
-        pending = [each.title for each in self._opening.candidates if each.chosen]
+        """The present engine, and the one that is being prepared."""
+        engine = self._present
+        if engine is None:
+            return ""
+        pending = [candidate.title for candidate in self._opening.candidates if candidate.chosen]
         preparing = f" (preparing {pending[0]}…)" if pending and not self.settled else ""
-        return self.engine.description + preparing
+        return engine.description + preparing
 
-    def _refused(self, candidate: Candidate, error: LiveCamError) -> None:
+    def _reject(self, candidate: Candidate, error: LiveCamError) -> None:
         if candidate.chosen:
-            self._warn(f"Going on with {self.engine.description}: {error}")
+            self._warn(f"Staying with {self.engine.description}: {error}")
 
-    def __call__(
-        self, x: Tensor, class_index: int | None = None, timer: StageTimer | None = None
-    ) -> CAMResult:
-        """Explain with the present engine, or the one that steps in for it.
+    def release(self) -> None:
+        """Close the present engine, with its hook on the network, until it is needed again.
+
+        For selectors without candidates.
+        """
+        for engine in (self._present, self._plain):
+            if engine:
+                engine.close()
+        self._present = self._plain = None
+
+    # ---- one explanation -----------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin an explanation, which may take several attempts."""
+        self._shortage, self._parts = None, 1
+
+    def ready(self, parts: int) -> Engine:
+        """Return the engine for the next attempt.
 
         Args:
-            x: N×3×H×W float32, normalised, on the network's device.
-            class_index: The class to explain; None: each one's top class.
-            timer: Is told how long the engine took.
-
-        Raises:
-            NonFiniteError: The scores or gradients are not finite.
-            DeviceLostError: The network's device has failed.
-            OutOfMemoryError: It has not even memory for the plain engine.
+            parts: The number of images times classes that it computes at once if memory allows.
         """
+        self._parts = parts
+        return OneByOne(self.engine) if self._sparing and parts > 1 else self.engine
 
-        def ask(engine: Engine) -> CAMResult:
-            explain = explain_each if self._sparing and len(x) > 1 else _explain
-            return explain(engine, x, class_index, timer)
+    def finish(self) -> None:
+        """End an explanation that has succeeded."""
+        if self._shortage and self._sparing and not self._was_sparing:
+            self._warn(f"Falling back to one image and class at a time: {self._shortage}")
+        self._shortage = None
 
-        return self._ask(ask, parts=len(x))
+    def fault(self, error: Exception) -> EngineError | None:
+        """Return the typed error of a failed attempt, or None if it is a bug."""
+        engine = self._present
+        if engine is None:
+            return known_fault(error, "opening an engine", "cpu")
+        if engine is self._plain:
+            return device_fault(error, engine.description, engine.device)
+        return engine_fault(error, engine)
 
-    def evidence(self, x: Tensor, wanted: Tensor, timer: StageTimer | None = None) -> Evidence:
-        """Give what every method makes its map of, by the present engine or its successor.
+    def recover(self, fault: EngineError) -> bool:
+        """Make another attempt possible: free memory, or fall back to the plain engine.
 
-        Args:
-            x: As above.
-            wanted: Q int64, as in `Engine.evidence`.
-            timer: As above.
-
-        Raises:
-            NonFiniteError: The scores or gradients are not finite.
-            UsageError: There is no such class.
-            DeviceLostError: As above.
-            OutOfMemoryError: As above.
+        Returns:
+            Whether anything is left to try on this device.
         """
-        parts = len(x) * len(wanted)
+        if isinstance(fault, OutOfMemoryError) and not self._shortage:
+            self._shortage, self._was_sparing = fault, self._sparing
+            free_memory(self.engine.device)
+            self._sparing = self._sparing or self._parts > 1
+            return True
+        if self._shortage:
+            self._shortage, self._sparing = None, self._was_sparing
+        return self._fall_back(fault)
 
-        def ask(engine: Engine) -> Evidence:
-            if self._sparing and parts > 1:
-                return evidence_of_each(engine, x, wanted, timer)
-            return engine.evidence(x, wanted, timer)
-
-        return self._ask(ask, parts)
-
-    # ---- failures ------------------------------------------------------------------------------
-
-    def _ask(self, ask: Callable[[Engine], Answer], parts: int) -> Answer:
-        """Have the present engine answer, and where it fails the next one, until one does."""
-        scarce: OutOfMemoryError | None = None
-        while True:
-            engine = self.engine
-            try:
-                with TRACING:
-                    answer = ask(engine)
-                break
-            except FAILURES as error:
-                known = known_fault(error, engine.description, engine.device)
-                if known is None and engine is self._plain:
-                    raise  # a bug, for all that one can see
-                fault = known or engine_fault(error, engine)
-            # Only here is what the failed attempt held let go of.
-            if isinstance(fault, OutOfMemoryError) and not scarce:
-                scarce, spared = fault, self._sparing
-                free_memory(engine.device)
-                self._sparing = spared or parts > 1
-            else:
-                if scarce:
-                    scarce, self._sparing = None, spared
-                self._replace(engine, fault)
-        if scarce and self._sparing and not spared:
-            self._warn(f"Going on with one image and class at a time: {scarce}")
-        return answer
-
-    def _replace(self, failed: Engine, fault: LiveCamError) -> None:
-        """Let the plain engine step in for one that failed.
-
-        Raises:
-            LiveCamError: The fault, where that cannot help.
-        """
+    def _fall_back(self, fault: EngineError) -> bool:
+        failed = self.engine
         if failed is self._plain:
-            raise fault
-        self._dismiss_trial()
+            return False
+        self._end_trial()
         with suppress(*FAILURES):
             failed.close()
         self._plain = self._plain or self._open_plain()
         if isinstance(fault, DeviceLostError) and failed.device == self._plain.device:
-            raise fault
-        self.engine = self._plain
+            return False
+        self._present, self._open_present = self._plain, self._open_plain
         free_memory(failed.device)
         self._unusable.append(self._using)
-        left = [each for each in self._opening.candidates if each not in self._unusable]
+        candidates = self._opening.candidates
+        left = [candidate for candidate in candidates if candidate not in self._unusable]
         self._opening.abandon()
-        self._opening = Opening(left, self._refused, patient=self._patient)
+        self._opening = Opening(left, self._reject, patient=self._patient)
         self.settled = not left
-        self._warn(f"Going on with {self.engine.description}: {fault}")
+        self._warn(f"Falling back to {self.engine.description}: {fault}")
+        return True
 
     # ---- trials --------------------------------------------------------------------------------
 
     def offer(self, x: Tensor, class_index: int | None, image: NDArray[np.uint8]) -> None:
-        """Give a frame to try the next engine on, if there is one, before it is explained.
+        """Offer a frame for the trial of the next candidate, before the frame is explained.
 
         Args:
-            x: 1×3×H×W float32, as above.
-            class_index: As above.
-            image: The frame itself, H×W×3 BGR; some are kept for calibration.
+            x: 1×3×H×W float32, normalised, on the network's device.
+            class_index: The class to explain, or None for the top class.
+            image: The frame itself, H×W×3 BGR. The first ones are kept for calibration.
 
         Raises:
+            NonFiniteError: The plain engine's logits or gradients are not finite.
             DeviceLostError: The network's device has failed.
         """
         if self.settled:
@@ -206,7 +211,7 @@ class EngineSelector(Closing):
             pass
 
     def _advance(self, x: Tensor, class_index: int | None) -> bool:
-        """Try an opened engine on one more frame, or look whether another one has opened.
+        """Try the present candidate on one more frame, or begin the trial of the next one.
 
         Returns whether there is more to try.
         """
@@ -227,9 +232,9 @@ class EngineSelector(Closing):
                 self._trial.round(x, expected)
         except LiveCamError as error:
             if expected is None and isinstance(error, NonFiniteError):
-                raise  # the frame cannot be explained, which is not the candidate's fault
+                raise  # the frame is at fault, not the candidate
             device = self._trial.engine.device
-            self._dismiss(self._trial, str(error))
+            self._reject_trial(self._trial, str(error))
             if isinstance(error, DeviceLostError) and device == str(x.device):
                 raise
             return True
@@ -240,23 +245,23 @@ class EngineSelector(Closing):
     def _decide(self, trial: Trial) -> None:
         problem = trial.problem()
         if problem:
-            self._dismiss(trial, problem)
+            self._reject_trial(trial, problem)
         elif trial.candidate.chosen or trial.faster:
-            present, self.engine, self._trial = self.engine, trial.engine, None
+            present, self._present, self._trial = self._present, trial.engine, None
             self._using = trial.candidate
-            if present is not self._plain:
+            if present and present is not self._plain:
                 present.close()
-            self._notify(f"Explaining with {self.engine.description}: {trial.findings()}.")
+            self._notify(f"Explaining with {self.engine.description}: {trial.summary()}.")
         else:
-            self._dismiss_trial()
+            self._end_trial()
 
-    def _dismiss(self, trial: Trial, problem: str) -> None:
+    def _reject_trial(self, trial: Trial, problem: str) -> None:
         self._unusable.append(trial.candidate)
         self._warn(f"Not using {trial.engine.description}: {problem}")
-        self._dismiss_trial()
+        self._end_trial()
         free_memory(trial.engine.device)
 
-    def _dismiss_trial(self) -> None:
+    def _end_trial(self) -> None:
         trial, self._trial = self._trial, None
         if trial:
             with suppress(*FAILURES):
@@ -269,15 +274,7 @@ class EngineSelector(Closing):
             self._plain = None
 
     def close(self) -> None:
-        """Give up what is being opened, and close the engines. May be called twice."""
+        """Stop opening, and close the engines. May be called twice."""
         self._opening.close()
-        self._dismiss_trial()
-        for engine in (self.engine, self._plain):
-            if engine:
-                engine.close()
-
-
-def _explain(
-    engine: Engine, x: Tensor, class_index: int | None, timer: StageTimer | None
-) -> CAMResult:
-    return engine(x, class_index, timer)
+        self._end_trial()
+        self.release()

@@ -20,11 +20,9 @@ from live_cam.cam.metrics import (
 )
 from live_cam.evaluation.curves import Curves
 from live_cam.explain.randomisation import RandomisedNetwork
-from live_cam.explain.respondent import Respondent
 from live_cam.question import TOP_CLASS, Question
 from live_cam.runtime.closing import Closing
-from live_cam.runtime.timing import StageTimer
-from live_cam.settings import METHODS, NetworkSettings
+from live_cam.settings import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,7 +128,7 @@ class Evaluator(Closing):
         explanation, maps = self._explain(image, wanted)
         target = explanation.target
         x = self._explainer.prepare([image])
-        correlations = self._correlations(x, target.class_index, maps)
+        correlations = self._correlations(image, target.class_index, maps)
         masks = laid_over(maps, *x.shape[2:])
         random = laid_over(_random_map(maps, seed), *x.shape[2:])
         masks = torch.cat([masks, random])
@@ -146,14 +144,18 @@ class Evaluator(Closing):
             maps |= _named(methods, explanation.maps)
         return explanation, self._stacked(maps)
 
-    def _correlations(self, x: Tensor, class_index: int, maps: Tensor) -> list[_Correlations]:
+    def _correlations(
+        self, image: NDArray[np.uint8], class_index: int, maps: Tensor
+    ) -> list[_Correlations]:
         """Correlate each method's map with those of the randomised networks."""
         correlations = []
         for copy in self._copies:
             randomised: dict[str, NDArray[np.float32]] = {}
             for methods in self._grouped:
                 question = Question((class_index,), methods)
-                randomised |= _named(methods, copy.ask(x, question, self._explainer.batch_size))
+                randomised |= _named(
+                    methods, copy.maps(image, question, self._explainer.batch_size)
+                )
             correlations.append(rank_correlation(maps, self._stacked(randomised)).tolist())
         return [_Correlations(*pair) for pair in zip(*correlations, strict=True)]
 
@@ -169,7 +171,7 @@ class Evaluator(Closing):
         step: Callable[[], None],
     ) -> dict[str, MapMetrics]:
         def probability(images: Tensor) -> Tensor:
-            return self._explainer.scores(images).softmax(dim=1)[:, class_index]
+            return self._explainer.logits(images).softmax(dim=1)[:, class_index]
 
         curves = Curves(x, probability, self._counts)
         kept = probability(masked(x, masks.to(x.device)))
@@ -214,17 +216,14 @@ class _Copy(Closing):
         loaded = explainer.loaded
         self.network = RandomisedNetwork(loaded.classifier, loaded.device)
         # The plain engine in float32, independent of how the original network is run.
-        self._respondent = Respondent(
-            loaded._replace(classifier=self.network.classifier),
-            NetworkSettings(engine="hook", precision="fp32"),
-            explainer.layers[1:],
-        )
+        self._explainer = explainer.for_network(self.network.classifier)
 
-    def ask(self, x: Tensor, question: Question, batch: int) -> list[Heatmap]:
-        return self._respondent.ask(x, question, StageTimer(), batch).answers(0)
+    def maps(self, image: NDArray[np.uint8], question: Question, batch: int) -> Sequence[Heatmap]:
+        self._explainer.batch_size = batch
+        return self._explainer.explain([image], question)[0].maps
 
     def close(self) -> None:
-        self._respondent.close()
+        self._explainer.close()
         self.network.close()
 
 

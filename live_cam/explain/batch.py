@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from live_cam.engines.faults import FAILURES, free_memory, known_fault, reason
-from live_cam.errors import EngineError, OutOfMemoryError, first_line
+from live_cam.cam.guided import guided_backpropagation, guided_gradcam
+from live_cam.engines import open_engine
+from live_cam.engines.selection import EngineSelector
+from live_cam.errors import OutOfMemoryError, UsageError, first_line
 from live_cam.explain.batch_size import room_for
-from live_cam.explain.loading import cpu_may_step_in, load_network, share_threads
-from live_cam.explain.respondent import Respondent, perturbs
+from live_cam.explain.cam_engine import CAMEngine, Progress
+from live_cam.explain.core import ExplanationCore, Plan
+from live_cam.explain.loading import share_threads
+from live_cam.frame import Frame
 from live_cam.network.target_layer import get_layer
+from live_cam.question import FOR
 from live_cam.runtime.closing import Closing
-from live_cam.runtime.timing import StageTimer
-from live_cam.settings import EMBEDDED_MODEL
+from live_cam.settings import ACCELERATORS, NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,19 +32,15 @@ if TYPE_CHECKING:
     from live_cam.engines import Engine
     from live_cam.explain.loading import Loaded
     from live_cam.explanation import Explanation
-    from live_cam.geometry import Region
     from live_cam.network.classifier import Classifier
     from live_cam.question import Question
-    from live_cam.settings import NetworkSettings
-
-Result = TypeVar("Result")
 
 
 class BatchExplainer(Closing):
-    """Explains images by the network that the settings name, as many at once as there is room.
+    """Explains images by the network that the settings name, as many at once as memory allows.
 
     Attributes:
-        batch_size: How many are explained at once: halved where memory runs out.
+        batch_size: The number of images explained at once. It is halved if memory runs out.
     """
 
     def __init__(
@@ -52,58 +51,73 @@ class BatchExplainer(Closing):
         batch: int | None = None,
         more_layers: tuple[str, ...] = (),
         progress: Callable[[float], None] | None = None,
-        loaded: Loaded | None = None,
+        network: Loaded | None = None,
     ) -> None:
-        """Take the settings; nothing is loaded yet.
+        """Prepare; `load` loads the network.
 
         Args:
-            settings: Which network, weights, layer, device and precision.
+            settings: The network, weights, layer, device, engine and precision.
             notify: Called with what the user must know, one sentence a call.
-            batch: How many images to explain at once; None: by the device and its memory.
-            more_layers: Target layers beside the settings' own: the maps of all are averaged.
-            progress: Told what share of an image that takes long is done, in [0, 1].
-            loaded: A network that is ready, or None to load the settings'.
+            batch: The number of images to explain at once, by default as many as fit.
+            more_layers: Target layers in addition to the settings' own. All maps are averaged.
+            progress: Called with the finished share of an image, in [0, 1], if it takes long.
+            network: Explained instead of the settings' network, without a fallback to the CPU.
         """
         self.batch_size = batch or 1
         self._automatic = batch is None
         self._settings = settings
         self._notify = notify
         self._more_layers = more_layers
-        self._progress = progress
-        self._given = loaded
-        self._loaded: Loaded | None = None
-        self._respondent: Respondent | None = None
+        self._progress = Progress(progress)
+        self._cam: CAMEngine | None = None
+        self._cam_key: tuple[object, ...] = ()
+        self._core = ExplanationCore(
+            settings, self._open_engines, notify, release=self._close_cam, network=network
+        )
 
     def load(self) -> None:
-        """Choose the device, load the network and open the engine on it.
+        """Select the device, load the network and open the engine.
 
         Raises:
-            UsageError: A wrong name or file; the message says which.
-            WeightsError: The weights cannot be had.
-            EngineError: The engine that was asked for is not installed or cannot run the network.
+            UsageError: A name or file is wrong; the message says which.
+            WeightsError: The weights are not available.
+            EngineError: The engine that the user named is not installed or cannot run the network.
         """
         share_threads(self._settings.threads, spare=0)
-        try:
-            loaded = self._given or load_network(self._settings, self._notify, self._notify)
-        except EngineError as error:
-            if not cpu_may_step_in(self._settings):
-                raise
-            self._notify(f"Going on with the CPU: {error}")
-            self._settings = replace(self._settings, device="cpu", precision="auto")
-            loaded = load_network(self._settings, self._notify, self._notify)
-        self._loaded = loaded
+        self._core.load()
+
+    def _open_engines(self, network: Loaded, settings: NetworkSettings) -> EngineSelector:
+        self._settings = settings
         for layer in self._more_layers:
-            get_layer(loaded.classifier.module, layer)
-        self._respondent = Respondent(loaded, self._settings, self._more_layers, self._progress)
-        self._respondent.engine()  # what cannot be had is said now
+            get_layer(network.classifier.module, layer)
+        opening = partial(open_engine, classifier=network.classifier, device=network.device)
+        name = _engine_name(settings)
+        # OpenVINO supports precisions that torch does not support on a CPU.
+        precision = "auto" if name == "openvino" else settings.precision
+        accelerator = settings.device if settings.device in ACCELERATORS else "cpu"
+        selector = EngineSelector(
+            partial(opening, "hook", precision=precision),
+            (),
+            self._notify,
+            self._notify,
+            first=None
+            if name == "hook"
+            else partial(opening, name, precision=settings.precision, accelerator=accelerator),
+        )
         if self._automatic:
-            height, width = loaded.classifier.input_size
-            self.batch_size = room_for(height * width, loaded.device)
+            height, width = network.classifier.input_size
+            self.batch_size = room_for(height * width, network.device)
+        return selector
+
+    @property
+    def loaded(self) -> Loaded:
+        """The network with its preprocessing and device, once loaded."""
+        return self._core.network
 
     @property
     def classifier(self) -> Classifier:
         """The network, once loaded."""
-        return self._ready[0].classifier
+        return self.loaded.classifier
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -111,28 +125,18 @@ class BatchExplainer(Closing):
         return self.classifier.labels
 
     @property
-    def loaded(self) -> Loaded:
-        """The network with what belongs to it, once loaded."""
-        return self._ready[0]
-
-    @property
     def layers(self) -> tuple[str, ...]:
         """The names of the target layers, once loaded."""
-        return self._ready[1].layers
+        return (self.classifier.layer, *self._more_layers)
 
     @property
     def engine(self) -> Engine:
-        """What computes gradients and scores, once loaded."""
-        return self._ready[1].engine()
-
-    @property
-    def _ready(self) -> tuple[Loaded, Respondent]:
-        if self._loaded is None or self._respondent is None:
-            raise RuntimeError("a BatchExplainer explains only between load() and close()")
-        return self._loaded, self._respondent
+        """The present engine, once loaded."""
+        self._close_cam()
+        return self._core.engines.engine
 
     def prepare(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        """Make images into the network's input.
+        """Return images as the network's input.
 
         Args:
             images: N of H×W×3, BGR, each of any size.
@@ -140,161 +144,171 @@ class BatchExplainer(Closing):
         Returns:
             N×3×H×W float32, normalised, on the network's device.
         """
-        return torch.cat([self._ready[0].preprocess(image) for image in images])
+        return self._core.prepare(images)
 
     def explain(self, images: Sequence[NDArray[np.uint8]], question: Question) -> list[Explanation]:
-        """Say what the network sees in each image and which part of it made it say so.
+        """Explain what the network recognises in each image, and where.
 
-        Every `batch_size` of them take one forward pass and one batched gradient. A method that
-        perturbs images takes one image after another, and `batch_size` of its changed ones.
-        Where the device or engine fails, the plain engine on the CPU goes on with them.
+        Each `batch_size` images take one forward pass and one batched gradient. A perturbation
+        method takes one image after another, with `batch_size` perturbed ones per forward pass. If
+        an engine or device fails, the next one explains the remaining images.
 
         Args:
             images: N of H×W×3, BGR, each of any size.
-            question: What is asked of each.
+            question: The question about each of them.
 
         Returns:
-            N explanations, each image's map scaled by itself; their `frame_index` is the place in
-            `images`.
+            N explanations, each scaled on its own; their `frame_index` is the place in `images`.
 
         Raises:
             UsageError: A class does not exist.
-            NonFiniteError: The network's scores or gradients are not finite.
-            EngineError: There is not even memory for one image at once.
+            NonFiniteError: The network's logits or gradients are not finite.
+            EngineError: There is no memory for even one image, or every engine has failed.
             RuntimeError: Called before `load` or after `close`.
         """
-        found: list[Explanation] = []
-        while len(found) < len(images):
-            count = 1 if perturbs(question) else self.batch_size
-            batch = images[len(found) : len(found) + count]
+        frames = [Frame(image, index, 0.0) for index, image in enumerate(images)]
+        explanations: list[Explanation] = []
+        while len(explanations) < len(images):
+            first = len(explanations)
+            batch = frames[first : first + (1 if question.perturbs else self.batch_size)]
+            at_once = self.batch_size if question.perturbs else len(batch)
+            plan = partial(self._plan, question)
             try:
-                explained = self._explained(batch, question, first=len(found))
-            except EngineError as error:
-                self._move_to_cpu(error)
-                continue
-            found += explained or ()
-        return found
+                explained = self._core.explain(batch, question, plan, split=at_once > 1)
+            except OutOfMemoryError as error:
+                self._halve(at_once, error)
+            else:
+                explanations += explained.explanations
+        return explanations
 
-    def scores(self, x: Tensor) -> Tensor:
-        """Give the scores of images alone, without explaining them.
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the logits of images, without maps.
 
         Args:
             x: N×3×H×W float32, normalised, as `prepare` returns them, at least 1.
 
         Returns:
-            N×C float32 logits, in the CPU's memory.
+            N×C float32, in the CPU's memory.
 
         Raises:
-            EngineError: There is not even memory for one image at once.
+            EngineError: There is no memory for even one image, or every engine has failed.
             RuntimeError: Called before `load` or after `close`.
         """
-        found: list[Tensor] = []
+        self._close_cam()
+        logits: list[Tensor] = []
         rest = x
         while len(rest):
             batch = rest[: self.batch_size]
-            scored = self._where_it_fits(len(batch), partial(self._scored, batch))
-            if scored is not None:
-                found.append(scored)
+            try:
+                logits.append(self._core.logits(batch))
+            except OutOfMemoryError as error:
+                self._halve(len(batch), error)
+            else:
                 rest = rest[len(batch) :]
-        return torch.cat(found)
+        return torch.cat(logits)
 
-    def guided(self, image: NDArray[np.uint8], said: Explanation) -> NDArray[np.float32]:
+    def guided(self, image: NDArray[np.uint8], explanation: Explanation) -> NDArray[np.float32]:
         """Return Guided Grad-CAM of an image (Selvaraju et al. 2017, figure 1).
 
         Args:
             image: H×W×3, BGR.
-            said: What was explained of it; of its heatmap counts what is above 0.
+            explanation: The image's explanation. Negative values of its heatmap are ignored.
 
         Returns:
-            h×w×3 float32, of either sign, in the size of the network's input; red, green and blue.
+            h×w×3 float32, of either sign, at the size of the network's input; red, green and blue.
 
         Raises:
             UsageError: The network has no ReLU.
-            NonFiniteError: The network's scores or gradients are not finite.
+            NonFiniteError: The network's logits or gradients are not finite.
             RuntimeError: Called before `load` or after `close`.
         """
-        cam = torch.from_numpy(said.heatmap).clamp_min(0)[None]
-        found = self._ready[1].guided(self.prepare([image]), said.class_index, cam)
-        return np.asarray(found[0].permute(1, 2, 0).cpu().numpy())
+        x = self.prepare([image])
+        self._release()  # a hook cuts the tape, which has to reach the image here
+        gradients = guided_backpropagation(self.classifier.module, x, explanation.class_index)
+        cam = torch.from_numpy(explanation.heatmap).clamp_min(0)[None].to(gradients.device)
+        guided = guided_gradcam(gradients, cam)[0]
+        return np.asarray(guided.permute(1, 2, 0).cpu().numpy())
 
-    def _scored(self, x: Tensor) -> Tensor:
-        return self.engine.scores(x).cpu()
+    def for_network(self, classifier: Classifier) -> BatchExplainer:
+        """Return a loaded explainer of another network, with the plain engine in float32.
 
-    def _explained(
-        self, images: Sequence[NDArray[np.uint8]], question: Question, first: int
-    ) -> list[Explanation] | None:
-        """Explain a batch; None where there was no memory for it, and the next one is smaller."""
-        respondent = self._ready[1]
-        at_once = self.batch_size if perturbs(question) else len(images)
-        timer = StageTimer()
-
-        def explain() -> list[Explanation]:
-            with timer.stage("total"):
-                with timer.stage("preprocess"):
-                    x = self.prepare(images)
-                found = respondent.ask(x, question, timer, self.batch_size)
-                return [
-                    found.explanation(place, self._region(image), timer, index=first + place)
-                    for place, image in enumerate(images)
-                ]
-
-        return self._where_it_fits(at_once, explain)
-
-    def _where_it_fits(self, count: int, run: Callable[[], Result]) -> Result | None:
-        """Run a batch; None where there was no memory for it, and the next one is smaller.
-
-        Raises:
-            EngineError: There is not even memory for one image, or the device or engine failed.
+        Args:
+            classifier: The network, with the same input and on the same device as this one's.
         """
-        device = self.loaded.device
-        try:
-            return run()
-        except FAILURES as error:
-            fault = known_fault(error, self.classifier.name, str(device))
-            if fault is None and self._ready[1].engine_name == "openvino":
-                fault = EngineError(f"OpenVINO has failed ({reason(error)}).")
-            if fault is None:
-                raise
-            if count == 1 and isinstance(fault, OutOfMemoryError):
-                raise OutOfMemoryError(
-                    f"{device} has no memory for even one image at once "
-                    f"({first_line(error)}); use --device cpu, or a smaller network with --model."
-                ) from error
-            if not isinstance(fault, OutOfMemoryError):
-                raise fault from error
-        # Only here is what the failed attempt held let go of.
-        self.batch_size = count // 2
-        free_memory(str(device))
-        return None
-
-    def _move_to_cpu(self, fault: EngineError) -> None:
-        """Go on with the plain engine on the CPU, for the rest of the images.
-
-        Raises:
-            EngineError: The fault, where that is what has failed.
-        """
-        loaded, respondent = self._ready
-        device, model = str(loaded.device), self._settings.model
-        if device == "cpu" and respondent.engine_name == "hook":
-            raise fault
-        if loaded.classifier.name == EMBEDDED_MODEL:
-            model = EMBEDDED_MODEL  # where it stepped in, too
-        self._notify(f"Going on with the plain engine on the CPU: {fault}")
-        del loaded, respondent
-        with suppress(*FAILURES):
-            self.close()
-        free_memory(device)
-        self._settings = replace(
-            self._settings, model=model, device="cpu", precision="auto", engine="hook"
+        other = BatchExplainer(
+            replace(self._settings, engine="hook", precision="fp32", device="auto"),
+            self._notify,
+            batch=self.batch_size,
+            more_layers=self._more_layers,
+            network=self.loaded._replace(classifier=classifier),
         )
-        self.load()
+        other.load()
+        return other
 
-    def _region(self, image: NDArray[np.uint8]) -> Region:
-        height, width = image.shape[:2]
-        return self._ready[0].preprocess.region(width, height)
+    # ---- memory and methods --------------------------------------------------------------------
+
+    def _halve(self, count: int, error: OutOfMemoryError) -> None:
+        """Halve the batch after memory ran out with `count` images.
+
+        Raises:
+            OutOfMemoryError: There was only one image.
+        """
+        if count == 1:
+            raise OutOfMemoryError(
+                f"{self.loaded.device} has no memory for even one image at once "
+                f"({first_line(error)}); use `device=cpu`, or a smaller network with `model`."
+            ) from error
+        self.batch_size = count // 2
+
+    def _plan(self, question: Question) -> Plan:
+        """Open the engine that a question needs, and close the other: hooks interfere."""
+        # Feature maps are those of the first layer, weighted by its gradient.
+        if question.feature_maps or not (self._more_layers or question.perturbs):
+            self._close_cam()
+            return Plan()
+        if len(question.methods) > 1 or question.evidence != FOR:
+            raise UsageError(
+                "several layers, and the methods scorecam and ablationcam, show only the evidence "
+                "for a class; omit `counterfactual`."
+            )
+        settings, method = self._settings, question.methods[0]
+        if settings.device in ACCELERATORS:
+            raise UsageError(
+                f"several layers, and the methods scorecam and ablationcam, need torch, which does "
+                f"not compute on {settings.device}; use `device=auto` or `device=cpu`."
+            )
+        key = method, self.batch_size
+        if self._cam is None or self._cam_key != key:
+            self._release()
+            self._cam = CAMEngine(
+                self.loaded,
+                self.layers,
+                method,
+                precision=settings.precision,
+                batch=self.batch_size,
+                progress=self._progress,
+            )
+            self._cam_key = key
+        self._progress.begin(parts=len(question.classes) * len(self.layers))
+        return Plan(self._cam)
+
+    def _release(self) -> None:
+        """Remove all hooks from the network."""
+        self._close_cam()
+        self._core.engines.release()
+
+    def _close_cam(self) -> None:
+        cam, self._cam = self._cam, None
+        if cam:
+            cam.close()
 
     def close(self) -> None:
-        """Close what explains. May be called twice."""
-        respondent, self._respondent, self._loaded = self._respondent, None, None
-        if respondent:
-            respondent.close()
+        """Close the engines. May be called twice."""
+        self._core.close()
+
+
+def _engine_name(settings: NetworkSettings) -> str:
+    """Return the engine that the settings name, or else the plain one."""
+    if settings.device in ACCELERATORS or settings.precision == "int8":
+        return "openvino"
+    return "hook" if settings.engine == "auto" else settings.engine

@@ -1,4 +1,4 @@
-"""How many images a device has room for."""
+"""The number of images that fit into a device's memory."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Final
 import torch
 
 _MOST_ON_CPU: Final = 8
-"""Images: more at once are not explained faster there, and only come later."""
+"""Images. More at once are no faster on a CPU, and the first results come later."""
 _MOST: Final = 64
 _BYTES_PER_PIXEL: Final = 1500
-"""Of the network's input. Measured on a CPU: 600 for VGG-19, whose first layers are the largest."""
+"""Memory per pixel of the input. Measured on a CPU: 600 for VGG-19 with its large first layers."""
 _SHARE_OF_MEMORY: Final = 0.5
 
 
 def room_for(pixels: int, device: torch.device) -> int:
-    """Return how many images a device may explain at once.
+    """Return how many images to explain at once.
 
     Args:
-        pixels: Of the network's input.
-        device: Where it is.
+        pixels: The size of the network's input.
+        device: The network's device.
     """
     most = _MOST_ON_CPU if device.type == "cpu" else _MOST
     free = _free_memory(device)
@@ -31,12 +31,12 @@ def room_for(pixels: int, device: torch.device) -> int:
 
 
 def _free_memory(device: torch.device) -> int | None:
-    """Return how many bytes are free on a device; None where nobody says."""
+    """Return how many bytes are free on a device, or None if unknown."""
     if device.type in ("cuda", "xpu"):
         return int(getattr(torch, device.type).mem_get_info(device)[0])
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # not on Windows, nor on macOS
+    except (AttributeError, ValueError, OSError):  # on Windows and macOS
         return None

@@ -1,4 +1,4 @@
-"""Settings of the network that each are valid and do not go together."""
+"""Settings of the network that are valid one by one but contradict each other."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def check_engine(chosen: NetworkSettings) -> None:
-    """Check what is to compute.
+    """Check that the engine supports the precision and the device.
 
     Raises:
-        UsageError: The engine has no such precision, or is not on such a device.
+        UsageError: The engine does not support one of them.
     """
     for option, value in (("precision", chosen.precision), ("device", chosen.device)):
         if value in OPENVINO_ONLY and chosen.engine in ("hook", "torch"):
             raise UsageError(
-                f"--{option} {value} is computed by OpenVINO alone, not by the engine "
-                f"{chosen.engine}; use --engine openvino, or leave --{option} out."
+                f"`{option}={value}` is supported by OpenVINO alone, not by the engine "
+                f"{chosen.engine}; use `engine=openvino`, or omit `{option}`."
             )

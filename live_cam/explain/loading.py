@@ -1,4 +1,4 @@
-"""The network that the settings name, on its device, with what makes images into its input."""
+"""Loading of the network that the settings name, with its device and preprocessing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
-from live_cam.engines.faults import FAILURES, known_fault, reason
-from live_cam.errors import DeviceLostError, WeightsError
+from live_cam.engines.faults import FAILURES, device_fault
+from live_cam.errors import WeightsError
 from live_cam.network.classifier import Classifier, load_classifier, missing_download
 from live_cam.network.precision import select_device
 from live_cam.network.preprocess import Preprocessor
@@ -35,7 +35,7 @@ class Preprocess(Protocol):
 
 
 class Loaded(NamedTuple):
-    """A network that is ready to be asked."""
+    """A network that is ready to explain images."""
 
     classifier: Classifier
     preprocess: Preprocess
@@ -48,13 +48,13 @@ def load_network(
     """Choose the device and load the network.
 
     Args:
-        settings: Which network, weights, layer and device, and what of an image it sees.
+        settings: The network, weights, layer and device, and how images fit its input.
         notify: Called with what the user must know, one sentence a call.
-        busy: Told what takes a while.
+        busy: Called with the name of a step that takes long.
 
     Raises:
-        UsageError: A wrong name or file; the message says which.
-        WeightsError: The weights cannot be had.
+        UsageError: A name or file is wrong; the message says which.
+        WeightsError: The weights are not available.
         EngineError: The device has failed, or has too little memory.
     """
     device = network_device(settings, notify)
@@ -64,19 +64,18 @@ def load_network(
             classifier.input_size, classifier.mean, classifier.std, device, settings.fit
         )
     except FAILURES as error:
-        fault = known_fault(error, f"loading {settings.model}", str(device))
-        if fault is None and device.type == "cpu":
+        fault = device_fault(error, f"loading {settings.model}", str(device))
+        if fault is None:
             raise
-        lost = DeviceLostError(f"the device {device} has failed ({reason(error)}).")
-        raise (fault or lost) from error
+        raise fault from error
     return Loaded(classifier, preprocess, device)
 
 
-def cpu_may_step_in(settings: NetworkSettings) -> bool:
-    """Whether, where the network cannot be loaded on its device, another one is left.
+def cpu_is_left(settings: NetworkSettings) -> bool:
+    """Return whether loading may fall back to the CPU.
 
-    One that the user named must work: who asked for a GPU wants to know at the start that it is
-    not used. In the middle of a run the CPU steps in whoever chose the device.
+    A device that the user named must work: a user of a GPU wants to know at the start that it is
+    not used. During a run, any device falls back to the CPU.
     """
     return settings.device == "auto" and network_device(settings).type != "cpu"
 
@@ -84,11 +83,11 @@ def cpu_may_step_in(settings: NetworkSettings) -> bool:
 def network_device(
     settings: NetworkSettings, notify: Callable[[str], None] | None = None
 ) -> torch.device:
-    """Return where torch has the network: on the CPU, where OpenVINO computes on another device.
+    """Return torch's device, which is the CPU if OpenVINO computes on one of its own.
 
     Args:
-        settings: Which device.
-        notify: Called with why a GPU that is here is not used.
+        settings: The device that the user named.
+        notify: Called with the reason why an existing GPU is not used.
 
     Raises:
         UsageError: There is no such device.
@@ -122,20 +121,20 @@ def _classifier(
 
 
 def share_threads(wanted: int | None, *, spare: int) -> None:
-    """Set how many of the processor's cores the network takes.
+    """Set the number of cores that the network uses.
 
-    Measured on two cores with VGG-19 (docs/performance.md): where the network takes both, each of
-    its parallel parts waits for the core that draws, the window stutters, and hardly more frames
-    are explained.
+    Measured on two cores with VGG-19 (docs/performance.md): if the network uses both, each of its
+    parallel parts waits for the core that draws, the window stutters, and hardly more frames are
+    explained.
 
     Args:
-        wanted: How many; None: all but the spare ones.
-        spare: How many are left to those who capture, draw and record meanwhile.
+        wanted: The number of threads, or None for all cores except the spare ones.
+        spare: The number of cores reserved for capture, drawing and recording.
     """
     torch.set_num_threads(wanted or max(1, cores() - spare))
 
 
 @cache
 def cores() -> int:
-    """Return how many threads torch takes by itself, asked before it is told another number."""
+    """Return torch's default number of threads, from before it was set."""
     return torch.get_num_threads()

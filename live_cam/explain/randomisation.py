@@ -1,7 +1,7 @@
-"""The same image through a network that has forgotten what it learnt.
+"""Copies of a network with randomised weights.
 
 The cascading randomisation of Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 4: a
-map that stays as it was does not show what the network knows.
+map that stays the same does not depend on what the network has learnt.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ _SEED = 0
 class RandomisedNetwork(Closing):
     """A copy of a network whose layers are randomised one by one, from the last to the first.
 
-    A layer's weights change places among themselves, so that their distribution stays. Biases and
-    normalisations stay as they are. The original and the copy share what is not randomised yet.
+    A layer's weights are permuted, which keeps their distribution. Biases and normalisations are
+    not changed. The original and the copy share the weights that are not randomised yet.
 
     Attributes:
         classifier: The copy.
     """
 
     def __init__(self, classifier: Classifier, device: torch.device) -> None:
-        """Copy the network, as it is; it is left alone.
+        """Copy the network, which is not changed.
 
         Args:
-            classifier: Which network.
-            device: Where it is.
+            classifier: The network.
+            device: Its device.
         """
         parts = chain(classifier.module.parameters(), classifier.module.buffers())
         module = copy.deepcopy(classifier.module, {id(part): part for part in parts})
-        # The hook of the engine that explains by the original was copied with it; torch has no
-        # public way to take off a hook without its handle.
+        # The hook of the original's engine was copied along; torch has no public way to remove a
+        # hook without its handle.
         get_layer(module, classifier.layer)._forward_hooks.clear()
         self.classifier = replace(classifier, module=module)
         self._device = device
@@ -58,7 +58,7 @@ class RandomisedNetwork(Closing):
 
     @property
     def engine(self) -> Engine:
-        """Explains by the copy; opened by whoever asks first."""
+        """The engine that explains the copy, opened by its first use."""
         if self._engine is None:
             self._engine = open_engine(
                 "hook", self.classifier, precision="fp32", device=self._device
@@ -67,7 +67,7 @@ class RandomisedNetwork(Closing):
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How many layers are randomised, of how many."""
+        """The number of randomised layers, and of all layers."""
         return self._layers - len(self._remaining), self._layers
 
     @property
@@ -76,23 +76,23 @@ class RandomisedNetwork(Closing):
         return not self._remaining
 
     def randomise_next(self) -> None:
-        """Randomise one more layer, if one is left."""
+        """Randomise the next layer, if there is one."""
         if not self._remaining:
             return
         owner, name = self._remaining.pop()
         weight = getattr(owner, name).detach()
         order = torch.randperm(weight.numel(), generator=self._generator).to(weight.device)
         randomised = weight.flatten()[order].view_as(weight)
-        # Never in place: the original's weights are the same tensors.
+        # Not in place: the original uses the same tensors.
         setattr(owner, name, nn.Parameter(randomised, requires_grad=False))
 
     def randomise_all(self) -> None:
-        """Randomise all layers that are left."""
+        """Randomise all remaining layers."""
         while not self.done:
             self.randomise_next()
 
     def close(self) -> None:
-        """Let go of the copy. May be called twice."""
+        """Close the engine on the copy. May be called twice."""
         engine, self._engine = self._engine, None
         if engine:
             engine.close()
@@ -100,7 +100,7 @@ class RandomisedNetwork(Closing):
 
 
 def _layers(module: nn.Module) -> Iterator[tuple[nn.Module, str]]:
-    """Find the weights, by what holds them: whatever is more than one number for each channel."""
+    """Yield the weights as module and name: parameters with more than one value per channel."""
     for owner in module.modules():
         for name, parameter in owner.named_parameters(recurse=False):
             if parameter.ndim > 1:

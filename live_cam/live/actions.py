@@ -18,7 +18,7 @@ from live_cam.live.entry import begin_entry, entry_card, type_key
 from live_cam.live.pointing import PRESS, RELEASE
 from live_cam.look import ALPHA, ALPHA_STEP, FULL_FRAME_VIEWS, THEMES
 from live_cam.overlay.status import Status
-from live_cam.question import AGAINST, FOR, VERSUS
+from live_cam.question import AGAINST, FOR, VERSUS, EvidenceKind
 from live_cam.settings import METHODS, TOP_K
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from live_cam.capture.image_file import unreadable
 from live_cam.capture.image_paths import find_images
 from live_cam.errors import NonFiniteError, UsageError
 from live_cam.explain.batch import BatchExplainer
-from live_cam.explain.respondent import perturbs
 from live_cam.labels import find_classes
 from live_cam.question import AGAINST, FOR, TOP_CLASS, EvidenceKind, Question
 from live_cam.record.destinations import make_folder
@@ -105,7 +104,7 @@ class StillsPipeline:
             self._observer.begin(self._steps_each * len(stills))
             question = self._question(classes)
             writer = Writer(settings, explainer, question, self._step)
-            batch_size = 1 if perturbs(question) else explainer.batch_size
+            batch_size = 1 if question.perturbs else explainer.batch_size
             with closing(read_ahead(stills, batch_size)) as batches:
                 for batch in batches:
                     self._explain(batch, explainer, question, writer)

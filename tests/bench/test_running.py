@@ -97,7 +97,7 @@ def test_smoothing_reduces_flicker_and_shows_cuts_soon(monkeypatch: pytest.Monke
 
 
 def test_the_cost_of_each_view_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("live_cam.explain.inquiry._RANDOMISE_INTERVAL", 0.0)
+    monkeypatch.setattr("live_cam.explain.session._RANDOMISE_INTERVAL", 0.0)
     settings = Settings(model="efficientnet_lite0", engine="hook")
     section = views_section(settings, 2, lambda _text: None)
     rows = {str(row["name"]): row for row in section.rows}

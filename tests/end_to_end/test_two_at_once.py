@@ -77,7 +77,7 @@ while not Path("go").exists():
     pass
 engine = int8.open_int8(classifier, halves)
 assert int8._is_sound(int8.cache_folder(classifier))
-print(engine(torch.zeros(1, 3, *classifier.input_size)).logits.sum().item())
+print(engine.explain(torch.zeros(1, 3, *classifier.input_size)).logits.sum().item())
 """
 
 

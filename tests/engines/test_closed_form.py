@@ -23,7 +23,7 @@ def halves_of(
 def check_against_autograd(form: ClosedForm, head: nn.Module, activation: torch.Tensor) -> None:
     """The top class's gradient and that of another one, image by image."""
     with torch.no_grad():
-        logits, *hidden = form.scores(activation)
+        logits, *hidden = form.logits(activation)
     for classes in (logits.argmax(1), torch.tensor([1, 3])):
         leaf = activation.clone().requires_grad_()
         expected_logits = head(leaf.clone())

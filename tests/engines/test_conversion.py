@@ -25,7 +25,7 @@ PART = Part(tiny_network(), (torch.zeros(1, 3, 8, 8),))
 
 
 @pytest.mark.parametrize("name", ["tiny", "timm/mobilenetv3_small_050"])
-def test_a_process_of_its_own_converts_the_same_network_while_others_hold_the_lock(
+def test_a_child_process_converts_the_network_while_another_thread_holds_the_lock(
     name: str,
 ) -> None:
     classifier = as_classifier(tiny_network(), "1") if name == "tiny" else network(name)
@@ -42,12 +42,12 @@ def test_a_process_of_its_own_converts_the_same_network_while_others_hold_the_lo
             assert time.monotonic() < deadline
             time.sleep(0.05)
     worker.check()
-    expected, found = here(images(2)), opened[0](images(2))
+    expected, found = here.explain(images(2)), opened[0].explain(images(2))
     assert torch.allclose(found.cam, expected.cam, atol=1e-6 * float(expected.cam.max()))
     assert torch.allclose(found.logits, expected.logits, atol=1e-5)
 
 
-def test_a_process_that_dies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conversion_that_is_killed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     popen = subprocess.Popen
 
     def killed(command: list[str], **options: Any) -> Any:
@@ -56,11 +56,13 @@ def test_a_process_that_dies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         return process
 
     monkeypatch.setattr(subprocess, "Popen", killed)
-    with pytest.raises(EngineError, match=r"cannot convert.*it ended with -9.*--engine torch"):
+    with pytest.raises(
+        EngineError, match=r"cannot convert.*the process ended with -9.*`engine=torch`"
+    ):
         convert([PART], threading.Event())
 
 
-def test_what_the_process_says_last_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_quotes_the_last_line_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     popen = subprocess.Popen
 
     def broken(command: list[str], **options: Any) -> Any:
@@ -71,7 +73,7 @@ def test_what_the_process_says_last_is_told(monkeypatch: pytest.MonkeyPatch) -> 
         convert([PART], threading.Event())
 
 
-def test_no_room_for_the_files_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error_with_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -80,7 +82,7 @@ def test_no_room_for_the_files_is_one_sentence(monkeypatch: pytest.MonkeyPatch) 
         convert([PART], threading.Event())
 
 
-def test_it_is_killed_when_nobody_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_stopped_conversion_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     started: list[subprocess.Popen[bytes]] = []
     popen = subprocess.Popen
@@ -92,15 +94,15 @@ def test_it_is_killed_when_nobody_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_
         return started[0]
 
     monkeypatch.setattr(subprocess, "Popen", watched)
-    with pytest.raises(EngineError, match="it was stopped"):
+    with pytest.raises(EngineError, match="the process was stopped"):
         convert([PART], stop)
     assert started[0].returncode == -signal.SIGKILL, "killed before it was done"
     assert not list(tmp_path.iterdir()), "and nothing is left"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_it_does_not_outlive_the_program(tmp_path: Path) -> None:
-    """Not even where that one is killed, and can tell nobody."""
+def test_the_conversion_ends_with_the_program(tmp_path: Path) -> None:
+    """Also if the program is killed, and cannot stop it."""
     program = (
         "import threading; from tests.engines.test_conversion import *; "
         "convert([PART] * 200, threading.Event())"

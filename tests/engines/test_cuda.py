@@ -1,4 +1,4 @@
-"""On a real NVIDIA GPU: its answers, and its faults. Where there is none, all of it is skipped."""
+"""Explanations and faults on a real NVIDIA GPU. Skipped without one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def frame(photos: dict[str, NDArray[np.uint8]]) -> Frame:
 
 @contextmanager
 def full_memory() -> Iterator[None]:
-    """Let this process have no more of the GPU's memory: what torch raises then is real."""
+    """Allow this process no more GPU memory: torch's exception is real."""
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(1e-5)
     hoard = []
@@ -62,7 +62,7 @@ def full_memory() -> Iterator[None]:
         *(("vgg19", number) for number in PRECISIONS[:2]),
     ],
 )
-def test_the_cuda_graph_says_what_the_plain_engine_says(
+def test_the_cuda_graph_has_the_maps_of_the_plain_engine(
     random_vgg19: nn.Module, architecture: str, precision: str
 ) -> None:
     if architecture == "vgg19":
@@ -78,7 +78,7 @@ def test_the_cuda_graph_says_what_the_plain_engine_says(
         assert engine.description == f"torch cuda:0 {precision}"
         for shift in range(3):
             moved = x.roll(7 * shift, 3)
-            expected, found = plain(moved, 3), engine(moved, 3)
+            expected, found = plain.explain(moved, 3), engine.explain(moved, 3)
             if precision == "fp32":
                 most = float(expected.cam.max())
                 assert float((expected.cam - found.cam).abs().max()) < 1e-4 * most
@@ -86,9 +86,9 @@ def test_the_cuda_graph_says_what_the_plain_engine_says(
             assert torch.corrcoef(both)[0, 1] > 0.99
 
 
-def test_by_itself_it_takes_the_gpu_and_the_graph(frame: Frame) -> None:
-    said: list[str] = []
-    with Explainer(Settings(model=LITE), said.append) as explainer:
+def test_the_default_is_the_gpu_and_the_graph(frame: Frame) -> None:
+    sentences: list[str] = []
+    with Explainer(Settings(model=LITE), sentences.append) as explainer:
         explainer.load()
         assert explainer.engine == "hook cuda:0 fp16"
         while not explainer.settled:
@@ -97,23 +97,23 @@ def test_by_itself_it_takes_the_gpu_and_the_graph(frame: Frame) -> None:
         assert explainer.engine in ("hook cuda:0 fp16", "torch cuda:0 fp16")
         explainer.question = Question(classes=(504, 967))
         assert explainer.explain(frame).class_index == 504
-    assert not any(sentence.startswith(("Going on", "Not using")) for sentence in said)
+    assert not any(sentence.startswith(("Falling back", "Not using")) for sentence in sentences)
 
 
-def test_without_memory_for_the_network_the_cpu_steps_in(frame: Frame) -> None:
-    said: list[str] = []
+def test_loading_falls_back_to_the_cpu_if_the_gpu_has_no_memory(frame: Frame) -> None:
+    sentences: list[str] = []
     with (
         full_memory(),
-        Explainer(Settings(model=LITE, engine="hook"), said.append) as explainer,
+        Explainer(Settings(model=LITE, engine="hook"), sentences.append) as explainer,
     ):
         explainer.load()
         assert explainer.engine == "hook cpu fp32"
         assert explainer.explain(frame).label == "espresso"
-    (sentence,) = said
-    assert sentence.startswith(f"Going on with the CPU: loading {LITE} has run out of memory (")
+    (sentence,) = sentences
+    assert sentence.startswith(f"Falling back to the CPU: loading {LITE} has run out of memory (")
 
 
-def test_without_memory_a_gpu_that_was_asked_for_is_refused() -> None:
+def test_a_named_gpu_without_memory_is_an_error() -> None:
     with (
         full_memory(),
         Explainer(Settings(model=LITE, engine="hook", device="cuda"), print) as explainer,
@@ -123,9 +123,9 @@ def test_without_memory_a_gpu_that_was_asked_for_is_refused() -> None:
 
 
 @pytest.mark.parametrize("engine", ["hook", "torch"])
-def test_memory_that_is_gone_in_the_middle(frame: Frame, engine: EngineChoice) -> None:
-    said: list[str] = []
-    with Explainer(Settings(model=LITE, engine=engine), said.append) as explainer:
+def test_memory_running_out_during_a_run(frame: Frame, engine: EngineChoice) -> None:
+    sentences: list[str] = []
+    with Explainer(Settings(model=LITE, engine=engine), sentences.append) as explainer:
         explainer.load()
         while not explainer.settled:
             explainer.explain(frame)
@@ -134,8 +134,8 @@ def test_memory_that_is_gone_in_the_middle(frame: Frame, engine: EngineChoice) -
             explainer.question = Question(classes=(504, 967, 5))
             assert explainer.explain(frame).class_index == 504
             assert explainer.engine.startswith("hook cpu fp32")
-    assert said[-1].startswith("Going on with the CPU: ")
-    assert "has run out of memory" in said[-1]
+    assert sentences[-1].startswith("Falling back to the CPU: ")
+    assert "has run out of memory" in sentences[-1]
 
 
 _LOSE_IT = """
@@ -164,7 +164,7 @@ with Explainer(Settings(model="efficientnet_lite0", engine=sys.argv[2]), print) 
 
 
 @pytest.mark.parametrize("engine", ["hook", "torch"])
-def test_a_gpu_that_fails_for_good(photo_folder: Path, engine: str) -> None:
+def test_a_gpu_that_is_lost_for_good(photo_folder: Path, engine: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _LOSE_IT, photo_folder / "coffee.png", engine],
         capture_output=True,
@@ -176,7 +176,7 @@ def test_a_gpu_that_fails_for_good(photo_folder: Path, engine: str) -> None:
     assert done.returncode == 0, done.stderr
     *_, before, sentence, first, second = done.stdout.splitlines()
     assert before == f"{engine} cuda:0 fp16"
-    assert sentence.startswith("Going on with the CPU: the device cuda:0 has failed (CUDA error")
+    assert sentence.startswith("Falling back to the CPU: the device cuda:0 has failed (CUDA error")
     assert first.startswith("espresso by hook cpu fp32")
     assert second.startswith("espresso by ")
     assert "cpu" in second

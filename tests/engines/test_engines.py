@@ -1,4 +1,4 @@
-"""Every engine says what the plain one says."""
+"""Every engine has the maps of the plain one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 from live_cam.engines import Engine, available_engines, open_engine
 from live_cam.engines.head import AutogradHead, ClosedFormHead
 from live_cam.engines.openvino import OpenVINOEngine
-from live_cam.engines.split import TorchEngine
+from live_cam.engines.torch_engine import TorchEngine
 from live_cam.errors import EngineError, NonFiniteError, UsageError
 from live_cam.network.classifier import Classifier, load_classifier
 from live_cam.network.preprocess import Preprocessor
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 
 class Engines:
-    """Engines that several tests look at, opened once: OpenVINO's take long to convert."""
+    """Engines that several tests share, since OpenVINO converts slowly."""
 
     def __init__(self, classifiers: dict[str, Classifier], stack: ExitStack) -> None:
         self.classifiers = classifiers
@@ -53,8 +53,8 @@ def engines(random_vgg19: nn.Module) -> Iterator[Engines]:
 
 def assert_same(classifier: Classifier, engine: Engine, x: torch.Tensor, index: int | None) -> None:
     with open_engine("hook", classifier) as plain:
-        expected = plain(x, index)
-    found = engine(x, index)
+        expected = plain.explain(x, index)
+    found = engine.explain(x, index)
     assert engine.exact
     assert found.class_index.tolist() == expected.class_index.tolist()
     torch.testing.assert_close(found.logits, expected.logits, rtol=1e-4, atol=1e-4)
@@ -113,13 +113,15 @@ def test_a_layer_below_an_in_place_relu(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_each_image_of_a_batch_may_ask_for_its_own_class(engines: Engines, name: str) -> None:
-    asked = torch.tensor([7, 0, 999])
+def test_each_image_of_a_batch_may_have_its_own_class(engines: Engines, name: str) -> None:
+    classes = torch.tensor([7, 0, 999])
     x = images(3)
     engine = engines.get("vgg19", name)
     with open_engine("hook", engines.classifiers["vgg19"]) as plain:
-        torch.testing.assert_close(engine(x, asked).cam, plain(x, asked).cam, rtol=1e-3, atol=1e-5)
-        assert engine(x, asked).class_index.tolist() == [7, 0, 999]
+        torch.testing.assert_close(
+            engine.explain(x, classes).cam, plain.explain(x, classes).cam, rtol=1e-3, atol=1e-5
+        )
+        assert engine.explain(x, classes).class_index.tolist() == [7, 0, 999]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("torch", TorchEngine), ("openvino", OpenVINOEngine)])
@@ -147,11 +149,11 @@ def test_torchs_trunk_is_folded_and_channels_last() -> None:
 
 
 @pytest.mark.parametrize("name", ["hook", *FAST])
-def test_the_network_is_left_as_it_was(name: str) -> None:
+def test_the_network_is_not_changed(name: str) -> None:
     module = tiny_network()
     before = {key: value.clone() for key, value in module.state_dict().items()}
     with open_engine(name, as_classifier(module, "1")) as engine:
-        engine(images())
+        engine.explain(images())
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
     assert all(p.is_contiguous() and p.grad is None for p in module.parameters())
     assert not any(layer._forward_hooks for layer in module.modules())
@@ -159,29 +161,29 @@ def test_the_network_is_left_as_it_was(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_the_scores_alone_are_those_of_the_explanation(engines: Engines, name: str) -> None:
-    assert_scores_alone(engines.get("tiny", name), engines.classifiers["tiny"])
+def test_the_logits_alone_are_those_of_the_explanation(engines: Engines, name: str) -> None:
+    assert_logits_alone(engines.get("tiny", name), engines.classifiers["tiny"])
 
 
 @pytest.mark.parametrize("layer", ["1", "4"])
-def test_the_plain_engines_scores_alone(layer: str) -> None:
+def test_the_logits_alone_of_the_plain_engine(layer: str) -> None:
     classifier = as_classifier(tiny_network(), layer)
     with open_engine("hook", classifier) as engine:
-        assert_scores_alone(engine, classifier)
+        assert_logits_alone(engine, classifier)
 
 
-def assert_scores_alone(engine: Engine, classifier: Classifier) -> None:
+def assert_logits_alone(engine: Engine, classifier: Classifier) -> None:
     expected = classifier.module(images(2))
-    scores = engine.scores(images(2))
-    assert not scores.requires_grad
-    torch.testing.assert_close(scores, expected.detach(), rtol=1e-4, atol=1e-5)
+    logits = engine.logits(images(2))
+    assert not logits.requires_grad
+    torch.testing.assert_close(logits, expected.detach(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", FAST)
 @pytest.mark.parametrize("index", [-1, 7])
 def test_a_class_that_does_not_exist(engines: Engines, name: str, index: int) -> None:
     with pytest.raises(UsageError, match=rf"class {index} does not exist.*0 to 6"):
-        engines.get("tiny", name)(images(), index)
+        engines.get("tiny", name).explain(images(), index)
 
 
 @pytest.mark.parametrize("index", [-1, 7])
@@ -190,7 +192,7 @@ def test_a_class_that_does_not_exist_for_the_plain_engine(index: int) -> None:
         open_engine("hook", as_classifier(tiny_network(), "1")) as engine,
         pytest.raises(UsageError, match=rf"class {index} does not exist.*0 to 6"),
     ):
-        engine(images(), index)
+        engine.explain(images(), index)
 
 
 @pytest.mark.parametrize("layer", [0, 6])
@@ -203,24 +205,24 @@ def test_weights_that_are_not_finite_are_named(name: str, layer: int) -> None:
         pytest.raises(NonFiniteError, match="not finite"),
         open_engine(name, as_classifier(module, "1")) as engine,
     ):
-        engine(images(), 0)
+        engine.explain(images(), 0)
 
 
 def test_an_overflow_that_the_maps_relu_would_hide_lowers_the_scale() -> None:
     module = tiny_network()
     with open_engine("hook", as_classifier(module, "1")) as plain:
-        expected = plain(images(), 2).cam
+        expected = plain.explain(images(), 2).cam
     engine = open_engine("torch", as_classifier(module, "1"), precision="fp16")
     assert isinstance(engine, TorchEngine)
     engine._precision.scale = 2.0**40
-    found = engine(images(), 2).cam
+    found = engine.explain(images(), 2).cam
     assert 1 <= engine._precision.scale < 2.0**40
     correlation = torch.corrcoef(torch.stack([expected.flatten(), found.flatten()]))[0, 1]
     assert correlation > 0.99
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_bfloat16_says_the_same_of_photos(photos: dict[str, NDArray[np.uint8]], name: str) -> None:
+def test_bfloat16_maps_of_photos_correlate(photos: dict[str, NDArray[np.uint8]], name: str) -> None:
     classifier = load_classifier("efficientnet_lite0")
     prepare = Preprocessor(classifier.input_size, classifier.mean, classifier.std)
     with (
@@ -229,14 +231,14 @@ def test_bfloat16_says_the_same_of_photos(photos: dict[str, NDArray[np.uint8]], 
     ):
         assert (engine.exact, engine.precision) == (False, "bf16")
         for photo in photos.values():
-            expected = plain(prepare(photo))
-            found = engine(prepare(photo), int(expected.class_index))
+            expected = plain.explain(prepare(photo))
+            found = engine.explain(prepare(photo), int(expected.class_index))
             both = torch.stack([expected.cam.flatten(), found.cam.flatten()])
             assert torch.corrcoef(both)[0, 1] > 0.98
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_what_is_written_on_the_image(engines: Engines, name: str) -> None:
+def test_the_description_on_the_image(engines: Engines, name: str) -> None:
     assert engines.get("tiny", name).description == f"{name} cpu fp32"
 
 
@@ -245,18 +247,18 @@ def test_wrong_names_and_combinations() -> None:
     with pytest.raises(UsageError, match=r"no engine 'warp'; choose hook, torch, openvino"):
         open_engine("warp", classifier)
     for name in ("hook", "torch"):
-        with pytest.raises(UsageError, match=rf"{name} has no precision int8.*--engine openvino"):
+        with pytest.raises(UsageError, match=rf"{name} has no precision int8.*`engine=openvino`"):
             open_engine(name, classifier, precision="int8")
 
 
-def test_what_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_available_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert available_engines(CPU) == ("hook", "torch", "openvino")
     assert available_engines(torch.device("cuda", 0)) == ("hook", "torch")
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     assert available_engines(CPU) == ("hook", "torch")
 
 
-def test_openvino_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_openvino_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "openvino", None)
     with pytest.raises(EngineError, match=r"pip install 'live-cam\[openvino\]'"):
         open_engine("openvino", as_classifier(tiny_network(), "1"))

@@ -1,4 +1,4 @@
-"""Engines that fail while they explain: who steps in, what is said, what is never used again."""
+"""Engines that fail while they explain: the fallback, its sentence, and what is not used again."""
 
 from __future__ import annotations
 
@@ -9,20 +9,31 @@ import pytest
 import torch
 
 from live_cam.cam.gradcam import CAMResult, Evidence
+from live_cam.engines.candidates import Candidate
 from live_cam.engines.engine import Engine
-from live_cam.engines.opening import Candidate
 from live_cam.engines.selection import EngineSelector
 from live_cam.errors import DeviceLostError, OutOfMemoryError
+from live_cam.explain.core import ExplanationCore
+from live_cam.explain.loading import Loaded
+from live_cam.explanation import Explanation
+from live_cam.frame import Frame
+from live_cam.network.preprocess import Preprocessor
+from live_cam.question import TOP_CLASS, Question
 from live_cam.runtime.timing import StageTimer
+from live_cam.settings import NetworkSettings
+from tests.support.classifiers import as_classifier
 from tests.support.drivers import LOST, NO_MEMORY
+from tests.support.networks import tiny_network
 
-X = torch.zeros(3, 3, 8, 8)
-IMAGE = np.zeros((8, 8, 3), np.uint8)
+IMAGE = np.full((8, 8, 3), 255, np.uint8)
+"""Makes an input of ones."""
+CLASSIFIER = as_classifier(tiny_network(), "1")
+CLASSES = len(CLASSIFIER.labels)
 PATIENCE = 20.0
 
 
 class FaultyEngine(Engine):
-    """Takes a while, and raises what it is given once its time has come."""
+    """An engine that takes a given time, and raises the error that it is given."""
 
     precision = "fp32"
     exact = True
@@ -41,7 +52,7 @@ class FaultyEngine(Engine):
         self.opened += 1
         return self
 
-    def __call__(
+    def explain(
         self,
         x: torch.Tensor,
         class_index: int | torch.Tensor | None = None,
@@ -50,19 +61,19 @@ class FaultyEngine(Engine):
         assert class_index is None or isinstance(class_index, int)
         self._work(len(x))
         maps = torch.arange(16.0).view(1, 4, 4).repeat(len(x), 1, 1)
-        logits = torch.tensor([[0.0, 1.0]]).repeat(len(x), 1)
+        logits = torch.arange(float(CLASSES)).roll(2).repeat(len(x), 1)
         return CAMResult(maps, logits, torch.ones(len(x), dtype=torch.long))
 
     def evidence(
-        self, x: torch.Tensor, wanted: torch.Tensor, _timer: StageTimer | None = None
+        self, x: torch.Tensor, classes: torch.Tensor, _timer: StageTimer | None = None
     ) -> Evidence:
-        self._work(len(x) * len(wanted))
+        self._work(len(x) * len(classes))
         activations = x[:, :1]
         gradients = (
-            torch.stack([wanted.float()] * len(x))[:, :, None, None, None] + 0 * x[:, :1, None]
+            torch.stack([classes.float()] * len(x))[:, :, None, None, None] + 0 * x[:, :1, None]
         )
-        logits = torch.zeros(len(x), 9)
-        return Evidence(activations, gradients, logits, torch.stack([wanted] * len(x)))
+        logits = torch.zeros(len(x), CLASSES)
+        return Evidence(activations, gradients, logits, torch.stack([classes] * len(x)))
 
     def _work(self, parts: int) -> None:
         self.calls += 1
@@ -72,143 +83,160 @@ class FaultyEngine(Engine):
         if parts > self._most:
             raise NO_MEMORY["cuda"]
 
-    def scores(self, x: torch.Tensor) -> torch.Tensor:
-        return self(x).logits
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        return self.explain(x).logits
 
     def close(self) -> None:
         self.closed += 1
 
 
-def selector_of(
-    plain: FaultyEngine, *others: FaultyEngine, chosen: str = ""
-) -> tuple[EngineSelector, list[str], list[str]]:
-    said: list[str] = []
-    warned: list[str] = []
-    candidates = [Candidate(each.name, each.open, chosen=each.name == chosen) for each in others]
-    selector = EngineSelector(plain.open, candidates, said.append, warned.append)
-    settle(selector)
-    return selector, said, warned
+class Core:
+    """The core of every explanation, with these engines."""
+
+    def __init__(
+        self, plain: FaultyEngine, *others: FaultyEngine, chosen: str = "", device: str = "cpu"
+    ) -> None:
+        self.notified: list[str] = []
+        self.warned: list[str] = []
+        candidates = [
+            Candidate(each.name, each.open, chosen=each.name == chosen) for each in others
+        ]
+        self.selector = EngineSelector(
+            plain.open, candidates, self.notified.append, self.warned.append
+        )
+        on = torch.device(device)
+        preprocess = Preprocessor((8, 8), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), on)
+        self._core = ExplanationCore(
+            NetworkSettings(),
+            lambda *_: self.selector,
+            self.notified.append,
+            network=Loaded(CLASSIFIER, preprocess, on),
+        )
+        self._core.load()
+
+    def explain(self, count: int, *classes: int) -> list[Explanation]:
+        frames = [Frame(IMAGE, index, 0.0) for index in range(count)]
+        return self._core.explain(frames, Question(classes or (TOP_CLASS,))).explanations
+
+    def settle(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self.selector.settled:
+            assert time.monotonic() < deadline
+            self.explain(1)
 
 
-def settle(selector: EngineSelector) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not selector.settled:
-        assert time.monotonic() < deadline
-        selector.offer(X[:1], None, IMAGE)
-        selector(X[:1])
+def settled_core(plain: FaultyEngine, *others: FaultyEngine, chosen: str = "") -> Core:
+    core = Core(plain, *others, chosen=chosen)
+    core.settle()
+    return core
 
 
 @pytest.mark.parametrize(
     "error", [*LOST.values(), *NO_MEMORY.values(), RuntimeError("it does not know why")]
 )
-def test_the_same_frame_is_explained_by_the_plain_engine(error: Exception) -> None:
+def test_the_plain_engine_explains_the_frame_of_a_failed_one(error: Exception) -> None:
     plain = FaultyEngine("hook", seconds=0.02)
     fast = FaultyEngine("openvino", "gpu")
-    selector, _, warned = selector_of(plain, fast)
-    assert selector.engine is fast
+    core = settled_core(plain, fast)
+    assert core.selector.engine is fast
     fast.error = error
-    assert len(selector(X).cam) == 3
-    assert selector.engine is plain
+    assert len(core.explain(3)) == 3
+    assert core.selector.engine is plain
     assert fast.closed == 1
-    (sentence,) = warned
-    assert sentence.startswith("Going on with hook cpu fp32: ")
+    (sentence,) = core.warned
+    assert sentence.startswith("Falling back to hook cpu fp32: ")
     assert sentence.endswith(").")
 
 
-def test_what_is_left_takes_over_once_it_has_proved_itself() -> None:
+def test_a_remaining_candidate_takes_over_after_its_trial() -> None:
     plain = FaultyEngine("hook", seconds=0.03)
     middle, fast = FaultyEngine("torch", seconds=0.01), FaultyEngine("openvino", "gpu")
-    selector, said, _ = selector_of(plain, middle, fast)
-    assert selector.engine is fast
+    core = settled_core(plain, middle, fast)
+    assert core.selector.engine is fast
     fast.error = LOST["openvino"]
     opened = fast.opened
-    selector(X)
-    assert selector.engine is plain
-    assert not selector.settled
-    settle(selector)
-    assert selector.engine is middle
-    assert said[-1].startswith("Explaining with torch cpu fp32: ")
+    core.explain(3)
+    assert core.selector.engine is plain
+    assert not core.selector.settled
+    core.settle()
+    assert core.selector.engine is middle
+    assert core.notified[-1].startswith("Explaining with torch cpu fp32: ")
     middle.error = RuntimeError("this one, too")
-    selector(X)
-    settle(selector)
-    assert selector.engine is plain
-    assert fast.opened == opened, "what has failed is not opened again"
-    selector.close()
+    core.explain(3)
+    core.settle()
+    assert core.selector.engine is plain
+    assert fast.opened == opened, "a failed engine is not opened again"
+    core.selector.close()
 
 
-def test_what_was_asked_for_is_given_up_all_the_same() -> None:
+def test_a_named_engine_that_fails_is_given_up() -> None:
     plain, chosen = FaultyEngine("hook"), FaultyEngine("openvino", seconds=0.01)
-    selector, _, warned = selector_of(plain, chosen, chosen="openvino")
-    assert selector.engine is chosen
+    core = settled_core(plain, chosen, chosen="openvino")
+    assert core.selector.engine is chosen
     chosen.error = LOST["openvino"]
-    evidence = selector.evidence(X, torch.tensor([4, 5]))
-    assert evidence.classes.tolist() == [[4, 5]] * 3
-    assert (selector.engine, len(warned)) == (plain, 1)
+    assert explained_classes(core.explain(3, 4, 5)) == [[4, 5]] * 3
+    assert (core.selector.engine, len(core.warned)) == (plain, 1)
 
 
-def test_one_that_fails_while_it_is_tried_is_not_used() -> None:
+def explained_classes(explanations: list[Explanation]) -> list[list[int]]:
+    return [[each.target.class_index for each in one.maps] for one in explanations]
+
+
+def test_a_candidate_that_fails_in_its_trial_is_rejected() -> None:
     plain, faulty = FaultyEngine("hook"), FaultyEngine("torch")
     faulty.error = RuntimeError("not here")
-    selector, _, warned = selector_of(plain, faulty)
-    assert selector.engine is plain
-    assert warned == ["Not using torch cpu fp32: torch cpu fp32 has failed (not here)."]
+    core = settled_core(plain, faulty)
+    assert core.selector.engine is plain
+    assert core.warned == ["Not using torch cpu fp32: torch cpu fp32 has failed (not here)."]
 
 
-def test_one_that_cannot_be_opened_is_named_where_it_was_asked_for() -> None:
+def test_a_named_engine_that_runs_out_of_memory_while_opening_is_reported() -> None:
     def fail(*_: object) -> Engine:
         raise NO_MEMORY["cuda"]
 
-    plain, warned = FaultyEngine("hook"), list[str]()
-    candidate = Candidate("torch", fail, chosen=True)
-    selector = EngineSelector(plain.open, [candidate], print, warned.append)
-    settle(selector)
-    (sentence,) = warned
-    assert sentence.startswith("Going on with hook cpu fp32: torch cannot be opened (CUDA out of")
+    plain, torch_engine = FaultyEngine("hook"), FaultyEngine("torch")
+    torch_engine.open = fail  # type: ignore[method-assign]
+    core = settled_core(plain, torch_engine, chosen="torch")
+    (sentence,) = core.warned
+    assert sentence.startswith("Staying with hook cpu fp32: torch cannot be opened (CUDA out of")
 
 
-def test_a_lost_device_is_not_asked_again() -> None:
+def test_a_lost_device_is_not_used_again() -> None:
     plain = FaultyEngine("hook", "cuda:0", seconds=0.02)
     fast = FaultyEngine("torch", "cuda:0")
-    selector, _, _ = selector_of(plain, fast)
-    asked = plain.calls
+    core = settled_core(plain, fast)
+    calls = plain.calls
     fast.error = LOST["cuda"]
     with pytest.raises(DeviceLostError, match="cuda:0 has failed"):
-        selector(X)
-    assert plain.calls == asked
+        core.explain(3)
+    assert plain.calls == calls
 
 
-def test_a_device_that_is_lost_in_a_trial_is_not_asked_again() -> None:
+def test_a_device_that_is_lost_in_a_trial_is_not_used_again() -> None:
     plain, fast = FaultyEngine("hook", "meta"), FaultyEngine("torch", "meta")
-    selector = EngineSelector(plain.open, [Candidate("torch", fast.open)], print, print)
+    core = Core(plain, fast, device="meta")
     fast.error = LOST["cuda"]
-    x = torch.zeros(1, 3, 8, 8, device="meta")
     with pytest.raises(DeviceLostError):
-        offer_all(selector, x)
-    selector.close()
+        core.settle()
+    core.selector.close()
 
 
-def offer_all(selector: EngineSelector, x: torch.Tensor) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not selector.settled:
-        assert time.monotonic() < deadline
-        selector.offer(x, None, IMAGE)
-
-
-def test_memory_is_spared_before_an_engine_is_given_up() -> None:
+def test_one_image_and_class_at_a_time_before_an_engine_is_given_up() -> None:
     plain = FaultyEngine("hook", most=1)
-    selector, _, warned = selector_of(plain)
-    assert len(selector(X).cam) == 3
-    evidence = selector.evidence(X, torch.tensor([4, 5]))
-    assert evidence.gradients[:, :, 0, 0, 0].tolist() == [[4.0, 5.0]] * 3
-    assert evidence.classes.tolist() == [[4, 5]] * 3
-    (sentence,) = warned
-    assert sentence.startswith("Going on with one image and class at a time: hook cpu fp32 has")
-    assert plain.calls == 1 + 3 + 6, "and it is not tried again"
+    core = settled_core(plain)
+    assert len(core.explain(3)) == 3
+    explanations = core.explain(3, 4, 5)
+    # The gradient of a class is its index here, and the activation is 1.
+    assert [[each.strength for each in one.maps] for one in explanations] == [[4.0, 5.0]] * 3
+    assert explained_classes(explanations) == [[4, 5]] * 3
+    (sentence,) = core.warned
+    assert sentence.startswith("Falling back to one image and class at a time: hook cpu fp32 has")
+    assert plain.calls == 1 + 3 + 6, "the saving mode stays"
 
 
-def test_memory_that_is_there_the_next_time_costs_nothing() -> None:
+def test_freed_memory_is_enough_for_the_same_engine() -> None:
     plain = FaultyEngine("hook")
-    selector, _, warned = selector_of(plain)
+    core = settled_core(plain)
     errors = [NO_MEMORY["cpu"]]
     work = plain._work
 
@@ -218,20 +246,19 @@ def test_memory_that_is_there_the_next_time_costs_nothing() -> None:
         work(parts)
 
     plain._work = fail_once  # type: ignore[method-assign]
-    assert len(selector(X[:1]).cam) == 1
-    assert warned == []
+    assert len(core.explain(1)) == 1
+    assert core.warned == []
 
 
-def test_without_memory_for_the_plain_engine_it_is_named() -> None:
-    plain = FaultyEngine("hook", most=0)
-    selector, _, _ = selector_of(plain)
+def test_running_out_of_memory_on_the_plain_engine_is_an_error() -> None:
+    core = settled_core(FaultyEngine("hook", most=0))
     with pytest.raises(OutOfMemoryError, match="hook cpu fp32 has run out of memory"):
-        selector(X)
+        core.explain(3)
 
 
 def test_a_bug_in_the_plain_engine_is_not_hidden() -> None:
     plain = FaultyEngine("hook")
-    selector, _, _ = selector_of(plain)
+    core = settled_core(plain)
     plain.error = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
     with pytest.raises(RuntimeError, match="mat1"):
-        selector(X)
+        core.explain(3)

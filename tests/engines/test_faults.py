@@ -10,7 +10,9 @@ from tests.support.drivers import LOST, NO_MEMORY
 
 @pytest.mark.parametrize("error", NO_MEMORY.values(), ids=NO_MEMORY)
 @pytest.mark.parametrize("device", ["cuda:0", "mps", "cpu"])
-def test_no_memory_is_told_from_a_lost_device(error: Exception, device: str) -> None:
+def test_running_out_of_memory_is_distinguished_from_a_lost_device(
+    error: Exception, device: str
+) -> None:
     fault = known_fault(error, "torch", device)
     assert isinstance(fault, OutOfMemoryError)
     assert str(fault).startswith("torch has run out of memory (")
@@ -18,7 +20,7 @@ def test_no_memory_is_told_from_a_lost_device(error: Exception, device: str) -> 
 
 
 @pytest.mark.parametrize("error", LOST.values(), ids=LOST)
-def test_a_lost_device_is_named(error: Exception) -> None:
+def test_a_lost_device_is_recognised(error: Exception) -> None:
     fault = known_fault(error, "torch", "cuda:0")
     assert isinstance(fault, DeviceLostError)
     assert str(fault).startswith("the device cuda:0 has failed (")
@@ -36,15 +38,15 @@ def test_a_cpu_is_never_lost() -> None:
     "error",
     [
         RuntimeError("mat1 and mat2 shapes cannot be multiplied (1x128 and 64x10)"),
-        RuntimeError("an Explainer explains only between load() and close()"),
+        RuntimeError("frames are explained only between load() and close()"),
     ],
 )
-def test_a_bug_is_not_taken_for_a_fault(error: Exception) -> None:
+def test_a_bug_is_not_classified_as_a_fault(error: Exception) -> None:
     for device in ("cpu", "cuda:0"):
         assert known_fault(error, "torch", device) is None
 
 
-def test_the_innermost_reason_of_openvino_is_told() -> None:
+def test_the_reason_is_the_innermost_one_of_openvino() -> None:
     assert reason(LOST["openvino"]) == "[GPU] clFlush, error code: -5 CL_OUT_OF_RESOURCES"
 
 

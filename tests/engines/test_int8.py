@@ -33,7 +33,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def quantisations(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands of the quantisations that are run from here on."""
+    """The commands of the quantisations that run from now on."""
     commands: list[list[str]] = []
     popen = subprocess.Popen
 
@@ -55,7 +55,7 @@ def lite0() -> Classifier:
 
 
 def views(photos: dict[str, NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-    """Views of each photo that no calibration has seen: overlapping windows over it."""
+    """Views of each photo outside the calibration: overlapping windows."""
     found = []
     for photo in photos.values():
         height, width = photo.shape[0] * 3 // 4, photo.shape[1] * 3 // 4
@@ -76,11 +76,13 @@ def test_real_photos_are_named_and_located_as_in_float32(
     ):
         assert (engine.precision, engine.exact) == ("int8", False)
         for view in views(photos):
-            expected = plain(prepare(view))
+            expected = plain.explain(prepare(view))
             best = expected.logits.softmax(1).topk(2).values[0]
-            agree.append(int(expected.class_index) == int(engine(prepare(view)).class_index))
+            agree.append(
+                int(expected.class_index) == int(engine.explain(prepare(view)).class_index)
+            )
             clear.append(float(best[0] - best[1]) > 0.1)
-            found = engine(prepare(view), int(expected.class_index))
+            found = engine.explain(prepare(view), int(expected.class_index))
             both = torch.stack([expected.cam.flatten(), found.cam.flatten()])
             correlations.append(float(torch.corrcoef(both)[0, 1]))
     assert np.median(correlations) > 0.99
@@ -105,14 +107,14 @@ def test_the_trunk_computes_in_int8_and_the_head_reads_int8_weights(lite0: Class
 @pytest.mark.usefixtures("hub")
 def test_a_network_is_quantised_once(quantisations: list[list[str]]) -> None:
     with open_engine("openvino", small(), precision="int8") as first:
-        expected = first(images(), 3)
+        expected = first.explain(images(), 3)
     with open_engine("openvino", small(), precision="int8") as second:
-        torch.testing.assert_close(second(images(), 3).cam, expected.cam)
+        torch.testing.assert_close(second.explain(images(), 3).cam, expected.cam)
     assert len(quantisations) == 1
 
 
 @pytest.mark.usefixtures("hub")
-def test_other_weights_and_layers_have_a_place_of_their_own() -> None:
+def test_other_weights_and_layers_have_their_own_cache() -> None:
     folders = {
         cache_folder(small()),
         cache_folder(small(seed=1)),
@@ -123,7 +125,7 @@ def test_other_weights_and_layers_have_a_place_of_their_own() -> None:
 
 
 @pytest.mark.usefixtures("hub")
-def test_another_version_has_a_place_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_has_its_own_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     before = cache_folder(small())
     monkeypatch.setattr(int8, "version", lambda _package: "9999.0")
     assert cache_folder(small()) != before
@@ -139,7 +141,7 @@ def test_another_version_has_a_place_of_its_own(monkeypatch: pytest.MonkeyPatch)
         pytest.param(lambda f: (f / "manifest.json").write_text('{"files": {}}'), id="empty one"),
     ],
 )
-def test_a_broken_cache_is_known(damage: Any, tmp_path: Path) -> None:
+def test_a_broken_cache_is_detected(damage: Any, tmp_path: Path) -> None:
     put_by_another(tmp_path / "entry", "whole")
     assert int8._is_sound(tmp_path / "entry")
     damage(tmp_path / "entry")
@@ -152,7 +154,7 @@ def test_a_broken_cache_is_rebuilt(quantisations: list[list[str]]) -> None:
     quantisations.clear()
     (cache_folder(small()) / "trunk.bin").write_bytes(b"x")
     with open_engine("openvino", small(), precision="int8") as engine:
-        assert bool(torch.isfinite(engine(images()).cam).all())
+        assert bool(torch.isfinite(engine.explain(images()).cam).all())
     assert len(quantisations) == 1
 
 
@@ -166,7 +168,7 @@ def test_a_quantisation_that_fails_leaves_nothing_behind(
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", broken)
     classifier = small(seed=3)
-    with pytest.raises(EngineError, match=r"no room for numbers.*--precision fp32"):
+    with pytest.raises(EngineError, match=r"no room for numbers.*`precision=fp32`"):
         open_engine("openvino", classifier, precision="int8")
     assert not cache_folder(classifier).exists()
     assert not list((hub / "live_cam").glob(".building*"))
@@ -185,11 +187,11 @@ def test_a_quantisation_can_be_stopped() -> None:
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "live_cam").write_text("a file is in the way")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(EngineError, match=r"cannot be kept in .*TORCH_HOME"):
+    with pytest.raises(EngineError, match=r"cannot be cached in .*TORCH_HOME"):
         open_engine("openvino", small(), precision="int8")
 
 
-def test_nncf_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_nncf_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(package: str) -> str:
         raise PackageNotFoundError(package)
 
@@ -226,7 +228,7 @@ class TestCalibration:
         assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
         assert len({view.shape for view in first}) > 1
 
-    def test_a_image_of_one_pixel(self) -> None:
+    def test_an_image_of_one_pixel(self) -> None:
         assert len(list(calibration_images([np.zeros((1, 1, 3), np.uint8)], 4))) == 4
 
     def test_without_frames_or_photos(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +247,7 @@ def put_by_another(folder: Path, text: str) -> None:
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
 
 
-def test_what_another_program_has_put_into_the_cache_meanwhile_stays(tmp_path: Path) -> None:
+def test_an_entry_that_another_program_has_cached_meanwhile_stays(tmp_path: Path) -> None:
     made, folder = tmp_path / "made", tmp_path / "entry"
     put_by_another(folder, "theirs")
     put_by_another(made, "ours")

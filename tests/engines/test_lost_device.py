@@ -28,18 +28,18 @@ LITE = "efficientnet_lite0"
 
 
 class Driver:
-    """Stands between the engine and the device, and fails as real ones do."""
+    """A driver between engine and device that fails as real ones do."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.gpu: Exception | None = None
         self.cpu: Exception | None = None
-        self.asked: list[str] = []
-        for name in ("__call__", "evidence"):
+        self.devices: list[str] = []
+        for name in ("explain", "evidence"):
             monkeypatch.setattr(HookEngine, name, self._watched(getattr(HookEngine, name)))
 
     def _watched(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def watched(engine: HookEngine, *arguments: Any) -> Any:
-            self.asked.append(engine.device)
+            self.devices.append(engine.device)
             error = self.gpu if engine.device == "cuda:0" else self.cpu
             if error:
                 raise error
@@ -75,46 +75,46 @@ def frame(photos: dict[str, NDArray[np.uint8]]) -> Frame:
 def test_the_cpu_explains_the_same_frame_and_question(
     driver: Driver, frame: Frame, error: Exception, device: str
 ) -> None:
-    said: list[str] = []
+    sentences: list[str] = []
     begun: list[Question] = []
 
     def begin(_labels: tuple[str, ...]) -> Question:
         begun.append(Question(classes=(967,)))
         return begun[-1]
 
-    with Explainer(on_gpu(device=device), said.append, begin) as explainer:
+    with Explainer(on_gpu(device=device), sentences.append, begin) as explainer:
         explainer.load()
         assert explainer.explain(frame).class_index == 967
         assert explainer.engine == "hook cuda:0 fp32"
         explainer.question = Question(classes=(504,))
         driver.gpu = error
-        assert explainer.explain(frame).class_index == 504, "what was locked stays locked"
+        assert explainer.explain(frame).class_index == 504, "the locked class stays"
         assert explainer.engine == "hook cpu fp32"
         assert explainer.warning is not None
-        assert explainer.warning.startswith("Going on with the CPU: ")
+        assert explainer.warning.startswith("Falling back to the CPU: ")
         assert explainer.activity is None
-        asked = driver.asked.count("cuda:0")
+        count = driver.devices.count("cuda:0")
         explainer.explain(frame)
-        assert driver.asked.count("cuda:0") == asked, "the lost device is left alone"
+        assert driver.devices.count("cuda:0") == count, "the lost device is not used again"
     assert len(begun) == 1
-    (sentence,) = said
-    assert sentence.startswith("Going on with the CPU: ")
+    (sentence,) = sentences
+    assert sentence.startswith("Falling back to the CPU: ")
     assert "\n" not in sentence
 
 
 def test_a_gpu_that_fails_at_the_start(monkeypatch: pytest.MonkeyPatch, frame: Frame) -> None:
-    """This torch has no CUDA driver: what it raises then is real."""
+    """This torch has no CUDA driver: its exception is real."""
     monkeypatch.setattr(precision, "_count", lambda kind: int(kind == "cuda"))
-    said: list[str] = []
-    with Explainer(Settings(model=LITE, engine="hook"), said.append) as explainer:
+    sentences: list[str] = []
+    with Explainer(Settings(model=LITE, engine="hook"), sentences.append) as explainer:
         explainer.load()
         assert explainer.engine == "hook cpu fp32"
         assert explainer.explain(frame).label == "espresso"
-    (sentence,) = said
-    assert sentence.startswith("Going on with the CPU: the device cuda:0 has failed (")
+    (sentence,) = sentences
+    assert sentence.startswith("Falling back to the CPU: the device cuda:0 has failed (")
 
 
-def test_a_gpu_that_was_asked_for_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_gpu_that_fails_is_an_error_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "_count", lambda kind: int(kind == "cuda"))
     with (
         Explainer(Settings(model=LITE, engine="hook", device="cuda"), print) as explainer,
@@ -123,7 +123,7 @@ def test_a_gpu_that_was_asked_for_is_refused_at_the_start(monkeypatch: pytest.Mo
         explainer.load()
 
 
-def test_without_any_engine_a_run_that_nobody_watches_ends(driver: Driver, frame: Frame) -> None:
+def test_an_unwatched_run_ends_if_every_engine_fails(driver: Driver, frame: Frame) -> None:
     for unwatched in ({"headless": True}, {"every_frame": True}):
         with Explainer(on_gpu(device="cpu", **unwatched), print) as explainer:
             explainer.load()
@@ -131,33 +131,35 @@ def test_without_any_engine_a_run_that_nobody_watches_ends(driver: Driver, frame
             with pytest.raises(EngineError, match="no engine is left") as ended:
                 explainer.explain(frame)
             assert not isinstance(ended.value, UnexplainedError)
-            assert "--model" in str(ended.value)
+            assert "`model`" in str(ended.value)
             driver.cpu = None
 
 
-def test_without_any_engine_a_window_goes_on_and_tries_again(
+def test_a_window_continues_and_retries_if_every_engine_fails(
     driver: Driver, frame: Frame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[-1])
-    said: list[str] = []
-    with Explainer(on_gpu(device="cpu"), said.append) as explainer:
+    sentences: list[str] = []
+    with Explainer(on_gpu(device="cpu"), sentences.append) as explainer:
         explainer.load()
         driver.cpu = NO_MEMORY["cpu"]
         for _ in range(3):
             assert not explained(explainer, frame)
-        assert len(driver.asked) == 2, "tried once, again after freeing memory, and then left alone"
+        assert len(driver.devices) == 2, (
+            "one attempt, another after freeing memory, and then a pause"
+        )
         assert str(explainer.activity) == "no explanation: hook cpu fp32 has run out of memory"
-        (sentence,) = said
+        (sentence,) = sentences
         assert sentence.startswith("Showing the image alone: no engine is left that can explain:")
         clock.append(clock[-1] + 60.0)
         assert not explained(explainer, frame)
-        assert (len(driver.asked), len(said)) == (4, 1)
+        assert (len(driver.devices), len(sentences)) == (4, 1)
         clock.append(clock[-1] + 60.0)
         driver.cpu = None
         assert explained(explainer, frame)
         assert not explainer.activity
-        assert said[1:] == ["Explaining again with hook cpu fp32."]
+        assert sentences[1:] == ["Explaining again with hook cpu fp32."]
 
 
 def explained(explainer: Explainer, frame: Frame) -> bool:
@@ -167,7 +169,7 @@ def explained(explainer: Explainer, frame: Frame) -> bool:
         return False
 
 
-def test_a_bug_still_shows_where_it_is(driver: Driver, frame: Frame) -> None:
+def test_a_bug_keeps_its_traceback(driver: Driver, frame: Frame) -> None:
     with Explainer(on_gpu(device="cpu"), print) as explainer:
         explainer.load()
         driver.cpu = RuntimeError("mat1 and mat2 shapes cannot be multiplied")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from live_cam.cam.gradcam import CAMResult, Evidence
 from live_cam.engines import trial
+from live_cam.engines.candidates import Candidate
 from live_cam.engines.engine import Engine
-from live_cam.engines.opening import Candidate
 from live_cam.engines.selection import EngineSelector
 from live_cam.errors import EngineError, NonFiniteError
 from live_cam.runtime.timing import StageTimer
@@ -54,13 +54,13 @@ class FakeEngine(Engine):
         self.name = name
         self.exact = exact
         self.closed = 0
-        self.asked: list[int | None] = []
+        self.explained: list[int | None] = []
         self._clock = clock
         self._seconds = seconds
         self._cam = cam
         self._fails = fails
 
-    def __call__(
+    def explain(
         self,
         _x: torch.Tensor,
         class_index: int | torch.Tensor | None = None,
@@ -68,20 +68,20 @@ class FakeEngine(Engine):
     ) -> CAMResult:
         assert isinstance(class_index, int | None)
         self._clock.now += self._seconds
-        self.asked.append(class_index)
+        self.explained.append(class_index)
         if self._fails:
             raise NonFiniteError("not finite.")
         return CAMResult(self._cam, torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
 
     def evidence(
-        self, x: torch.Tensor, wanted: torch.Tensor, timer: StageTimer | None = None
+        self, x: torch.Tensor, classes: torch.Tensor, timer: StageTimer | None = None
     ) -> Evidence:
-        logits = self(x, None, timer).logits
-        maps = torch.ones(1, len(wanted), 1, 2, 2)
-        return Evidence(maps[:, 0], maps, logits, torch.ones(1, len(wanted), dtype=torch.long))
+        logits = self.explain(x, None, timer).logits
+        maps = torch.ones(1, len(classes), 1, 2, 2)
+        return Evidence(maps[:, 0], maps, logits, torch.ones(1, len(classes), dtype=torch.long))
 
-    def scores(self, x: torch.Tensor) -> torch.Tensor:
-        return self(x).logits
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        return self.explain(x).logits
 
     def close(self) -> None:
         self.closed += 1
@@ -96,31 +96,35 @@ def settle(selector: EngineSelector) -> None:
     while not selector.settled:
         assert time.monotonic() < deadline
         selector.offer(X, None, IMAGE)
-        selector(X, None, StageTimer())
+        selector.engine.explain(X, None, StageTimer())
         time.sleep(0.001)
 
 
 def run(
     plain: Engine, *candidates: Candidate, patient: bool = False
 ) -> tuple[EngineSelector, list[str]]:
-    said: list[str] = []
-    selector = EngineSelector(lambda: plain, candidates, said.append, said.append, patient=patient)
+    sentences: list[str] = []
+    selector = EngineSelector(
+        lambda: plain, candidates, sentences.append, sentences.append, patient=patient
+    )
     settle(selector)
-    return selector, said
+    return selector, sentences
 
 
-def test_the_fastest_engine_that_says_the_same_takes_over(clock: Clock) -> None:
+def test_the_fastest_engine_with_the_same_maps_takes_over(clock: Clock) -> None:
     plain = FakeEngine(clock, "hook", 0.3)
     fast, slow = FakeEngine(clock, "torch", 0.1), FakeEngine(clock, "openvino", 0.2)
-    selector, said = run(plain, Candidate("torch", opens(fast)), Candidate("openvino", opens(slow)))
+    selector, sentences = run(
+        plain, Candidate("torch", opens(fast)), Candidate("openvino", opens(slow))
+    )
     assert selector.engine is fast
-    assert said == ["Explaining with torch cpu fp32: 100 ms a frame, hook cpu fp32 300 ms."]
+    assert sentences == ["Explaining with torch cpu fp32: 100 ms a frame, hook cpu fp32 300 ms."]
     assert (plain.closed, slow.closed, fast.closed) == (1, 1, 0)
     selector.close()
     assert fast.closed == 1
 
 
-def test_each_one_is_measured_against_the_one_in_use(clock: Clock) -> None:
+def test_each_candidate_is_compared_with_the_present_engine(clock: Clock) -> None:
     plain = FakeEngine(clock, "hook", 0.3)
     second, third = FakeEngine(clock, "torch", 0.2), FakeEngine(clock, "openvino", 0.1)
     selector, _ = run(plain, Candidate("torch", opens(second)), Candidate("openvino", opens(third)))
@@ -128,21 +132,21 @@ def test_each_one_is_measured_against_the_one_in_use(clock: Clock) -> None:
     assert second.closed == 1
 
 
-def test_a_slower_one_does_not_take_over(clock: Clock) -> None:
+def test_a_slower_candidate_does_not_take_over(clock: Clock) -> None:
     plain, slow = FakeEngine(clock, "hook", 0.1), FakeEngine(clock, "torch", 0.2)
-    selector, said = run(plain, Candidate("torch", opens(slow)))
+    selector, sentences = run(plain, Candidate("torch", opens(slow)))
     assert selector.engine is plain
-    assert said == []
+    assert sentences == []
     assert plain.closed == 0
 
 
-def test_an_exact_engine_that_says_something_else_is_not_used(clock: Clock) -> None:
+def test_an_exact_engine_with_other_maps_is_rejected(clock: Clock) -> None:
     plain = FakeEngine(clock, "hook", 0.3)
     wrong = FakeEngine(clock, "torch", 0.1, MAP + 0.01)
-    selector, said = run(plain, Candidate("torch", opens(wrong)))
+    selector, sentences = run(plain, Candidate("torch", opens(wrong)))
     assert selector.engine is plain
-    assert len(said) == 1
-    assert "Not using torch cpu fp32: it differs from hook cpu fp32 by 6.7e-04" in said[0]
+    assert len(sentences) == 1
+    assert "Not using torch cpu fp32: it differs from hook cpu fp32 by 6.7e-04" in sentences[0]
     assert wrong.closed == 1
 
 
@@ -151,34 +155,34 @@ def test_rounding_is_no_difference(clock: Clock) -> None:
     assert run(plain, Candidate("torch", opens(fast)))[0].engine is fast
 
 
-def test_what_was_asked_for_need_not_be_the_fastest(clock: Clock) -> None:
+def test_a_named_engine_takes_over_although_it_is_slower(clock: Clock) -> None:
     plain, slow = FakeEngine(clock, "hook", 0.1), FakeEngine(clock, "torch", 0.2)
     assert run(plain, Candidate("torch", opens(slow), chosen=True))[0].engine is slow
 
 
-def test_int8_may_differ_and_says_by_how_much(clock: Clock) -> None:
+def test_int8_takes_over_with_the_correlation_of_its_maps(clock: Clock) -> None:
     plain = FakeEngine(clock, "hook", 0.1)
     noisy = MAP + torch.tensor([1.0, -1.0] * 8).view(1, 4, 4)
     rough = FakeEngine(clock, "openvino", 0.05, noisy, exact=False)
-    selector, said = run(plain, Candidate("openvino int8", opens(rough), chosen=True))
+    selector, sentences = run(plain, Candidate("openvino int8", opens(rough), chosen=True))
     assert selector.engine is rough
-    assert said[0].endswith("; the maps correlate 0.976.")
+    assert sentences[0].endswith("; the maps correlate 0.976.")
 
 
-def test_garbage_is_not_shown_though_it_was_asked_for(clock: Clock) -> None:
+def test_a_named_engine_with_garbage_maps_is_rejected(clock: Clock) -> None:
     plain = FakeEngine(clock, "hook", 0.1)
     garbage = FakeEngine(clock, "openvino", 0.05, MAP.flip(1, 2), exact=False)
-    selector, said = run(plain, Candidate("openvino int8", opens(garbage), chosen=True))
+    selector, sentences = run(plain, Candidate("openvino int8", opens(garbage), chosen=True))
     assert selector.engine is plain
-    assert "its maps correlate only" in said[0]
+    assert "its maps correlate only" in sentences[0]
 
 
-def test_one_that_fails_on_a_frame_is_not_used(clock: Clock) -> None:
+def test_a_candidate_that_fails_on_a_frame_is_rejected(clock: Clock) -> None:
     plain = FakeEngine(clock, "hook", 0.1)
     failing = FakeEngine(clock, "torch", 0.05, fails=True)
-    selector, said = run(plain, Candidate("torch", opens(failing)))
+    selector, sentences = run(plain, Candidate("torch", opens(failing)))
     assert selector.engine is plain
-    assert said == ["Not using torch cpu fp32: not finite."]
+    assert sentences == ["Not using torch cpu fp32: not finite."]
     assert failing.closed == 1
 
 
@@ -186,18 +190,18 @@ def fail(_frames: object, _stop: object) -> Engine:
     raise EngineError("it is not here.")
 
 
-def test_one_that_cannot_be_opened_is_passed_over_in_silence(clock: Clock) -> None:
+def test_a_candidate_that_cannot_be_opened_is_skipped_silently(clock: Clock) -> None:
     plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "torch", 0.1)
-    selector, said = run(plain, Candidate("openvino", fail), Candidate("torch", opens(fast)))
+    selector, sentences = run(plain, Candidate("openvino", fail), Candidate("torch", opens(fast)))
     assert selector.engine is fast
-    assert len(said) == 1
+    assert len(sentences) == 1
 
 
-def test_one_that_was_asked_for_and_cannot_be_opened_is_named(clock: Clock) -> None:
+def test_a_named_engine_that_cannot_be_opened_is_reported(clock: Clock) -> None:
     plain = FakeEngine(clock, "hook", 0.3)
-    selector, said = run(plain, Candidate("openvino", fail, chosen=True))
+    selector, sentences = run(plain, Candidate("openvino", fail, chosen=True))
     assert selector.engine is plain
-    assert said == ["Going on with hook cpu fp32: it is not here."]
+    assert sentences == ["Staying with hook cpu fp32: it is not here."]
 
 
 def test_a_bug_in_an_engine_is_not_hidden(clock: Clock) -> None:
@@ -208,13 +212,13 @@ def test_a_bug_in_an_engine_is_not_hidden(clock: Clock) -> None:
         run(FakeEngine(clock, "hook", 0.3), Candidate("torch", broken))
 
 
-def test_the_class_of_the_plain_engine_is_explained_by_all(clock: Clock) -> None:
+def test_every_engine_explains_the_class_of_the_plain_one(clock: Clock) -> None:
     plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "torch", 0.1)
     run(plain, Candidate("torch", opens(fast)))
-    assert set(fast.asked[1:4]) == {1}
+    assert set(fast.explained[1:4]) == {1}
 
 
-def test_frames_are_kept_for_the_calibration(clock: Clock) -> None:
+def test_frames_are_kept_for_calibration(clock: Clock) -> None:
     plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "openvino", 0.1)
     given: list[int] = []
 
@@ -227,18 +231,18 @@ def test_frames_are_kept_for_the_calibration(clock: Clock) -> None:
     assert given[0] >= 5
 
 
-def test_a_patient_selector_explains_no_frame_before_it_is_settled(clock: Clock) -> None:
+def test_a_patient_selector_settles_before_the_first_frame(clock: Clock) -> None:
     plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "openvino", 0.1)
     candidate = Candidate("openvino int8", opens(fast), chosen=True, frames=5)
     selector = EngineSelector(lambda: plain, [candidate], print, print, patient=True)
     selector.offer(X, None, IMAGE)
-    selector(X, None, StageTimer())
+    selector.engine.explain(X, None, StageTimer())
     assert selector.settled
     assert selector.engine is fast
-    assert fast.asked[-1] is None
+    assert fast.explained[-1] is None
 
 
-def test_what_is_being_prepared_is_told(clock: Clock) -> None:
+def test_the_description_names_the_engine_in_preparation(clock: Clock) -> None:
     plain, fast = FakeEngine(clock, "hook", 0.3), FakeEngine(clock, "openvino", 0.1)
     selector, _ = run(plain, Candidate("openvino int8", opens(fast), chosen=True))
     assert selector.description == "openvino cpu fp32"
@@ -260,21 +264,21 @@ def test_closing_while_one_is_being_opened(clock: Clock) -> None:
         assert stop.wait(PATIENCE)
         raise EngineError("stopped.")
 
-    said: list[str] = []
+    sentences: list[str] = []
     plain = FakeEngine(clock, "hook", 0.3)
     selector = EngineSelector(
-        lambda: plain, [Candidate("a", slow, chosen=True)], said.append, said.append
+        lambda: plain, [Candidate("a", slow, chosen=True)], sentences.append, sentences.append
     )
     assert began.wait(PATIENCE)
     selector.close()
     selector.close()
     assert plain.closed >= 1
-    assert said == []
+    assert sentences == []
 
 
 def test_without_candidates_the_plain_engine_explains(clock: Clock) -> None:
     plain = FakeEngine(clock, "hook", 0.1)
     selector = EngineSelector(lambda: plain, [], print, print)
     assert selector.settled
-    assert selector(X, None, StageTimer()).cam is MAP
+    assert selector.engine.explain(X, None, StageTimer()).cam is MAP
     selector.close()

@@ -63,7 +63,7 @@ def load_instead(monkeypatch: pytest.MonkeyPatch, classifier: Classifier) -> Non
     cpu = torch.device("cpu")
     preprocess = Preprocessor(SIZE, classifier.mean, classifier.std, cpu)
     loaded = Loaded(classifier, preprocess, cpu)
-    monkeypatch.setattr("live_cam.explain.batch.load_network", lambda *_: loaded)
+    monkeypatch.setattr("live_cam.explain.loading.load_network", lambda *_: loaded)
 
 
 @pytest.fixture

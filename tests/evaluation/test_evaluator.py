@@ -81,7 +81,7 @@ def test_a_constant_map_has_areas_of_one_half(colours: BatchExplainer) -> None:
     """Equally hot pixels are removed in reading order, the middle after half of them."""
     x = colours.prepare([dot("red", SIDE // 2 - 1, SIDE // 2 - 1, 3, SIDE)])
     counts = torch.tensor(step_counts(SIDE * SIDE, 20))
-    curves = Curves(x, lambda batch: colours.scores(batch).softmax(dim=1)[:, 0], counts)
+    curves = Curves(x, lambda batch: colours.logits(batch).softmax(dim=1)[:, 0], counts)
     rank = ranks(torch.full((1, SIDE, SIDE), 0.3))[0]
     for curve in (curves.deletion(rank), curves.insertion(rank)):
         assert float(area(curve[None], counts)) == pytest.approx(0.5, abs=0.1)

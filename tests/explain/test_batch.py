@@ -15,8 +15,8 @@ from live_cam.cam.gradcam import CAMResult
 from live_cam.cam.opening import open_cam
 from live_cam.engines.hook import HookEngine
 from live_cam.errors import EngineError, UsageError
-from live_cam.explain import batch
 from live_cam.explain import batch_size as memory
+from live_cam.explain import loading
 from live_cam.explain.batch import BatchExplainer
 from live_cam.explain.batch_size import room_for
 from live_cam.explain.explainer import Explainer
@@ -63,8 +63,8 @@ def objects() -> Iterator[BatchExplainer]:
 
 
 def test_each_image_of_a_batch_is_explained_by_itself(colours: BatchExplainer) -> None:
-    said = colours.explain([patch(name) for name in COLOURS], Question())
-    for name, each in zip(COLOURS, said, strict=True):
+    explanations = colours.explain([patch(name) for name in COLOURS], Question())
+    for name, each in zip(COLOURS, explanations, strict=True):
         assert each.label == COLOUR_LABELS[name]
         assert each.probability > 0.9
         rows, columns = np.nonzero(to_frame(each.heatmap, 320, 240) > 0.5)
@@ -72,11 +72,11 @@ def test_each_image_of_a_batch_is_explained_by_itself(colours: BatchExplainer) -
         assert abs(columns.mean() - PLACES[name][0]) < 23
         assert abs(rows.mean() - PLACES[name][1]) < 23
         assert each.heatmap.max() == 1
-    assert [each.frame_index for each in said] == [0, 1, 2]
+    assert [each.frame_index for each in explanations] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("evidence", [FOR, AGAINST, VERSUS])
-def test_a_batch_says_what_single_images_say(
+def test_a_batch_has_the_explanations_of_single_images(
     objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], evidence: EvidenceKind
 ) -> None:
     images = list(photos.values())
@@ -95,43 +95,43 @@ def test_a_batch_says_what_single_images_say(
             np.testing.assert_allclose(other.values, other_alone.values, atol=1e-3)
 
 
-def test_it_says_what_the_live_loop_says(
+def test_a_batch_has_the_explanations_of_the_live_loop(
     objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]]
 ) -> None:
     settings = Settings(model="efficientnet_lite0", engine="hook", every_frame=True)
     with Explainer(settings, print) as live:
         live.load()
-        for image, said in zip(
+        for image, explanation in zip(
             photos.values(), objects.explain(list(photos.values()), Question()), strict=True
         ):
             expected = live.explain(Frame(image, 0, 0.0))
-            assert said.label == expected.label
-            np.testing.assert_allclose(said.heatmap, expected.heatmap, atol=1e-3)
+            assert explanation.label == expected.label
+            np.testing.assert_allclose(explanation.heatmap, expected.heatmap, atol=1e-3)
 
 
 def test_real_photos_get_their_names(
     objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]]
 ) -> None:
-    said = objects.explain(list(photos.values()), Question())
-    for name, each in zip(photos, said, strict=True):
+    explanations = objects.explain(list(photos.values()), Question())
+    for name, each in zip(photos, explanations, strict=True):
         assert each.label == each.top[0].label
         assert len(each.top) == 5
         likeliest = [one.label for one in each.top[: 2 if name == "rocket" else 1]]
         assert set(likeliest) & set(OBJECTS[name])
 
 
-def test_the_fit_says_which_part_of_each_image_was_seen(
+def test_the_seen_region_follows_from_the_fit(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
     settings = NetworkSettings(model="efficientnet_lite0", fit="crop")
     with BatchExplainer(settings, print) as explainer:
         explainer.load()
         wide, high = photos["coffee"], np.rot90(photos["coffee"]).copy()
-        said = explainer.explain([wide, high], Question())
+        explanations = explainer.explain([wide, high], Question())
     height, width = wide.shape[:2]
-    assert said[0].seen.width == pytest.approx(height / width, abs=0.01)
-    assert said[0].seen.height == 1
-    assert said[1].seen.height == pytest.approx(height / width, abs=0.01)
+    assert explanations[0].seen.width == pytest.approx(height / width, abs=0.01)
+    assert explanations[0].seen.height == 1
+    assert explanations[1].seen.height == pytest.approx(height / width, abs=0.01)
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
@@ -145,11 +145,11 @@ def test_any_engine_explains_a_batch(
     with BatchExplainer(settings, print, batch=3) as explainer:
         explainer.load()
         assert explainer.engine.name == engine
-        for said, plain in zip(
+        for explanation, plain in zip(
             explainer.explain(images, Question()), objects.explain(images, Question()), strict=True
         ):
-            assert said.label == plain.label
-            np.testing.assert_allclose(said.heatmap, plain.heatmap, atol=2e-3)
+            assert explanation.label == plain.label
+            np.testing.assert_allclose(explanation.heatmap, plain.heatmap, atol=2e-3)
 
 
 Explain = Callable[..., CAMResult]
@@ -157,31 +157,31 @@ Explain = Callable[..., CAMResult]
 
 def starve(monkeypatch: pytest.MonkeyPatch, room: int, message: str) -> list[int]:
     """Let the engine run out of memory where there are more images than `room`."""
-    explain: Explain = HookEngine.__call__
-    asked: list[int] = []
+    explain: Explain = HookEngine.explain
+    sizes: list[int] = []
 
     def limited(self: HookEngine, x: Tensor, *arguments: object) -> CAMResult:
-        asked.append(len(x))
+        sizes.append(len(x))
         if len(x) > room:
             raise RuntimeError(message)
         return explain(self, x, *arguments)
 
-    monkeypatch.setattr(HookEngine, "__call__", limited)
-    return asked
+    monkeypatch.setattr(HookEngine, "explain", limited)
+    return sizes
 
 
-def test_without_memory_for_all_there_is_some_for_half(
+def test_the_batch_is_halved_if_memory_runs_out(
     objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = starve(monkeypatch, 1, "CUDA out of memory. Tried to allocate 2.00 GiB")
-    said = objects.explain(list(photos.values()), Question())
-    assert asked == [4, 2, 1, 1, 1, 1]
-    assert [each.label for each in said[1::2]] == ["espresso", "moped"]
+    sizes = starve(monkeypatch, 1, "CUDA out of memory. Tried to allocate 2.00 GiB")
+    explanations = objects.explain(list(photos.values()), Question())
+    assert sizes == [4, 2, 1, 1, 1, 1]
+    assert [each.label for each in explanations[1::2]] == ["espresso", "moped"]
     objects.explain([photos["coffee"]] * 2, Question())
-    assert asked[6:] == [1, 1], "it has learnt how much room there is"
+    assert sizes[6:] == [1, 1], "the batch size stays halved"
 
 
-def test_without_memory_for_one_image_a_sentence_says_so(
+def test_running_out_of_memory_with_one_image_is_an_error(
     objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     starve(monkeypatch, 0, "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
@@ -189,7 +189,7 @@ def test_without_memory_for_one_image_a_sentence_says_so(
         objects.explain([photos["coffee"]], Question())
 
 
-def test_another_failure_is_not_taken_for_one_of_memory(
+def test_another_failure_does_not_halve_the_batch(
     objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     starve(monkeypatch, 0, "something else")
@@ -197,25 +197,25 @@ def test_another_failure_is_not_taken_for_one_of_memory(
         objects.explain([photos["coffee"]], Question())
 
 
-def test_scores_are_those_of_the_explanations_however_many_fit(
+def test_logits_are_those_of_the_explanations_for_any_batch_size(
     objects: BatchExplainer, photos: dict[str, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = list(photos.values())
     expected = [each.probability for each in objects.explain(images, Question())]
-    score: Callable[..., Tensor] = HookEngine.scores
-    asked: list[int] = []
+    score: Callable[..., Tensor] = HookEngine.logits
+    sizes: list[int] = []
 
     def limited(self: HookEngine, x: Tensor) -> Tensor:
-        asked.append(len(x))
+        sizes.append(len(x))
         if len(x) > 2:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return score(self, x)
 
-    monkeypatch.setattr(HookEngine, "scores", limited)
+    monkeypatch.setattr(HookEngine, "logits", limited)
     x = objects.prepare([*images, images[0]])
-    found = objects.scores(x).softmax(dim=1).amax(dim=1)
+    found = objects.logits(x).softmax(dim=1).amax(dim=1)
     np.testing.assert_allclose(found, [*expected, expected[0]], atol=1e-4)
-    assert asked == [4, 2, 2, 1]
+    assert sizes == [4, 2, 2, 1]
 
 
 def test_the_batch_fits_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,18 +227,18 @@ def test_the_batch_fits_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         assert room_for(pixels, cpu) == expected
 
 
-def test_only_a_loaded_one_explains() -> None:
+def test_explaining_before_loading_is_an_error() -> None:
     explainer = BatchExplainer(NetworkSettings(model="efficientnet_lite0"), print)
     with pytest.raises(RuntimeError, match="load"):
         explainer.explain([np.zeros((4, 4, 3), np.uint8)], Question())
     explainer.close()
 
 
-def test_there_is_an_explanation_of_each_class(colours: BatchExplainer) -> None:
+def test_an_explanation_splits_into_one_for_each_class(colours: BatchExplainer) -> None:
     image = np.hstack([patch("red"), patch("green")])
     question = Question((COLOUR_CLASSES["green"], COLOUR_CLASSES["red"]), ("hirescam",))
-    (said,) = colours.explain([image], question)
-    each: tuple[Explanation, ...] = said.split_by_class()
+    (explanation,) = colours.explain([image], question)
+    each: tuple[Explanation, ...] = explanation.split_by_class()
     assert [one.label for one in each] == [COLOUR_LABELS["green"], COLOUR_LABELS["red"]]
     assert [one.maps[0].title for one in each] == ["hirescam", "hirescam"]
     assert sum(one.probability for one in each) == pytest.approx(1, abs=0.01)
@@ -247,14 +247,14 @@ def test_there_is_an_explanation_of_each_class(colours: BatchExplainer) -> None:
 
 
 LAYER, HIGHER = "blocks.0", "blocks.1"
-"""Of 16 and of 24 feature maps: perturbed in no time."""
+"""With 16 and 24 feature maps, which are perturbed quickly."""
 
 
 @pytest.mark.parametrize(
     ("method", "more_layers"),
     [("scorecam", ()), ("ablationcam", (HIGHER,)), ("gradcam", (HIGHER,))],
 )
-def test_methods_and_layers_that_no_engine_knows(
+def test_perturbation_methods_and_several_layers(
     photos: dict[str, NDArray[np.uint8]], method: StillMethod, more_layers: tuple[str, ...]
 ) -> None:
     settings = NetworkSettings(model="efficientnet_lite0", layer=LAYER)
@@ -266,15 +266,15 @@ def test_methods_and_layers_that_no_engine_knows(
         explainer.load()
         assert explainer.layers == (LAYER, *more_layers)
         question = Question((967, 285), (method,))
-        said = explainer.explain(images, question)
+        explanations = explainer.explain(images, question)
         plain = explainer.explain(images[:1], Question((967,), feature_maps=3))[0]
         module, x = explainer.classifier.module, explainer.prepare(images)
         explainer.close()
     with open_cam(module, (LAYER, *more_layers), method) as cam:
         expected = {index: cam(x, index).cam.numpy() for index in (967, 285)}
-    assert [each.label for each in said] == ["espresso"] * 2
-    assert said[0].probability == pytest.approx(plain.probability, abs=1e-4)
-    for place, one in enumerate(said):
+    assert [each.label for each in explanations] == ["espresso"] * 2
+    assert explanations[0].probability == pytest.approx(plain.probability, abs=1e-4)
+    for place, one in enumerate(explanations):
         for each in one.split_by_class():
             raw = expected[each.class_index][place]
             np.testing.assert_allclose(each.heatmap, raw / raw.max(), atol=1e-3)
@@ -286,17 +286,17 @@ def test_methods_and_layers_that_no_engine_knows(
         assert shares[-1] == 1
 
 
-def test_what_speaks_against_a_class_is_not_asked_of_those(
+def test_perturbation_methods_have_no_counterfactual(
     photos: dict[str, NDArray[np.uint8]],
 ) -> None:
     settings = NetworkSettings(model="efficientnet_lite0", layer=LAYER)
     with BatchExplainer(settings, print) as explainer:
         explainer.load()
-        with pytest.raises(UsageError, match="leave --counterfactual out"):
+        with pytest.raises(UsageError, match="omit `counterfactual`"):
             explainer.explain([photos["coffee"]], Question((967,), ("scorecam",), AGAINST))
 
 
-def test_a_second_layer_that_is_not_there_is_named_at_once() -> None:
+def test_a_missing_second_layer_is_an_error_at_the_start() -> None:
     settings = NetworkSettings(model="efficientnet_lite0")
     with (
         BatchExplainer(settings, print, more_layers=("blocks.9",)) as explainer,
@@ -306,7 +306,7 @@ def test_a_second_layer_that_is_not_there_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("error", [LOST["cuda"], NO_MEMORY["cuda"]], ids=["lost", "memory"])
-def test_the_cpu_goes_on_where_a_gpu_fails(
+def test_a_batch_falls_back_to_the_cpu_if_a_gpu_fails(
     monkeypatch: pytest.MonkeyPatch, photos: dict[str, NDArray[np.uint8]], error: Exception
 ) -> None:
     load = load_network
@@ -321,16 +321,16 @@ def test_the_cpu_goes_on_where_a_gpu_fails(
             raise error
         return explain(engine, *arguments)
 
-    explain = HookEngine.__call__
-    monkeypatch.setattr(batch, "load_network", on_gpu)
+    explain = HookEngine.explain
+    monkeypatch.setattr(loading, "load_network", on_gpu)
     monkeypatch.setattr(memory, "_free_memory", lambda _device: None)
-    monkeypatch.setattr(HookEngine, "__call__", failing)
+    monkeypatch.setattr(HookEngine, "explain", failing)
     settings = NetworkSettings(model="efficientnet_lite0", precision="fp32")
-    said: list[str] = []
-    with BatchExplainer(settings, said.append, batch=2) as explainer:
+    sentences: list[str] = []
+    with BatchExplainer(settings, sentences.append, batch=2) as explainer:
         explainer.load()
         found = explainer.explain([photos["coffee"], photos["chelsea"]], Question())
         assert explainer.engine.description == "hook cpu fp32"
     assert [each.label for each in found] == ["espresso", "Egyptian cat"]
-    (sentence,) = said
-    assert sentence.startswith("Going on with the plain engine on the CPU: ")
+    (sentence,) = sentences
+    assert sentence.startswith("Falling back to the CPU: ")

@@ -17,18 +17,18 @@ from live_cam.settings import EngineChoice, Settings
 
 PATIENCE = 240.0
 PAUSE = 0.03
-"""Seconds that a camera leaves between two frames, in which others open."""
+"""Seconds between two frames of a camera, in which engines open."""
 
 
 def explained(
     settings: Settings, image: NDArray[np.uint8]
 ) -> tuple[list[str], list[str], list[str]]:
-    """Explain one image until it is settled which engine does; return engines, labels, says."""
-    said: list[str] = []
+    """Explain one image until the engine is settled; return engines, labels and sentences."""
+    sentences: list[str] = []
     engines: list[str] = []
     labels: list[str] = []
     limit = time.monotonic() + PATIENCE
-    with Explainer(settings, said.append) as explainer:
+    with Explainer(settings, sentences.append) as explainer:
         explainer.load()
         index = 0
         while not engines or not explainer.settled:
@@ -37,19 +37,19 @@ def explained(
             engines.append(explainer.engine)
             index += 1
             time.sleep(PAUSE)
-    return engines, labels, said
+    return engines, labels, sentences
 
 
-def test_an_exact_engine_takes_over_and_says_which(photos: dict[str, NDArray[np.uint8]]) -> None:
+def test_an_exact_engine_takes_over_with_a_sentence(photos: dict[str, NDArray[np.uint8]]) -> None:
     settings = Settings(model="efficientnet_lite0")
-    engines, labels, said = explained(settings, photos["coffee"])
+    engines, labels, sentences = explained(settings, photos["coffee"])
     assert set(labels) == {"espresso"}
     assert engines[0].startswith("hook cpu fp32")
     assert engines[-1] in ("torch cpu fp32", "openvino cpu fp32")
-    assert any(text.startswith(f"Explaining with {engines[-1]}") for text in said)
+    assert any(text.startswith(f"Explaining with {engines[-1]}") for text in sentences)
 
 
-def test_the_engine_that_was_asked_for(photos: dict[str, NDArray[np.uint8]]) -> None:
+def test_the_named_engine_explains(photos: dict[str, NDArray[np.uint8]]) -> None:
     for name in ("hook", "torch", "openvino"):
         settings = Settings(model="efficientnet_lite0", engine=name)
         engines, labels, _ = explained(settings, photos["coffee"])
@@ -62,13 +62,13 @@ def test_int8_explains_the_first_frame_of_a_file(
 ) -> None:
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     settings = Settings(model="efficientnet_lite0", precision="int8", every_frame=True)
-    engines, labels, said = explained(settings, photos["coffee"])
+    engines, labels, sentences = explained(settings, photos["coffee"])
     assert engines == ["openvino cpu int8"]
     assert labels == ["espresso"]
-    assert "the maps correlate 0.9" in said[-1] or "the maps correlate 1.0" in said[-1]
+    assert "the maps correlate 0.9" in sentences[-1] or "the maps correlate 1.0" in sentences[-1]
 
 
-def test_a_network_that_cannot_be_cut_goes_on_with_the_hook(
+def test_a_network_that_cannot_be_cut_is_explained_by_the_hook(
     monkeypatch: pytest.MonkeyPatch, photos: dict[str, NDArray[np.uint8]]
 ) -> None:
     def fail(_module: object, _layer: str) -> None:
@@ -82,17 +82,17 @@ def test_a_network_that_cannot_be_cut_goes_on_with_the_hook(
     ]
     for engine, expected in cases:
         settings = Settings(model="efficientnet_lite0", engine=engine)
-        engines, labels, said = explained(settings, photos["coffee"])
+        engines, labels, sentences = explained(settings, photos["coffee"])
         assert (engines, labels) == (["hook cpu fp32"], ["espresso"])
-        assert [text.rpartition(": ")[2] for text in said] == expected
+        assert [text.rpartition(": ")[2] for text in sentences] == expected
 
 
 @pytest.mark.parametrize("engine", ["hook", "torch"])
-@pytest.mark.parametrize("asked", [{"precision": "int8"}, {"device": "npu"}])
-def test_what_an_engine_cannot_do_is_refused_and_not_done_otherwise(
-    engine: str, asked: dict[str, str]
+@pytest.mark.parametrize("options", [{"precision": "int8"}, {"device": "npu"}])
+def test_an_unsupported_precision_or_device_is_rejected(
+    engine: str, options: dict[str, str]
 ) -> None:
-    settings = Settings(model="efficientnet_lite0", engine=engine, **asked)  # type: ignore[arg-type]
+    settings = Settings(model="efficientnet_lite0", engine=engine, **options)  # type: ignore[arg-type]
     with (
         Explainer(settings, print) as explainer,
         pytest.raises(UsageError, match=f"by OpenVINO alone, not by the engine {engine}"),
@@ -100,7 +100,7 @@ def test_what_an_engine_cannot_do_is_refused_and_not_done_otherwise(
         explainer.load()
 
 
-def test_openvino_that_is_not_there_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_openvino_is_an_error_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("live_cam.engines.candidates.openvino_devices", lambda: ())
     for settings in (
         Settings(model="efficientnet_lite0", engine="openvino"),
@@ -113,7 +113,7 @@ def test_openvino_that_is_not_there_is_named_at_once(monkeypatch: pytest.MonkeyP
             explainer.load()
 
 
-def test_an_accelerator_that_is_not_there_is_named_at_once(
+def test_a_missing_accelerator_is_an_error_at_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("live_cam.engines.candidates.openvino_devices", lambda: ("cpu",))
@@ -131,9 +131,9 @@ def test_an_accelerator_that_is_not_there_is_named_at_once(
         (Settings(model="efficientnet_lite0", engine="hook", every_frame=True), cores()),
         (Settings(model="efficientnet_lite0", engine="hook", threads=2), 2),
     ],
-    ids=["live", "every frame", "asked for"],
+    ids=["live", "every frame", "named"],
 )
-def test_a_core_is_left_to_those_who_draw(settings: Settings, expected: int) -> None:
+def test_one_core_is_reserved_for_drawing(settings: Settings, expected: int) -> None:
     for _ in range(2):  # a second one must not take yet another core away
         with Explainer(settings, print) as explainer:
             explainer.load()

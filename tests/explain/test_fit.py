@@ -1,4 +1,4 @@
-"""What the network sees is what is drawn: a dot's heat is where the dot is, for every fit."""
+"""The map lies where the network looked: on a dot, for every fit."""
 
 from __future__ import annotations
 
@@ -70,17 +70,17 @@ def test_the_heat_of_a_dot_is_on_the_dot(
     seen = fitted(fit, width, height, 1.0)
     x, y = round(place[0] * width), round(place[1] * height)
     frame = Frame(dotted(width, height, x, y), 0, 0.0)
-    said = explain(fit, frame)
+    result = explain(fit, frame)
     if not seen.contains(x, y):
-        assert said.heatmap.max() == 0
+        assert result.heatmap.max() == 0
         return
-    laid = to_frame(said.heatmap, width, height, region=said.region)
+    laid = to_frame(result.heatmap, width, height, region=result.region)
     hot = laid > 0.5
     rows, columns = np.nonzero(hot)
     pixel = max(seen.width, seen.height) / SIDE  # of the input, in pixels of the frame
     assert abs(columns.mean() - x) <= pixel
     assert abs(rows.mean() - y) <= pixel
-    left, top = peak(said.heatmap, width, height, region=said.region)
+    left, top = peak(result.heatmap, width, height, region=result.region)
     radius = max(width, height) // 60 + 1
     assert abs(left - x) <= radius + pixel
     assert abs(top - y) <= radius + pixel
@@ -88,7 +88,7 @@ def test_the_heat_of_a_dot_is_on_the_dot(
 
     if height < 300:
         return  # there the cards lie over the dots
-    drawn = Overlay().draw(frame, said, Status(look=Look(bars=False, view="heatmap"))).image
+    drawn = Overlay().draw(frame, result, Status(look=Look(bars=False, view="heatmap"))).image
     assert drawn[y, x, 2] > drawn[y, x, 0], "red where the dot is"
     across = min(width - 1, max(seen.x, 0) + 3)
     assert drawn[height // 2 + 40, across, 0] > drawn[height // 2 + 40, across, 2], "blue elsewhere"
@@ -97,9 +97,9 @@ def test_the_heat_of_a_dot_is_on_the_dot(
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_nothing_is_blended_outside_the_crop(width: int, height: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    said = explain("crop", Frame(image, 0, 0.0))
+    result = explain("crop", Frame(image, 0, 0.0))
     status = Status(look=Look(view="overlay", bars=False))
-    drawn = Overlay().draw(Frame(image, 0, 0.0), said, status).image
+    drawn = Overlay().draw(Frame(image, 0, 0.0), result, status).image
     x, y, across, down = fitted("crop", width, height, 1.0)
     line = 4 * max(1, round(min(width, height) / 240)) + 1
     outside = np.ones((height, width), bool)
@@ -135,11 +135,11 @@ def test_a_crop_is_the_middle_of_the_frame() -> None:
         ("pad", Rectangle(0, -280, 1280, 1280)),
     ],
 )
-def test_what_the_network_sees(fit: str, expected: Rectangle) -> None:
+def test_the_region_that_the_network_sees(fit: str, expected: Rectangle) -> None:
     assert fitted(fit, 1280, 720, 1.0) == expected
 
 
-def test_another_fit_is_refused() -> None:
+def test_an_unknown_fit_is_rejected() -> None:
     with pytest.raises(ValueError, match="expected squash, crop or pad, got 'stretch'"):
         fitted("stretch", 10, 10, 1.0)
 
@@ -162,13 +162,13 @@ def test_a_carried_map_lies_where_it_came_from(fit: str) -> None:
     first = texture.astype(np.uint8)
     first[170:191, 310:331] = (0, 0, 255)
     second = np.roll(first, 32, axis=1)
-    said = explain(fit, Frame(first, 0, 0.0))
+    result = explain(fit, Frame(first, 0, 0.0))
     tracker = Tracker()
-    tracker.follow(Frame(first, 0, 0.0), said)
-    carried = tracker.follow(Frame(second, 1, 0.1), said)
+    tracker.follow(Frame(first, 0, 0.0), result)
+    carried = tracker.follow(Frame(second, 1, 0.1), result)
     assert carried is not None
     assert carried.region == WHOLE
-    assert carried.seen == said.seen != Region(0, 0, 1, 1)
+    assert carried.seen == result.seen != Region(0, 0, 1, 1)
     x, y = peak(carried.heatmap, width, height, region=carried.region)
     assert abs(x - 352) < 16
     assert abs(y - 180) < 16
@@ -185,14 +185,14 @@ def test_smoothed_the_heat_of_a_dot_is_on_the_dot(
     found = explain(fit, frame)
     if found.heatmap.max() == 0:
         return
-    said = Smoother(1.0).smooth(frame, found)
-    assert said is not None
-    assert (said.region, said.seen) == (WHOLE, found.seen)
+    result = Smoother(1.0).smooth(frame, found)
+    assert result is not None
+    assert (result.region, result.seen) == (WHOLE, found.seen)
     coarse = max(width, height) / 80  # two pixels of the thumbnail
-    assert np.hypot(*np.subtract(peak(said.heatmap, width, height), (x, y))) <= (
+    assert np.hypot(*np.subtract(peak(result.heatmap, width, height), (x, y))) <= (
         max(width, height) / 60 + coarse
     )
-    box = evidence_box(said.heatmap, width, height, said.region, said.seen)
+    box = evidence_box(result.heatmap, width, height, result.region, result.seen)
     assert box is not None
     assert box.contains(x, y)
     assert max(box.width, box.height) <= 2 * max(width, height) / 60 + 4 * coarse
@@ -204,9 +204,9 @@ def test_the_box_ends_where_the_network_saw_nothing(fit: str, width: int, height
     """Also once the map has been laid over the whole frame, smoothed or carried along."""
     frame = Frame(np.zeros((height, width, 3), np.uint8), 0, 0.0)
     everywhere = with_map(explain(fit, frame), values=np.ones((14, 14), np.float32))
-    for said in (everywhere, Smoother(1.0).smooth(frame, everywhere)):
-        assert said is not None
-        box = evidence_box(said.heatmap, width, height, said.region, said.seen)
+    for result in (everywhere, Smoother(1.0).smooth(frame, everywhere)):
+        assert result is not None
+        box = evidence_box(result.heatmap, width, height, result.region, result.seen)
         assert box is not None
         expected = fitted(fit, width, height, 1.0)
         pixels = expected.x, expected.y, expected.width, expected.height

@@ -20,7 +20,7 @@ from live_cam.cam.gradcam import Evidence
 from live_cam.cam.opening import open_cam
 from live_cam.engines import int8, open_engine
 from live_cam.errors import NonFiniteError
-from live_cam.explain.answers import answers
+from live_cam.explain.heatmaps import heatmaps
 from live_cam.explanation import Explanation
 from live_cam.frame import Frame
 from live_cam.geometry import Region
@@ -256,9 +256,9 @@ def test_infinite_activations_are_rejected_even_with_finite_logits(
     module.insert(2, Clamp())
     x = torch.ones(1, 3, 96, 96)
     with open_engine(engine, as_classifier(module, "1")) as opened:
-        assert torch.isfinite(opened.scores(x)).all()
+        assert torch.isfinite(opened.logits(x)).all()
         with pytest.raises(NonFiniteError):
-            opened(x, 0)
+            opened.explain(x, 0)
         with pytest.raises(NonFiniteError):
             opened.evidence(x, torch.tensor([0, -1]))
 
@@ -295,12 +295,12 @@ def test_evidence_whose_sum_overflows_is_rejected() -> None:
         gradients = torch.full((1, 1, 2, 4, 4), gradient)
         evidence = Evidence(large, gradients, scores, classes)
         if gradient == 1e5:
-            first, *maps = answers(evidence, question, ("cat", "dog"))
+            first, *maps = heatmaps(evidence, 0, question, ("cat", "dog"))
             assert not first.values.any()
             assert all(np.abs(each.values).max() == 1 for each in maps)
             continue
         with pytest.raises(NonFiniteError, match="class 0 is too large"):
-            answers(evidence, question, ("cat", "dog"))
+            heatmaps(evidence, 0, question, ("cat", "dog"))
 
 
 def test_int8_handles_one_class_and_zero_gradients(
@@ -314,7 +314,7 @@ def test_int8_handles_one_class_and_zero_gradients(
 
     with open_engine("openvino", as_classifier(module), precision="int8") as engine:
         for x in (images(), torch.zeros(1, 3, 96, 96)):
-            result = engine(x)
+            result = engine.explain(x)
             evidence = engine.evidence(x, torch.tensor([-1, -1, -2]))
             assert result.logits.shape == (1, 1)
             assert torch.isfinite(result.logits).all()

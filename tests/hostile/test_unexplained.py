@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
-import torch
+import pytest
 
+from live_cam.cam.gradcam import CAMResult
+from live_cam.engines.hook import HookEngine
 from live_cam.errors import NonFiniteError
 from live_cam.explain.explainer import Explainer
 from live_cam.explanation import Explanation
 from live_cam.frame import Frame
 from live_cam.live.schedule import EveryFrame, NewestFirst
-from live_cam.settings import Settings
+from live_cam.settings import EMBEDDED_MODEL, Settings
 from tests.live.test_schedule import REGULAR, FakeExplainer, play, start
 from tests.support.sources import FakeSource
 
@@ -76,36 +79,32 @@ def test_a_still_frame_is_tried_only_once() -> None:
     assert len(explainer.attempts) == 1
 
 
-def test_the_explainer_reports_failures_once_on_the_image_and_at_the_end() -> None:
+def test_the_explainer_says_it_once_on_the_image_as_long_as_it_lasts_and_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     messages: list[str] = []
-    explainer = Explainer(Settings(), messages.append)
-    answers = iter([None, "explained", None, None, "explained"])
+    outcomes = iter([None, "explained", None, None, "explained"])
+    explain = HookEngine.explain
 
-    class Inquiry:
-        device = torch.device("cpu")
+    def fail_at_times(engine: HookEngine, *arguments: Any) -> CAMResult:
+        if next(outcomes) is None:
+            raise NonFiniteError("the logits are not finite.")
+        return explain(engine, *arguments)
 
-        def explain(self, *_: object) -> str:
-            answer = next(answers)
-            if answer is None:
-                raise NonFiniteError("the scores are not finite.")
-            return answer
-
-        def close(self) -> None:
-            pass
-
-    explainer._inquiry = Inquiry()  # type: ignore[assignment]
+    monkeypatch.setattr(HookEngine, "explain", fail_at_times)
     activities = []
-    for index in range(5):
-        frame = Frame(np.zeros((4, 4, 3), np.uint8), index, float(index))
-        with suppress(NonFiniteError):
-            explainer.explain(frame)
-        activities.append(explainer.activity)
-    explainer.check()
-    explainer.close()
+    with Explainer(Settings(model=EMBEDDED_MODEL, engine="hook"), messages.append) as explainer:
+        explainer.load()
+        for index in range(5):
+            frame = Frame(np.zeros((4, 4, 3), np.uint8), index, float(index))
+            with suppress(NonFiniteError):
+                explainer.explain(frame)
+            activities.append(explainer.activity)
+        explainer.check()
 
-    failing = "no explanation: the network's numbers are not finite"
+    failing = "no explanation: logits or gradients are not finite"
     assert activities == [failing, None, failing, failing, None]
     assert messages == [
-        "Frame 0 is shown without an explanation: the scores are not finite.",
+        "Frame 0 is shown without an explanation: the logits are not finite.",
         "3 frames were shown without an explanation, and 2 with one.",
     ]

@@ -1,4 +1,4 @@
-"""What torch, OpenVINO and their drivers raise, word for word, where something is amiss."""
+"""The exceptions of torch, OpenVINO and their drivers, word for word."""
 
 from __future__ import annotations
 

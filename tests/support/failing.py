@@ -24,8 +24,8 @@ TRIAL = 4
 
 
 def break_down(kind: type[Engine], error: Exception, after: int, device: str = "cpu") -> None:
-    """Make every engine of a kind fail after some calls."""
-    explain, evidence = kind.__call__, kind.evidence
+    """Let every engine of a kind fail from some call on."""
+    explain, evidence = kind.explain, kind.evidence
     calls = 0
 
     def count(engine: Engine) -> None:
@@ -43,7 +43,7 @@ def break_down(kind: type[Engine], error: Exception, after: int, device: str = "
         count(engine)
         return evidence(engine, *arguments)
 
-    kind.__call__ = failing_explain  # type: ignore[assignment, method-assign]
+    kind.explain = failing_explain  # type: ignore[assignment, method-assign]
     kind.evidence = failing_evidence  # type: ignore[assignment, method-assign]
 
 
@@ -68,7 +68,7 @@ def pretend_to_have_a_gpu() -> None:
 def inject(fault: str) -> None:
     from live_cam.engines.hook import HookEngine
     from live_cam.engines.openvino import OpenVINOEngine
-    from live_cam.engines.split import TorchEngine
+    from live_cam.engines.torch_engine import TorchEngine
 
     if fault == "openvino":
         break_down(OpenVINOEngine, LOST["openvino"], TRIAL + FRAMES)

@@ -37,13 +37,13 @@ def inject(fault: str) -> None:
 
         pipeline.open_source = hang  # type: ignore[attr-defined]
     elif fault == "engine":
-        from live_cam.engines import opening
+        from live_cam.engines import candidates
 
-        opening.Opening._open = hang  # type: ignore[method-assign]
+        candidates.Opening._open = hang  # type: ignore[method-assign]
     elif fault == "explaining":
         from live_cam.engines.hook import HookEngine
 
-        HookEngine.__call__ = hang  # type: ignore[method-assign]
+        HookEngine.explain = hang  # type: ignore[method-assign]
         HookEngine.evidence = hang  # type: ignore[method-assign]
     elif fault == "closing":
         from live_cam.explain.explainer import Explainer

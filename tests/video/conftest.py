@@ -25,4 +25,4 @@ def shades(monkeypatch: pytest.MonkeyPatch) -> None:
     device = torch.device("cpu")
     preprocess = Preprocessor(SIZE, classifier.mean, classifier.std, device)
     loaded = Loaded(classifier, preprocess, device)
-    monkeypatch.setattr("live_cam.explain.batch.load_network", lambda *_: loaded)
+    monkeypatch.setattr("live_cam.explain.loading.load_network", lambda *_: loaded)
