@@ -168,9 +168,9 @@ def explain(
         raise UsageError("`weights` are for a named network; load them into your module yourself.")
     if isinstance(labels, str):
         labels = Path(labels)
-    network = load_own_network(model, layer, labels, transform)
+    loaded = load_own_network(model, layer, labels, transform)
     settings = NetworkSettings(engine="hook", precision="fp32")
-    with BatchExplainer(settings, _log.warning, batch=1, network=network) as explainer:
+    with BatchExplainer(settings, _log.warning, batch=1, loaded=loaded) as explainer:
         explainer.load()
         return _explained(explainer, rgb, target, method)
 
