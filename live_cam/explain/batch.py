@@ -51,7 +51,7 @@ class BatchExplainer(Closing):
         batch: int | None = None,
         more_layers: tuple[str, ...] = (),
         progress: Callable[[float], None] | None = None,
-        network: Loaded | None = None,
+        loaded: Loaded | None = None,
     ) -> None:
         """Prepare; `load` loads the network.
 
@@ -61,7 +61,7 @@ class BatchExplainer(Closing):
             batch: The number of images to explain at once, by default as many as fit.
             more_layers: Target layers in addition to the settings' own. All maps are averaged.
             progress: Called with the finished share of an image, in [0, 1], if it takes long.
-            network: Explained instead of the settings' network, without a fallback to the CPU.
+            loaded: Explained instead of the settings' network, without a fallback to the CPU.
         """
         self.batch_size = batch or 1
         self._automatic = batch is None
@@ -72,7 +72,7 @@ class BatchExplainer(Closing):
         self._cam: CAMEngine | None = None
         self._cam_key: tuple[object, ...] = ()
         self._core = ExplanationCore(
-            settings, self._open_engines, notify, release=self._close_cam, network=network
+            settings, self._open_engines, notify, release=self._close_cam, network=loaded
         )
 
     def load(self) -> None:
@@ -240,7 +240,7 @@ class BatchExplainer(Closing):
             self._notify,
             batch=self.batch_size,
             more_layers=self._more_layers,
-            network=self.loaded._replace(classifier=classifier),
+            loaded=self.loaded._replace(classifier=classifier),
         )
         other.load()
         return other
