@@ -67,7 +67,7 @@ class Quartiles(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class ContestResult:
     """A contestant's results."""
 
     contestant: Contestant
@@ -101,7 +101,7 @@ def contest(
     lead_in: int = 1,
     progress: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
-) -> list[Outcome]:
+) -> list[ContestResult]:
     """Let every contestant explain every frame.
 
     Args:
@@ -145,7 +145,7 @@ def contest(
                 submissions[contestant.name].append(submission)
             progress()
     return [
-        Outcome(
+        ContestResult(
             contestant,
             quartiles(seconds[contestant.name]),
             _speed(seconds[contestant.name], seconds[baseline] if baseline else None),
@@ -188,7 +188,7 @@ def _speed(own: Sequence[float], baseline: Sequence[float] | None) -> float | No
 def _compare(
     own: Sequence[Submission], reference: Sequence[Submission], exact: bool
 ) -> tuple[float | None, float, float | None, float | None]:
-    """Return correlation, agreement, clear agreement and deviation, as in `Outcome`."""
+    """Return correlation, agreement, clear agreement and deviation, as in `ContestResult`."""
     pairs = list(zip(own, reference, strict=True))
     agree = [mine.class_index == theirs.class_index for mine, theirs in pairs]
     clear = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from live_cam.bench.contest import Outcome
+    from live_cam.bench.contest import ContestResult
 
 _FACTS = ("CPU", "GPU")
 _WARM_UP = 2
@@ -78,7 +78,7 @@ def bench(
     return Report(f"{model} on {place}", facts, (section,)).text() + "\n" + verdict(outcomes)
 
 
-def verdict(outcomes: Sequence[Outcome]) -> str:
+def verdict(outcomes: Sequence[ContestResult]) -> str:
     """Return a sentence that recommends engines.
 
     Args:
@@ -108,7 +108,7 @@ def verdict(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def _section(outcomes: Sequence[Outcome], missing: dict[str, str]) -> Section:
+def _section(outcomes: Sequence[ContestResult], missing: dict[str, str]) -> Section:
     rows: list[dict[str, Cell]] = [
         {
             "name": outcome.contestant.name,
@@ -130,12 +130,12 @@ def _section(outcomes: Sequence[Outcome], missing: dict[str, str]) -> Section:
     return Section("Engines", columns, tuple(rows), notes)
 
 
-def _agreement(outcome: Outcome) -> str:
+def _agreement(outcome: ContestResult) -> str:
     if outcome.correlation is None:
         return "of other classes" if not outcome.agreement else "constant"
     return f"correlates {outcome.correlation:.2f}"
 
 
-def _rate(outcome: Outcome) -> str:
+def _rate(outcome: ContestResult) -> str:
     rate = 1.0 / outcome.seconds.median
     return f"{rate:.1f}" if rate < 20 else f"{rate:.0f}"

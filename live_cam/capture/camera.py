@@ -10,7 +10,7 @@ import numpy as np
 from live_cam.capture.base import RawFrame, Trouble
 from live_cam.capture.camera_process import CameraProcess
 from live_cam.capture.devices import camera_problem, is_plugged_in
-from live_cam.capture.driver import Report, Request, Shot
+from live_cam.capture.driver import CameraReport, Request, Shot
 from live_cam.capture.jpeg import JPEGCheck
 from live_cam.capture.live import LiveSource
 from live_cam.errors import CaptureError
@@ -58,7 +58,7 @@ class Camera(LiveSource):
         self._request = Request(device, name, size, fps)
         self._process: CameraProcess | None = None
         self._stuck: CameraProcess | None = None
-        self._report: Report | None = None
+        self._report: CameraReport | None = None
         self._last_shot: Shot | None = None
         self._jpeg_check = JPEGCheck()
         self._reopen()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from live_cam.capture.driver import Report, Request, serve
+from live_cam.capture.driver import CameraReport, Request, serve
 from live_cam.runtime.latest import Latest
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ class CameraProcess:
             # Ctrl-C must reach only the main program, which then ends this process.
             **_detached(),
         )
-        self._reports: Latest[Report] = Latest()
+        self._reports: Latest[CameraReport] = Latest()
         threading.Thread(target=self._receive, name=f"live_cam {request.name}", daemon=True).start()
 
-    def newer(self, than: Report | None, timeout: float) -> Report | None:
+    def newer(self, than: CameraReport | None, timeout: float) -> CameraReport | None:
         """Return the newest report once it differs from `than`, or None after the timeout.
 
         Args:
@@ -92,12 +92,12 @@ class CameraProcess:
 
     def _receive(self) -> None:
         pipe = cast("RawIOBase", self._process.stdout)
-        last = Report()
+        last = CameraReport()
         while (report := _next_report(pipe)) is not None:
             last = report
             self._reports.put(last)
         if not last.ended:  # it crashed or was killed
-            self._reports.put(Report(opened=last.opened, ended=True))
+            self._reports.put(CameraReport(opened=last.opened, ended=True))
         pipe.close()
 
 
@@ -107,7 +107,7 @@ def _detached() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def _write(pipe: RawIOBase, report: Report) -> None:
+def _write(pipe: RawIOBase, report: CameraReport) -> None:
     """Write a report, followed by its pixels unpickled, since they are large."""
     pixels: list[pickle.PickleBuffer] = []
     rest = pickle.dumps(report, pickle.HIGHEST_PROTOCOL, buffer_callback=pixels.append)
@@ -122,7 +122,7 @@ def _write_all(pipe: RawIOBase, view: memoryview) -> None:
         view = view[pipe.write(view) :]
 
 
-def _next_report(pipe: RawIOBase) -> Report | None:
+def _next_report(pipe: RawIOBase) -> CameraReport | None:
     """Read what `_write` wrote; return None at the end of the pipe."""
     header = bytearray(_LENGTHS.size)
     if not _read_all(pipe, memoryview(header)):
@@ -131,7 +131,7 @@ def _next_report(pipe: RawIOBase) -> Report | None:
     rest, raw = bytearray(length), np.empty(pixels, np.uint8)
     if not _read_all(pipe, memoryview(rest)) or not _read_all(pipe, raw.data):
         return None
-    return cast("Report", pickle.loads(rest, buffers=[raw] if pixels else []))
+    return cast("CameraReport", pickle.loads(rest, buffers=[raw] if pixels else []))
 
 
 def _read_all(pipe: RawIOBase, view: memoryview) -> bool:
@@ -152,7 +152,7 @@ def main(device: int | str, name: str, size: list[int] | None, fps: float | None
     stop = threading.Event()
     threading.Thread(target=_wait_for_end, args=(stop,), daemon=True).start()
 
-    def send(report: Report) -> None:
+    def send(report: CameraReport) -> None:
         if stop.is_set():
             raise BrokenPipeError
         _write(pipe, report)

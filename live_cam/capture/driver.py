@@ -78,7 +78,7 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CameraReport:
     """The current state of a request."""
 
     opened: bool = False
@@ -149,7 +149,7 @@ class Driver:
         return name if code > 0 and name.isascii() and name.isprintable() else ""
 
 
-def serve(request: Request, send: Callable[[Report], None]) -> None:
+def serve(request: Request, send: Callable[[CameraReport], None]) -> None:
     """Open a camera and send reports until it delivers nothing more.
 
     Args:
@@ -168,27 +168,27 @@ def serve(request: Request, send: Callable[[Report], None]) -> None:
             f"the driver of {request.name} failed ({first_line(error)}); unplug the camera and "
             "plug it in again."
         )
-        last = Report(ended=True, problem=Trouble("the camera's driver failed", reason))
+        last = CameraReport(ended=True, problem=Trouble("the camera's driver failed", reason))
     send(last)
 
 
-def _serve(request: Request, send: Callable[[Report], None]) -> Report:
+def _serve(request: Request, send: Callable[[CameraReport], None]) -> CameraReport:
     opened = False
     for backend in BACKENDS.get(sys.platform, (cv2.CAP_ANY,)):
         driver = Driver(request, backend)
         try:
             if driver.opened:
                 opened = True
-                send(Report(opened=True))
+                send(CameraReport(opened=True))
                 if _report_images(driver, send):
-                    return Report(opened=True, ended=True)
+                    return CameraReport(opened=True, ended=True)
         finally:
             driver.release()
     problem = camera_problem(request.device, request.name, opened=opened)
-    return Report(opened=opened, ended=True, problem=problem)
+    return CameraReport(opened=opened, ended=True, problem=problem)
 
 
-def _report_images(driver: Driver, send: Callable[[Report], None]) -> bool:
+def _report_images(driver: Driver, send: Callable[[CameraReport], None]) -> bool:
     """Report images until the camera is gone, and return whether there were any."""
     delivered = False
     began = time.monotonic()
@@ -201,7 +201,7 @@ def _report_images(driver: Driver, send: Callable[[Report], None]) -> bool:
                 return True
             time.sleep(_RETRY_PAUSE)
         # Sent even without an image, since only `send` reveals that the receiver is gone.
-        send(Report(opened=True, shot=shot))
+        send(CameraReport(opened=True, shot=shot))
         delivered = delivered or (shot is not None and shot.data is not None)
         if not delivered and now - began > FIRST_IMAGE_WAIT:
             return False

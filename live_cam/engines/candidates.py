@@ -146,7 +146,7 @@ def _open(
     )
 
 
-class Opening(Closing):
+class CandidateOpener(Closing):
     """Opens candidates in a thread of its own and hands over each engine as soon as it is open."""
 
     def __init__(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class Part(NamedTuple):
+class ModulePart(NamedTuple):
     """A module to convert."""
 
     module: nn.Module
@@ -35,7 +35,9 @@ class Part(NamedTuple):
     """Inputs of the shapes and dtypes that the model will receive."""
 
 
-def convert(parts: Sequence[Part], stop: threading.Event | None = None) -> list[openvino.Model]:
+def convert(
+    parts: Sequence[ModulePart], stop: threading.Event | None = None
+) -> list[openvino.Model]:
     """Convert modules for inputs of the examples' shapes.
 
     Args:
@@ -62,14 +64,14 @@ def convert(parts: Sequence[Part], stop: threading.Event | None = None) -> list[
         ) from error
 
 
-def _exported(part: Part) -> openvino.Model:
+def _exported(part: ModulePart) -> openvino.Model:
     with TRACING, torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # OpenVINO's own use of deprecated torch functions
         exported = torch.export.export(part.module, part.examples)
         return openvino_runtime().convert_model(exported)
 
 
-def _exported_by_child(parts: Sequence[Part], stop: threading.Event) -> list[openvino.Model]:
+def _exported_by_child(parts: Sequence[ModulePart], stop: threading.Event) -> list[openvino.Model]:
     with tempfile.TemporaryDirectory(prefix="live-cam-", ignore_cleanup_errors=True) as folder:
         paths = [Path(folder) / f"{index}.pt" for index in range(len(parts))]
         for part, path in zip(parts, paths, strict=True):
@@ -104,7 +106,7 @@ def _convert_files(paths: Sequence[Path]) -> None:
     torch.set_num_threads(1)
     for path in paths:
         # The parent's own file, in a folder that only the user can write to.
-        part = Part(*torch.load(path, weights_only=False, mmap=True))
+        part = ModulePart(*torch.load(path, weights_only=False, mmap=True))
         target = path.with_suffix(".xml")
         openvino_runtime().save_model(_exported(part), target, compress_to_fp16=False)
 

@@ -17,7 +17,7 @@ from torch import nn
 from live_cam.engines.calibration import calibration_images
 from live_cam.engines.child import run_child
 from live_cam.engines.closed_form import LinearStack, find_form
-from live_cam.engines.conversion import Part, convert
+from live_cam.engines.conversion import ModulePart, convert
 from live_cam.engines.openvino import Models, OpenVINOEngine, gradient_part
 from live_cam.errors import EngineError, first_line
 from live_cam.network.preprocess import Preprocessor
@@ -218,7 +218,7 @@ class _Build:
         prepare = Preprocessor(classifier.input_size, classifier.mean, classifier.std)
         images = [prepare(view) for view in calibration_images(frames, _IMAGES)]
         np.save(scratch / "images.npy", torch.cat(images).numpy())
-        (model,) = convert([Part(self._halves.trunk, (images[0],))], self._stop)
+        (model,) = convert([ModulePart(self._halves.trunk, (images[0],))], self._stop)
         openvino.save_model(model, scratch / "float.xml", compress_to_fp16=False)
         paths = [scratch / "float.xml", scratch / "images.npy", made / "trunk.xml"]
         try:
@@ -235,5 +235,5 @@ class _Build:
 
         layers = [Int8Linear(layer) for layer in self._form.linear]
         logits = LinearStack(self._form.pooling, layers)
-        (head,) = convert([Part(logits, (self._activation,))], self._stop)
+        (head,) = convert([ModulePart(logits, (self._activation,))], self._stop)
         openvino.save_model(head, made / "head.xml", compress_to_fp16=False)

@@ -13,7 +13,7 @@ import torch
 
 from live_cam.cam.gradcam import CAMResult, Evidence, wanted_classes
 from live_cam.engines.closed_form import find_form
-from live_cam.engines.conversion import Part, convert, openvino_runtime
+from live_cam.engines.conversion import ModulePart, convert, openvino_runtime
 from live_cam.engines.engine import Engine
 from live_cam.engines.faults import reason
 from live_cam.engines.head import AutogradHead, ClosedFormHead, Head
@@ -136,17 +136,17 @@ def convert_halves(
     """
     x = torch.zeros(1, 3, *classifier.input_size)
     form, activation = find_form(halves, classifier.axes, x)
-    parts = [Part(halves.trunk, (x,))]
+    parts = [ModulePart(halves.trunk, (x,))]
     if form is not None:
-        parts += [Part(form.logits, (activation,)), gradient_part(form, activation)]
+        parts += [ModulePart(form.logits, (activation,)), gradient_part(form, activation)]
     return Models(*convert(parts, stop))
 
 
-def gradient_part(form: ClosedForm, activation: Tensor) -> Part:
+def gradient_part(form: ClosedForm, activation: Tensor) -> ModulePart:
     """Return the pooled gradient of a closed form, for conversion."""
     with torch.no_grad():
         _, *hidden = form.logits(activation)
-    return Part(form.pooled_gradient, (torch.zeros(1, dtype=torch.int64), *hidden))
+    return ModulePart(form.pooled_gradient, (torch.zeros(1, dtype=torch.int64), *hidden))
 
 
 def openvino_devices() -> tuple[str, ...]:

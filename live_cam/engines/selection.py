@@ -10,7 +10,7 @@ import queue
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from live_cam.engines.candidates import Opening
+from live_cam.engines.candidates import CandidateOpener
 from live_cam.engines.engine import OneByOne
 from live_cam.engines.faults import FAILURES, device_fault, engine_fault, free_memory, known_fault
 from live_cam.engines.trial import Trial
@@ -87,7 +87,7 @@ class EngineSelector(Closing):
         self._unusable: list[Candidate | None] = []
         self._trial: Trial | None = None
         self._open()
-        self._opening = Opening(candidates, self._reject, patient=patient)
+        self._opening = CandidateOpener(candidates, self._reject, patient=patient)
 
     @property
     def engine(self) -> Engine:
@@ -185,7 +185,7 @@ class EngineSelector(Closing):
         candidates = self._opening.candidates
         left = [candidate for candidate in candidates if candidate not in self._unusable]
         self._opening.abandon()
-        self._opening = Opening(left, self._reject, patient=self._patient)
+        self._opening = CandidateOpener(left, self._reject, patient=self._patient)
         self.settled = not left
         self._warn(f"Falling back to {self.engine.description}: {fault}")
         return True

@@ -14,7 +14,7 @@ from live_cam.engines import open_engine
 from live_cam.engines.selection import EngineSelector
 from live_cam.errors import OutOfMemoryError, UsageError, first_line
 from live_cam.explain.batch_size import room_for
-from live_cam.explain.cam_engine import CAMEngine, Progress
+from live_cam.explain.cam_engine import CAMEngine, PartProgress
 from live_cam.explain.core import ExplanationCore, Plan
 from live_cam.explain.loading import share_threads
 from live_cam.frame import Frame
@@ -68,7 +68,7 @@ class BatchExplainer(Closing):
         self._settings = settings
         self._notify = notify
         self._more_layers = more_layers
-        self._progress = Progress(progress)
+        self._progress = PartProgress(progress)
         self._cam: CAMEngine | None = None
         self._cam_key: tuple[object, ...] = ()
         self._core = ExplanationCore(

@@ -82,7 +82,7 @@ class CAMEngine(Engine):
         self._cam.close()
 
 
-class Progress:
+class PartProgress:
     """Combines the progress of the parts of an explanation, one for each class and layer."""
 
     def __init__(self, report: Callable[[float], None] | None) -> None:

@@ -10,14 +10,14 @@ from live_cam.runtime.report import Cell, Column, Section
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from live_cam.bench.contest import Outcome
+    from live_cam.bench.contest import ContestResult
     from live_cam.bench.limits import Layer, MachineLimits
 
 _PRECISIONS: Final = ("fp32", "bf16", "fp16", "int8")
 
 
 def contest_section(
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[ContestResult],
     *,
     reference: str,
     baseline: str,

@@ -5,7 +5,7 @@ import torch
 
 from live_cam import engines
 from live_cam.bench import entries as module
-from live_cam.bench.contest import Contestant, Outcome, Quartiles, Submission
+from live_cam.bench.contest import Contestant, ContestResult, Quartiles, Submission
 from live_cam.bench.entries import REFERENCE, Entry, OpenEntries, entries
 from live_cam.bench.inputs import benchmark_inputs, network, random_weights
 from live_cam.bench.short import verdict
@@ -140,11 +140,11 @@ class TestInputs:
         assert float(scores.std()) > 0
 
 
-def outcome(name: str, seconds: float, correlation: float | None, *, exact: bool) -> Outcome:
+def outcome(name: str, seconds: float, correlation: float | None, *, exact: bool) -> ContestResult:
     def explain(_: torch.Tensor) -> Submission:
         raise NotImplementedError
 
-    return Outcome(
+    return ContestResult(
         Contestant(name, explain, exact),
         Quartiles(seconds, seconds, seconds),
         1.0,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from live_cam.engines.conversion import Part, convert
+from live_cam.engines.conversion import ModulePart, convert
 from live_cam.engines.openvino import OpenVINOEngine
 from live_cam.errors import EngineError
 from live_cam.network.cut import TRACING, cut
@@ -21,7 +21,7 @@ from tests.support.classifiers import as_classifier, images, network
 from tests.support.networks import tiny_network
 
 PATIENCE = 240.0
-PART = Part(tiny_network(), (torch.zeros(1, 3, 8, 8),))
+PART = ModulePart(tiny_network(), (torch.zeros(1, 3, 8, 8),))
 
 
 @pytest.mark.parametrize("name", ["tiny", "timm/mobilenetv3_small_050"])

@@ -39,7 +39,7 @@ def inject(fault: str) -> None:
     elif fault == "engine":
         from live_cam.engines import candidates
 
-        candidates.Opening._open = hang  # type: ignore[method-assign]
+        candidates.CandidateOpener._open = hang  # type: ignore[method-assign]
     elif fault == "explaining":
         from live_cam.engines.hook import HookEngine
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pytest
     from numpy.typing import NDArray
 
-    from live_cam.capture.driver import Report, Request
+    from live_cam.capture.driver import CameraReport, Request
 
 RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)
 WIDTH, HEIGHT = 64, 48
@@ -201,13 +201,13 @@ class DriverThread:
     """Replaces the camera's process: the same driver, for a fake camera, in a thread."""
 
     def __init__(self, request: Request) -> None:
-        self._reports: Latest[Report] = Latest()
+        self._reports: Latest[CameraReport] = Latest()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(request,), daemon=True)
         self._thread.start()
 
     def _run(self, request: Request) -> None:
-        def send(report: Report) -> None:
+        def send(report: CameraReport) -> None:
             if self._stop.is_set():
                 raise BrokenPipeError
             self._reports.put(report)
@@ -217,7 +217,7 @@ class DriverThread:
         except BrokenPipeError:
             return
 
-    def newer(self, than: Report | None, timeout: float) -> Report | None:
+    def newer(self, than: CameraReport | None, timeout: float) -> CameraReport | None:
         return self._reports.newer(than, timeout)
 
     def end(self) -> None:
