@@ -34,15 +34,13 @@ class Prediction:
 class Heatmap:
     """One map of the evidence in an image."""
 
-    values: NDArray[np.float32]
+    values: NDArray[np.float32] = field(repr=False)
     """h×w in [0, 1], or in [-1, 1] if signed. At the target layer's resolution; rows run down,
     columns right."""
     target: Prediction
     """The class it explains. A single feature map is weighted by this class's gradient."""
     title: str = "gradcam"
     """What it shows, in words: `layercam`, `gradcam · tabby or lynx`, `#132`."""
-    kind: str = "gradcam for"
-    """Method and evidence, or `feature map`. Maps of one kind share a scale."""
     signed: bool = False
     """Whether values below 0 mark evidence against the class."""
     strength: float = 1.0
@@ -55,6 +53,11 @@ class Heatmap:
     """How it was computed. A single feature map is part of Grad-CAM's."""
     evidence: EvidenceKind = FOR
     """Which evidence it shows, as in `Question`."""
+
+    @property
+    def kind(self) -> str:
+        """Method and evidence, or `feature map`. Maps of one kind share a scale."""
+        return f"{self.method} {self.evidence}" if self.feature_map is None else "feature map"
 
     @property
     def plain(self) -> bool:

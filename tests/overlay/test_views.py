@@ -37,9 +37,7 @@ from tests.support.looks import with_look
 
 BARE = Status(look=Look(bars=False))
 MAPS = tuple(
-    Heatmap(
-        blob(each, 6), TABBY.target, f"#{1000 + each} +0.{each:02}", "feature map", feature_map=each
-    )
+    Heatmap(blob(each, 6), TABBY.target, f"#{1000 + each} +0.{each:02}", feature_map=each)
     for each in range(SHOWN_FEATURE_MAPS)
 )
 OTHERS = {

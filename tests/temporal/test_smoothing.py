@@ -24,7 +24,7 @@ from live_cam.live.pipeline import LivePipeline
 from live_cam.live.schedule import Shown
 from live_cam.overlay import Drawn, peak
 from live_cam.overlay.status import Status
-from live_cam.question import Question
+from live_cam.question import AGAINST, Question
 from live_cam.runtime.opencv import cv2
 from live_cam.settings import DEFAULT_SMOOTHING, Settings
 from live_cam.temporal.smoothing import Smoother
@@ -132,7 +132,7 @@ class TestMaps:
         smoother = Smoother(1.0)
         both = heat(3, 9) - 0.5 * heat(11, 2)
         for index in range(5):
-            explained = with_map(explanation_of(both, index), signed=True, kind="gradcam against")
+            explained = with_map(explanation_of(both, index), signed=True, evidence=AGAINST)
             result = smoothed(smoother, explained)
         assert result.heatmap.max() == pytest.approx(1.0, abs=0.01)
         assert result.heatmap.min() == pytest.approx(-0.5, abs=0.05)
@@ -354,7 +354,7 @@ class TestEvidence:
     def test_each_method_has_its_own_scale(self) -> None:
         smoother = Smoother(1.0)
         smoothed(smoother, explanation_of(heat(3, 9), 0, strength=100.0))
-        result = smoothed(smoother, with_map(explanation_of(heat(3, 9), 1), kind="hirescam for"))
+        result = smoothed(smoother, with_map(explanation_of(heat(3, 9), 1), method="hirescam"))
         assert result.heatmap.max() == pytest.approx(1.0)
 
 
@@ -401,7 +401,6 @@ class TestFurtherMaps:
                 heat(each, each),
                 explained.target,
                 f"#{each}",
-                "feature map",
                 feature_map=each,
                 weight=0.1,
             )
@@ -431,9 +430,7 @@ class TestFurtherMaps:
             explained = explanation_of(heat(7, 7), index, probability=0.6)
             maps = (
                 *explained.maps,
-                Heatmap(
-                    heat(2, 2), explained.target, "#2", "feature map", feature_map=2, weight=weight
-                ),
+                Heatmap(heat(2, 2), explained.target, "#2", feature_map=2, weight=weight),
                 Heatmap(heat(5, 5), Prediction(5, "class 5", probability)),
             )
             result = smoothed(smoother, replace(explained, maps=maps))
