@@ -11,7 +11,7 @@ from torchvision import models
 from live_cam import settings
 from live_cam.cam.gradcam import GradCAM
 from live_cam.cam.methods import METHODS
-from tests.support.networks import randomised
+from tests.support.networks import channels_first, randomised
 
 
 def unchanged(features: Tensor) -> Tensor:
@@ -21,11 +21,6 @@ def unchanged(features: Tensor) -> Tensor:
 def without_class_token(tokens: Tensor) -> Tensor:
     """As pytorch-grad-cam's own examples do for a ViT with 96×96 pixels."""
     return tokens[:, 1:].reshape(len(tokens), 6, 6, -1).transpose(2, 3).transpose(1, 2)
-
-
-def channels_first(features: Tensor) -> Tensor:
-    """As they do for Swin."""
-    return features.transpose(2, 3).transpose(1, 2)
 
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, Callable[[Tensor], Tensor]]] = {

@@ -17,8 +17,7 @@ from live_cam.cam.opening import open_cam
 from live_cam.cam.perturbation import AblationCAM, PerturbationCAM, ScoreCAM
 from live_cam.errors import NonFiniteError, UsageError
 from live_cam.network.precision import Precision
-from tests.cam.test_methods import channels_first
-from tests.support.networks import randomised, tiny_network
+from tests.support.networks import channels_first, randomised, tiny_network
 
 # Target layers that end in a ReLU, where pytorch-grad-cam ablates as the paper does.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, tuple[int, int]]] = {

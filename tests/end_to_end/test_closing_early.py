@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.live.test_window import ask_to_close, virtual_display
 from tests.support import injecting, tiny
+from tests.support.display import ask_to_close, virtual_display
 from tests.support.networks import randomised
 from tests.support.program import TIME_LIMIT, environment
 from tests.support.session import needs_a_desktop

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from live_cam.cli.signals import stopped_by_signals
-from tests.record.test_outputs import fill
 from tests.support.clips import times, write_clip
+from tests.support.disks import fill
 from tests.support.program import TIME_LIMIT, command, environment, live_cam, read_log, read_video
 from tests.support.session import desktop, needs_a_desktop
 

@@ -17,12 +17,10 @@ from live_cam.runtime.opencv import cv2
 from tests.support import injecting, tiny
 from tests.support.clips import write_clip
 from tests.support.networks import randomised
-from tests.support.program import TIME_LIMIT, command, environment, read_log, read_what_plays
+from tests.support.program import TIME_LIMIT, command, read_log, read_what_plays
+from tests.support.tiny_program import LIVE, NETWORK, end_started, injected, start
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-NAMES = {"--model": tiny.NAME, "--weights": "tiny.pth"}
-NETWORK = [word for pair in NAMES.items() for word in pair]
-LIVE = ("run", "--headless", "--source", "demo", "--camera-size", "320x240", *NETWORK)
 FILES = ("--record", "out.mp4", "--predictions", "p.jsonl", "--engine", "hook")
 COMMANDS = {
     "run": (*LIVE, *FILES),
@@ -45,29 +43,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-_started: list[subprocess.Popen[str]] = []
-
-
 @pytest.fixture(autouse=True)
 def _no_process_is_left() -> Iterator[None]:
-    """End processes that a failed test would leave running during all later tests."""
     yield
-    while _started:
-        process = _started.pop()
-        process.kill()
-        process.communicate()
-
-
-def start(folder: Path, program: list[str]) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        program, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True
-    )
-    _started.append(process)
-    return process
-
-
-def injected(what: str, *arguments: str) -> list[str]:
-    return [sys.executable, str(injecting.__file__), what, *arguments]
+    end_started()
 
 
 def handles_sigterm(process: subprocess.Popen[str]) -> bool:

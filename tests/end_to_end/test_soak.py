@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.test_window import virtual_display
+from tests.support.display import virtual_display
 from tests.support.program import environment
 
 ROOT = Path(__file__).parents[2]

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.end_to_end.test_interrupts import LIVE, injected, start
-from tests.live.test_window import virtual_display
 from tests.support import tiny
+from tests.support.display import virtual_display
 from tests.support.networks import randomised
 from tests.support.program import TIME_LIMIT, environment, read_log, read_video
 from tests.support.session import Session, needs_a_desktop
+from tests.support.tiny_program import LIVE, injected, start
 
 ENOUGH = ("--max-frames", "10", "--engine", "hook")
 

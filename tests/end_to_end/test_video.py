@@ -19,7 +19,6 @@ import torch
 from numpy.typing import NDArray
 
 from live_cam.runtime.opencv import cv2
-from tests.end_to_end.test_interrupts import NETWORK, injected
 from tests.support import tiny
 from tests.support.clips import frames, shade, sound, times, write_clip
 from tests.support.networks import COLOURS, randomised
@@ -31,6 +30,7 @@ from tests.support.program import (
     live_cam,
     read_what_plays,
 )
+from tests.support.tiny_program import NETWORK, injected
 
 MODEL = ("--model", "efficientnet_lite0")
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

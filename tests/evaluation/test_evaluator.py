@@ -17,7 +17,7 @@ from live_cam.evaluation.curves import Curves
 from live_cam.evaluation.evaluator import RANDOM, Evaluator, ImageMetrics
 from live_cam.explain.batch import BatchExplainer
 from live_cam.settings import METHODS, NetworkSettings, StillMethod
-from tests.evaluation.conftest import CLASSES, blocks, load_instead
+from tests.support.blocks import CLASSES, blocks, load_instead
 from tests.support.classifiers import SIZE, network
 from tests.support.networks import COLOUR_LABELS, COLOURS
 

@@ -16,7 +16,7 @@ from live_cam.explanation import Explanation
 from live_cam.frame import Frame
 from live_cam.live.schedule import EveryFrame, NewestFirst
 from live_cam.settings import EMBEDDED_MODEL, Settings
-from tests.live.test_schedule import REGULAR, FakeExplainer, play, start
+from tests.support.schedules import REGULAR, FakeExplainer, play, start
 from tests.support.sources import FakeSource
 
 

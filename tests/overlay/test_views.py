@@ -19,7 +19,9 @@ from live_cam.overlay.panes import featured, tiles
 from live_cam.overlay.status import Status
 from live_cam.overlay.theme import THEMES, Colour
 from live_cam.settings import METHODS, SHOWN_FEATURE_MAPS
-from tests.overlay.test_overlay import (
+from tests.support.explanations import with_map, with_target
+from tests.support.looks import with_look
+from tests.support.overlays import (
     CHECKED,
     PLAIN,
     SIZES,
@@ -32,8 +34,6 @@ from tests.overlay.test_overlay import (
     luminance,
     noise,
 )
-from tests.support.explanations import with_map, with_target
-from tests.support.looks import with_look
 
 BARE = Status(look=Look(bars=False))
 MAPS = tuple(

@@ -21,7 +21,8 @@ from live_cam.record.outputs import RunOutputs
 from live_cam.record.video import VideoFile
 from live_cam.runtime.timed_text import TimedText
 from live_cam.settings import Settings
-from tests.record.test_prediction_log import explanation
+from tests.support.disks import fill
+from tests.support.explanations import tiger_cat
 from tests.support.program import read_log, read_video, read_what_plays
 
 NOISE = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
@@ -50,16 +51,6 @@ class Run:
             assert time.monotonic() < limit
             self.step()
             time.sleep(0.002)
-
-
-def fill(disk: Path, room: int) -> None:
-    """Fill a disk up to so many free bytes."""
-    with (disk / "full").open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            file.truncate(file.tell() - room)
 
 
 def test_a_full_disk_ends_the_recording_and_not_the_run(small_disk: Path, tmp_path: Path) -> None:
@@ -145,7 +136,7 @@ def test_a_log_on_a_full_disk_keeps_its_lines(small_disk: Path, headless: bool) 
 
     def log_many() -> None:
         for index in range(200):
-            run.outputs.log(explanation(index), (1, 2))
+            run.outputs.log(tiger_cat(index), (1, 2))
 
     with run.outputs:
         if headless:
@@ -248,7 +239,7 @@ def test_closing_does_not_wait_for_a_disk_that_does_not_respond(
     run = Run(record=tmp_path / "out.mp4", predictions=tmp_path / "p.jsonl", headless=headless)
     try:
         with run.outputs:
-            run.outputs.log(explanation(1), (1, 2))
+            run.outputs.log(tiger_cat(1), (1, 2))
             run.until(lambda: (run.outputs.seconds or 0) > 1)
             responding.clear()
             run.until(lambda: run.outputs.trouble is not None)

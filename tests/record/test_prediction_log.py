@@ -10,22 +10,9 @@ import numpy as np
 import pytest
 
 from live_cam.errors import RecordingError, UsageError
-from live_cam.explanation import Explanation, Heatmap, Prediction
+from live_cam.explanation import Prediction
 from live_cam.record.prediction_log import PredictionLog
-
-
-def explanation(
-    index: int = 3, probability: float = 0.25, label: str = "tiger cat", **changes: Any
-) -> Explanation:
-    values: dict[str, Any] = {
-        "top": (Prediction(281, "tabby", 0.5), Prediction(282, "tiger cat", 0.25)),
-        "frame_index": index,
-        "timestamp": 12.5,
-        "seconds": {"preprocess": 0.001, "gradcam": 0.02},
-    }
-    target = Prediction(282, label, probability)
-    maps = (Heatmap(np.zeros((7, 7), np.float32), target),)
-    return Explanation(maps, **{**values, **changes})
+from tests.support.explanations import tiger_cat
 
 
 def read(path: Path) -> list[Any]:
@@ -40,8 +27,8 @@ def read(path: Path) -> list[Any]:
 def test_writes_one_object_per_line(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with PredictionLog(path) as log:
-        log.write(explanation(3), (320, 240))
-        log.write(explanation(4), (0, 7))
+        log.write(tiger_cat(3), (320, 240))
+        log.write(tiger_cat(4), (0, 7))
 
     first, second = read(path)
 
@@ -66,7 +53,7 @@ def test_each_line_is_written_immediately(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with PredictionLog(path) as log:
         for count in range(1, 4):
-            log.write(explanation(count), (1, 2))
+            log.write(tiger_cat(count), (1, 2))
             assert [line["frame"] for line in read(path)] == list(range(1, count + 1))
 
 
@@ -75,7 +62,7 @@ def test_numpy_values_become_numbers(tmp_path: Path) -> None:
     with PredictionLog(path) as log:
         top: Any = (Prediction(np.int64(5), "a", np.float32(0.5)),)
         peak: Any = (np.int64(9), np.int32(8))
-        log.write(explanation(np.int64(1), probability=np.float32(0.5), top=top), peak)
+        log.write(tiger_cat(np.int64(1), probability=np.float32(0.5), top=top), peak)
     [line] = read(path)
     assert (line["frame"], line["score"], line["peak"]) == (1, 0.5, [9, 8])
     assert line["top"] == [{"class_index": 5, "label": "a", "score": 0.5}]
@@ -86,7 +73,7 @@ def test_non_finite_numbers_become_null(tmp_path: Path) -> None:
     top = (Prediction(1, "a", float("nan")),)
     with PredictionLog(path) as log:
         log.write(
-            explanation(
+            tiger_cat(
                 timestamp=float("inf"), probability=float("-inf"), top=top, seconds={"x": np.nan}
             ),
             (1, 2),
@@ -100,7 +87,7 @@ def test_non_finite_numbers_become_null(tmp_path: Path) -> None:
 def test_any_label_stays_on_one_line(tmp_path: Path, label: str) -> None:
     path = tmp_path / "log.jsonl"
     with PredictionLog(path) as log:
-        log.write(explanation(label=label), (1, 2))
+        log.write(tiger_cat(label=label), (1, 2))
     assert len(path.read_text("utf-8").splitlines()) == 1
     assert read(path)[0]["label"] == label
 
@@ -118,7 +105,7 @@ def test_with_overwrite_the_first_line_replaces_an_existing_log(tmp_path: Path) 
     path.write_text("old " * 1000)
     with PredictionLog(path, overwrite=True) as log:
         assert path.read_text() == "old " * 1000
-        log.write(explanation(), (1, 2))
+        log.write(tiger_cat(), (1, 2))
     assert len(read(path)) == 1
 
 
@@ -150,9 +137,9 @@ def test_a_full_disk_is_reported_and_complete_lines_are_kept(
     monkeypatch.setattr(io, "FileIO", SmallDisk)
     path = tmp_path / "log.jsonl"
     with PredictionLog(path) as log:
-        log.write(explanation(1), (1, 2))
+        log.write(tiger_cat(1), (1, 2))
         with pytest.raises(RecordingError, match="the disk is full; free some space"):
-            log.write(explanation(2), (1, 2))
+            log.write(tiger_cat(2), (1, 2))
     assert [line["frame"] for line in read(path)] == [1]
     assert log.count == 1
 
@@ -163,7 +150,7 @@ def test_a_disk_that_is_full_from_the_start() -> None:
         PredictionLog(Path("/dev/full"), overwrite=True) as log,
         pytest.raises(RecordingError, match="the disk is full"),
     ):
-        log.write(explanation(), (1, 2))
+        log.write(tiger_cat(), (1, 2))
 
 
 def test_writing_after_closing_is_rejected(tmp_path: Path) -> None:
@@ -171,4 +158,4 @@ def test_writing_after_closing_is_rejected(tmp_path: Path) -> None:
     log.close()
     log.close()
     with pytest.raises(ValueError, match="is closed"):
-        log.write(explanation(), (1, 2))
+        log.write(tiger_cat(), (1, 2))

@@ -27,6 +27,7 @@ from live_cam.record.formats import FORMATS
 from live_cam.record.recorder import Recorder
 from live_cam.record.video import VideoFile, fit
 from live_cam.settings import VIDEO_ENDINGS
+from tests.support.disks import SmallDisk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -497,18 +498,6 @@ def test_free_path_counts_from_two(tmp_path: Path) -> None:
 
 
 # ---- failures ----------------------------------------------------------------------------------
-
-
-class SmallDisk(io.FileIO):
-    """A file on a disk with room for a few bytes, which it still writes."""
-
-    room = 0
-
-    def write(self, data: Any) -> int:
-        rest = self.room - self.tell()
-        if rest <= 0:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return super().write(data[:rest])
 
 
 def _fill(path: Path, **options: Any) -> tuple[str, Recorder]:

@@ -33,3 +33,18 @@ def with_map(explanation: Explanation, **changes: Any) -> Explanation:
 def with_target(explanation: Explanation, **changes: Any) -> Explanation:
     """The same explanation with changes to the class that its first map explains."""
     return with_map(explanation, target=replace(explanation.target, **changes))
+
+
+def tiger_cat(
+    index: int = 3, probability: float = 0.25, label: str = "tiger cat", **changes: Any
+) -> Explanation:
+    """An explanation of a tiger cat, the second of two top classes, with all that a log records."""
+    values: dict[str, Any] = {
+        "top": (Prediction(281, "tabby", 0.5), Prediction(282, "tiger cat", 0.25)),
+        "frame_index": index,
+        "timestamp": 12.5,
+        "seconds": {"preprocess": 0.001, "gradcam": 0.02},
+    }
+    target = Prediction(282, label, probability)
+    maps = (Heatmap(np.zeros((7, 7), np.float32), target),)
+    return Explanation(maps, **{**values, **changes})

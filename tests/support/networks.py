@@ -102,6 +102,11 @@ def shade_network(shades: Sequence[tuple[int, int, int]]) -> nn.Module:
     return module.eval().requires_grad_(False)
 
 
+def channels_first(features: torch.Tensor) -> torch.Tensor:
+    """Swin's features in the layout that pytorch-grad-cam's own examples use."""
+    return features.transpose(2, 3).transpose(1, 2)
+
+
 def save_weights(module: nn.Module, path: Path) -> Path:
     """Save a state dict in float16, which holds these networks' values and halves the file."""
     torch.save({key: tensor.half() for key, tensor in module.state_dict().items()}, path)

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from live_cam.runtime.opencv import cv2
-from tests.live.test_window import ask_to_close, virtual_display
+from tests.support.display import ask_to_close, virtual_display
 from tests.support.program import TIME_LIMIT, command, environment
 
 needs_a_desktop = pytest.mark.skipif(

@@ -15,8 +15,8 @@ import pytest
 
 from live_cam.errors import CaptureError, RecordingError, UsageError
 from live_cam.runtime.opencv import cv2
-from tests.record.test_recorder import SmallDisk
 from tests.support.clips import frames, number_of, shade, sound, times, write_clip
+from tests.support.disks import SmallDisk
 from tests.support.running_videos import run
 
 
