@@ -21,7 +21,7 @@ from tests.support.networks import channels_first, randomised, tiny_network
 
 # Target layers that end in a ReLU, where pytorch-grad-cam ablates as the paper does.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, tuple[int, int]]] = {
-    "vgg19": (lambda: models.vgg19(weights=None, init_weights=False), "features.35", (1, 32)),
+    "vgg19": (lambda: models.vgg19(weights=None, init_weights=False), "features.8", (1, 32)),
     "resnet18": (lambda: models.resnet18(weights=None), "layer3", (1, 48)),
     "squeezenet1_1": (lambda: models.squeezenet1_1(weights=None), "features.12", (2, 48)),
 }
