@@ -18,7 +18,6 @@ from live_cam.explain import loading
 from live_cam.explain.explainer import Explainer
 from live_cam.explain.loading import Loaded
 from live_cam.frame import Frame
-from live_cam.network import precision
 from live_cam.question import Question
 from live_cam.settings import NetworkSettings, Settings
 from tests.support.drivers import LOST, NO_MEMORY
@@ -104,7 +103,8 @@ def test_the_cpu_explains_the_same_frame_and_question(
 
 def test_a_gpu_that_fails_at_the_start(monkeypatch: pytest.MonkeyPatch, frame: Frame) -> None:
     """This torch has no CUDA driver: its exception is real."""
-    monkeypatch.setattr(precision, "_count", lambda kind: int(kind == "cuda"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     sentences: list[str] = []
     with Explainer(Settings(model=LITE, engine="hook"), sentences.append) as explainer:
         explainer.load()
@@ -115,7 +115,8 @@ def test_a_gpu_that_fails_at_the_start(monkeypatch: pytest.MonkeyPatch, frame: F
 
 
 def test_a_named_gpu_that_fails_is_an_error_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "_count", lambda kind: int(kind == "cuda"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with (
         Explainer(Settings(model=LITE, engine="hook", device="cuda"), print) as explainer,
         pytest.raises(EngineError, match=r"the device cuda:0 has failed \("),
