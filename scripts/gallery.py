@@ -150,7 +150,7 @@ class Studio:
     def _explain(self, frame: Frame, controls: Controls) -> Explanation:
         self._explainer.question = controls.question()
         explanation = self._explainer.explain(frame)
-        while self._explainer.unanswered:
+        while self._explainer.incomplete:
             explanation = self._explainer.explain(frame)
             if explanation.randomised and explanation.randomised[0] >= _RANDOMISED_LAYERS:
                 break

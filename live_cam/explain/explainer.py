@@ -189,18 +189,18 @@ class Explainer(Closing):
         return self._core is not None and self._core.settled
 
     @property
-    def unanswered(self) -> bool:
+    def incomplete(self) -> bool:
         """Whether explaining the last frame again would add to its explanation."""
         return self._session is not None and self._session.incomplete(self.question)
 
-    def stand_still(self, frame: Frame) -> None:
+    def repeat(self, frame: Frame) -> None:
         """Record that a frame shows what the last explained one showed.
 
         Args:
             frame: A later one.
         """
         if self._session:
-            self._session.stand_still(frame)
+            self._session.repeat(frame)
 
     # ---- explaining ----------------------------------------------------------------------------
 

@@ -124,7 +124,7 @@ class Session(Closing):
         if self._check:
             self._check.give_up()
 
-    def stand_still(self, frame: Frame) -> None:
+    def repeat(self, frame: Frame) -> None:
         """Record that a frame shows what the last explained one showed."""
         if self._top_classes:
             self._top_classes.repeat(frame.timestamp)

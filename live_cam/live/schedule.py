@@ -157,7 +157,7 @@ class NewestFirst(_Threads):
         self._frames: Latest[Frame] = Latest()
         self._change = ChangeDetector()
         self._explanation: Explanation | None = None
-        self._answered = False
+        self._attempted = False
         self._last: Frame | None = None
         self._waits_for_first = not self._source.live
         if self._waits_for_first:
@@ -178,25 +178,25 @@ class NewestFirst(_Threads):
         while not self._stop.is_set():
             newer = self._frames.newer(frame, _POLL)
             frame = newer or frame
-            if frame is None or not (newer or self._explainer.unanswered):
+            if frame is None or not (newer or self._explainer.incomplete):
                 continue
             # Until the engine is chosen, every frame helps to compare them.
             self.still = (
                 self._explainer.settled
-                and not self._explainer.unanswered
+                and not self._explainer.incomplete
                 and self._change.unchanged(frame)
             )
             if self.still:
                 self.saved += 1
-                self._explainer.stand_still(frame)
+                self._explainer.repeat(frame)
                 continue
             self._explanation = self._explain_frame(frame)
-            self._answered = True
+            self._attempted = True
             self._change.set_reference(frame)
 
     def next(self, timeout: float) -> Shown | None:
         self._check()
-        if self._waits_for_first and self._last is not None and self._answered:
+        if self._waits_for_first and self._last is not None and self._attempted:
             self._waits_for_first = False
             self._playback.paused.clear()
             return Shown(self._last, self._explanation)

@@ -164,7 +164,7 @@ def _randomise(explainer: Explainer, scene: DemoScene) -> None:
     explainer.question = Question(randomised=True)
     frame = Frame(scene.frame(0), 0, 0.0)
     explainer.explain(frame)
-    while explainer.unanswered:
+    while explainer.incomplete:
         explainer.explain(frame)
 
 

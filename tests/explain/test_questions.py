@@ -131,10 +131,10 @@ def test_a_check_predicts_the_other_colour_without_the_hottest_region(colours: E
     image = two_colours()
     question = Question(check=True)
     explain(colours, image, question)
-    waiting = colours.unanswered
+    waiting = colours.incomplete
     assert waiting, "the check joins the next frame"
     explanation = colours.explain(Frame(image, 1, 0.1))
-    waiting = colours.unanswered
+    waiting = colours.incomplete
     assert not waiting
     assert explanation.check is not None
     assert explanation.check.before > 0.9
@@ -156,7 +156,7 @@ def test_randomised_weights_change_the_map_until_they_are_switched_off(
     question = Question((RED,), randomised=True)
     explanation = explain(colours, image, question)
     assert explanation.randomised == (1, 19)
-    while colours.unanswered:
+    while colours.incomplete:
         explanation = colours.explain(Frame(image, 1, 0.1))
     assert explanation.randomised == (19, 19)
     assert np.abs(explanation.heatmap - before.heatmap).max() > 0.5
@@ -224,7 +224,7 @@ def test_other_weights_change_the_label_immediately(
     for randomised in (False, True, False):
         objects.question = Question(randomised=randomised)
         explanation = objects.explain(frame)
-        while objects.unanswered:
+        while objects.incomplete:
             explanation = objects.explain(frame)
         assert explanation.label == explanation.top[0].label
         assert (explanation.label == CUP) is not randomised

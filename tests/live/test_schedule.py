@@ -104,8 +104,8 @@ class TestNewestFirst:
         assert noted == [(index, index) for index in explainer.indices]
         assert states[0][0]
         assert states[0][1] < states[1][1] < schedule.saved
-        assert len(explainer.stood_still) == schedule.saved
-        assert not set(explainer.stood_still) & set(explainer.indices)
+        assert len(explainer.repeated) == schedule.saved
+        assert not set(explainer.repeated) & set(explainer.indices)
 
     def test_no_frame_is_skipped_before_the_engine_is_chosen(self) -> None:
         explainer = FakeExplainer(seconds=0.01, settled=False)

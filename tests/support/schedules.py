@@ -26,10 +26,10 @@ class FakeExplainer:
         self, seconds: float = 0.0, failure: Exception | None = None, *, settled: bool = False
     ) -> None:
         self.settled = settled
-        self.unanswered = False
+        self.incomplete = False
         self.loaded = threading.Event()
         self.indices: list[int] = []
-        self.stood_still: list[int] = []
+        self.repeated: list[int] = []
         self._seconds = seconds
         self._failure = failure
 
@@ -38,8 +38,8 @@ class FakeExplainer:
             raise self._failure
         self.loaded.set()
 
-    def stand_still(self, frame: Frame) -> None:
-        self.stood_still.append(frame.index)
+    def repeat(self, frame: Frame) -> None:
+        self.repeated.append(frame.index)
 
     def explain(self, frame: Frame) -> Explanation:
         time.sleep(self._seconds)
