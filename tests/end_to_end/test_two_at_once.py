@@ -124,7 +124,7 @@ def test_two_windows_are_independent(folder: Path) -> None:
             first, second = sessions
             assert first.window != second.window
             first.close_window()
-            _, errors = first.process.communicate(timeout=60)
+            errors = first.ended()
             assert first.process.returncode == 0, errors
             count = second.explained()
             second.wait(lambda: second.explained() > count + 3)

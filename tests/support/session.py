@@ -24,6 +24,7 @@ needs_a_desktop = pytest.mark.skipif(
 )
 WINDOW_MANAGER = shutil.which("openbox")
 """Without a window manager no window can fill the screen."""
+_PNG_END = b"IEND\xaeB`\x82"
 
 
 class Session:
@@ -40,13 +41,10 @@ class Session:
         started = command("run", "--predictions", "p.jsonl", *arguments)
         if program:
             started[1:3] = program
-        self.process = subprocess.Popen(
-            started,
-            cwd=folder,
-            env=self._environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        # A file, because a pipe could only be read to its end.
+        self._messages = folder / "messages.txt"
+        with self._messages.open("wb") as file:
+            self.process = subprocess.Popen(started, cwd=folder, env=self._environment, stderr=file)
         self.wait(lambda: (folder / "p.jsonl").exists() and self.explained() > 0)
         self.window = self.xdotool("search", "--name", "^live-cam$")[-1]
         self.xdotool("windowfocus", "--sync", self.window)
@@ -64,6 +62,10 @@ class Session:
 
     def explained(self) -> int:
         return len((self.folder / "p.jsonl").read_bytes().splitlines())
+
+    def messages(self) -> str:
+        """Return what the program has written to stderr so far."""
+        return self._messages.read_text(encoding="utf-8", errors="replace")
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -84,7 +86,7 @@ class Session:
     def wait(self, reached: Callable[[], bool]) -> None:
         limit = time.monotonic() + TIME_LIMIT
         while not reached():
-            assert self.process.poll() is None, "the program has ended"
+            assert self.process.poll() is None, f"the program has ended: {self.messages()}"
             assert time.monotonic() < limit
             time.sleep(0.05)
 
@@ -92,8 +94,12 @@ class Session:
         """Press s and return the saved image."""
         before = set(self.folder.glob("live-cam-*.png"))
         self.press("s")
-        self.wait(lambda: bool(set(self.folder.glob("live-cam-*.png")) - before))
-        time.sleep(0.2)
+
+        def complete() -> bool:
+            new = set(self.folder.glob("live-cam-*.png")) - before
+            return any(path.read_bytes().endswith(_PNG_END) for path in new)
+
+        self.wait(complete)
         (path,) = set(self.folder.glob("live-cam-*.png")) - before
         image = cv2.imread(str(path))
         assert image is not None
@@ -112,8 +118,12 @@ class Session:
     def end(self, key: str) -> str:
         """Press a key that quits, and return the program's messages."""
         self.xdotool("key", "--window", self.window, key)
-        _, errors = self.process.communicate(timeout=60)
-        return errors
+        return self.ended()
+
+    def ended(self) -> str:
+        """Wait until the program has ended, and return its messages."""
+        self.process.wait(60)
+        return self.messages()
 
 
 @contextmanager
