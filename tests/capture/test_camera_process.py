@@ -101,7 +101,7 @@ def test_the_driver_releases_the_camera_before_the_process_ends(tmp_path: Path) 
     released = tmp_path / "released"
     code = _WITH_A_FAKE_CAMERA.replace(
         "cv2.VideoCapture =",
-        "from tests.capture import media; "
+        "from tests.support import media; "
         f"media._FakeCapture.release = lambda _: open({str(released)!r}, 'w').close(); "
         "cv2.VideoCapture =",
     )
