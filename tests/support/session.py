@@ -41,6 +41,7 @@ class Session:
         started = command("run", "--predictions", "p.jsonl", *arguments)
         if program:
             started[1:3] = program
+        self._latency = 0.0
         # A file, because a pipe could only be read to its end.
         self._messages = folder / "messages.txt"
         with self._messages.open("wb") as file:
@@ -68,9 +69,16 @@ class Session:
         return self._messages.read_text(encoding="utf-8", errors="replace")
 
     def press(self, *keys: str) -> None:
+        """Press keys one after another, each once the program has read the one before.
+
+        Of the keys that arrive while an image is drawn OpenCV returns only the last.
+        """
         for key in keys:
-            self.xdotool("key", "--window", self.window, key)
-            time.sleep(0.4)
+            self._send(key)
+            time.sleep(max(0.4, 1.5 * self._latency))
+
+    def _send(self, key: str) -> None:
+        self.xdotool("key", "--window", self.window, key)
 
     def size(self) -> tuple[int, int]:
         """Width and height of the window in pixels of the screen."""
@@ -93,13 +101,15 @@ class Session:
     def snapshot(self) -> NDArray[np.uint8]:
         """Press s and return the saved image."""
         before = set(self.folder.glob("live-cam-*.png"))
-        self.press("s")
+        sent = time.monotonic()
+        self._send("s")
 
         def complete() -> bool:
             new = set(self.folder.glob("live-cam-*.png")) - before
             return any(path.read_bytes().endswith(_PNG_END) for path in new)
 
         self.wait(complete)
+        self._latency = time.monotonic() - sent
         (path,) = set(self.folder.glob("live-cam-*.png")) - before
         image = cv2.imread(str(path))
         assert image is not None
