@@ -1,4 +1,4 @@
-"""Show, live, what a network recognises in a camera image and which part of it it looked at.
+"""Show, live, what a network recognises in a camera image and which part of the image it looked at.
 
 In Python:
 
@@ -10,15 +10,15 @@ In Python:
 The rooms, from the roof down; imports run down only, and rooms of one line do not know each other:
 
     cli                             options, printing, signals, doctor
-    live  stills  video  evaluation  bench    the products: the live loop, files, videos, figures
+    live  stills  video  evaluation  bench    the live loop and the other products
     explain                         image and question to Explanation: one core, live and in batches
     engines  temporal               the same maps, faster | maps that follow and do not flicker
     cam  capture  overlay           activations to a map | where frames come from | drawing
-    network                         which network: families, weights, input, device, target layer
+    network                         which network: families, weights, input, precision, layer
     record                          video, log, snapshots: files that survive a crash
     runtime                         threads, latest value, timing, imports: nothing of the domain
 
-Beside them stand the nouns that every room speaks: `frame`, `explanation`, `question`, `look`,
+Beside them stand the types that every room uses: `frame`, `explanation`, `question`, `look`,
 `settings`, `labels`, `geometry`, `resizing` and `errors`. None of them imports torch.
 
 The public names are loaded when they are first used, so importing the package imports neither torch

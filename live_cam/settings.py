@@ -246,6 +246,6 @@ class EvaluationSettings(NetworkSettings):
     batch: int | None = None
     """Images per batch; None to choose by the device and its memory."""
     json: Path | None = None
-    """The file for all figures, or None."""
+    """The file for all metrics, or None."""
     overwrite: bool = False
     """Whether to overwrite an existing file."""

@@ -17,13 +17,13 @@ def test_the_table_of_keys_is_that_of_the_program() -> None:
     assert table == [f"| {key} | {meaning} |" for key, meaning in KEY_HELP]
 
 
-def test_it_opens_with_a_image() -> None:
+def test_it_opens_with_an_image() -> None:
     image = README.partition("](")[2].partition(")")[0]
     assert README.startswith("![")
     assert (ROOT / image).stat().st_size > 10_000
 
 
-def test_it_shows_a_image_of_every_view() -> None:
+def test_it_shows_an_image_of_every_view() -> None:
     shown = re.findall(r'<img src="docs/views/(\w+)\.jpg"', README)
     there = sorted(path.stem for path in (ROOT / "docs" / "views").iterdir())
     assert sorted(shown) == there

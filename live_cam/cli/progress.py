@@ -46,7 +46,7 @@ class Progress(Closing):
         self._bar.__enter__()
 
     def step(self, count: int = 1, note: str = "") -> None:
-        """Advance by some of the steps, and show a note."""
+        """Advance by `count` steps, and show a note."""
         if self._bar:
             self._bar.update(count, note)
         elif self._line:

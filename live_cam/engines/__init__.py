@@ -19,6 +19,7 @@ from live_cam.engines.torch_engine import TorchEngine
 from live_cam.errors import UsageError
 from live_cam.network.cut import Cut, cut
 from live_cam.network.precision import Precision
+from live_cam.settings import ENGINES as ENGINE_CHOICES
 
 if TYPE_CHECKING:
     import threading
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "Engine", "available_engines", "open_engine"]
 
-ENGINES: Final = ("hook", "torch", "openvino")
+ENGINES: Final = tuple(name for name in ENGINE_CHOICES if name != "auto")
 
 
 def available_engines(device: torch.device) -> tuple[str, ...]:

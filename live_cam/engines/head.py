@@ -69,8 +69,8 @@ class AutogradHead:
         activation, logits = self._taped(features)
         with torch.enable_grad():
             classes = chosen_classes(logits, wanted)
-            score = summed_logit(logits, classes)
-            gradient = self._precision.gradient_at_scale(score, activation.features)
+            logit = summed_logit(logits, classes)
+            gradient = self._precision.gradient_at_scale(logit, activation.features)
         cam = gradcam(activation.maps(), self._axes.as_maps(gradient))
         return _checked(cam, gradient, logits.detach(), classes)
 

@@ -52,8 +52,8 @@ def find_labelled_images(folder: Path, truth: Path | None = None) -> list[Labell
             images += [LabelledImage(path, subfolder.name) for path in _source_images(subfolder)]
     if not images:
         raise UsageError(
-            f"there is no image in the folder {folder}; give a folder with images in it or in one "
-            "subfolder per class."
+            f"there is no image in the folder {folder}; give a folder that contains images, "
+            "directly or in a subfolder per class."
         )
     if truth is None:
         return images

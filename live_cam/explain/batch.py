@@ -57,7 +57,7 @@ class BatchExplainer(Closing):
 
         Args:
             settings: The network, weights, layer, device, engine and precision.
-            notify: Called with what the user must know, one sentence a call.
+            notify: Called with each message for the user, one sentence per call.
             batch: The number of images to explain at once, by default as many as fit.
             more_layers: Target layers in addition to the settings' own. All maps are averaged.
             progress: Called with the finished share of an image, in [0, 1], if it takes long.

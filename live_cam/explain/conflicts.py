@@ -18,7 +18,7 @@ def check_engine(chosen: NetworkSettings) -> None:
         UsageError: The engine does not support one of them.
     """
     for option, value in (("precision", chosen.precision), ("device", chosen.device)):
-        if value in OPENVINO_ONLY and chosen.engine in ("hook", "torch"):
+        if value in OPENVINO_ONLY and chosen.engine not in ("auto", "openvino"):
             raise UsageError(
                 f"`{option}={value}` is supported by OpenVINO alone, not by the engine "
                 f"{chosen.engine}; use `engine=openvino`, or omit `{option}`."

@@ -82,7 +82,7 @@ class ExplanationCore(Closing):
         Args:
             settings: The network, weights, layer, device and precision.
             open_engines: Opens the engines on a network after it was loaded.
-            notify: Called with what the user must know, one sentence a call.
+            notify: Called with each message for the user, one sentence per call.
             warn: Called with the sentence about a fallback; `notify` by default.
             busy: Called with the name of a step that takes long. By default, `notify` receives
                 those of loading.

@@ -1,4 +1,4 @@
-"""The explainer of the live loop: the explanation of a frame, with what frames before it add."""
+"""The explainer of the live loop: the explanation of a frame, and what earlier frames add to it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Explainer(Closing):
 
         Args:
             settings: The network, weights, layer, device and precision.
-            notify: Called with what the user must know, one sentence a call.
+            notify: Called with each message for the user, one sentence per call.
             begin: Called with the names of the network's classes before the first frame; returns
                 the first question. The default is Grad-CAM of the top class.
         """
@@ -264,7 +264,7 @@ class Explainer(Closing):
     def _unexplained(self, fault: EngineError) -> EngineError:
         """Return the error of a frame that no engine can explain, and notify the user once."""
         settings = self._settings
-        text = f"no engine is left that can explain: {fault}"
+        text = f"no remaining engine can explain the image: {fault}"
         if settings.headless or settings.every_frame:
             return EngineError(
                 f"{text} Use a smaller network with `model`, or close other programs."

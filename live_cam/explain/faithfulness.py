@@ -52,7 +52,7 @@ class FaithfulnessCheck:
         return self._checked is not None
 
     def consider(self, x: Tensor, explanation: Explanation) -> None:
-        """Record an explanation, and begin to check it if it is its turn.
+        """Record an explanation, and start checking it if a check is due.
 
         Args:
             x: 1×3×H×W float32, normalised: the network's input.

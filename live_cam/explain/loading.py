@@ -49,7 +49,7 @@ def load_network(
 
     Args:
         settings: The network, weights, layer and device, and how images fit its input.
-        notify: Called with what the user must know, one sentence a call.
+        notify: Called with each message for the user, one sentence per call.
         busy: Called with the name of a step that takes long.
 
     Raises:

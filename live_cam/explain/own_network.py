@@ -115,9 +115,9 @@ class TransformPreprocessor:
     def region(self, width: int, height: int) -> Region:
         """Return the part of an image that reaches the network, in shares of the image.
 
-        The transform is run on four test images: black, white, and a ramp along each axis. What it
-        makes of black and white says how it normalises, and which pixels are padding; what it makes
-        of the ramps says where each of its pixels comes from.
+        The transform is run on four test images: black, white, and a ramp along each axis. Its
+        output for black and white shows how it normalises and which pixels are padding, that for
+        the ramps where each pixel comes from.
 
         Args:
             width: The image's width in pixels.

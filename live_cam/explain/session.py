@@ -81,7 +81,7 @@ class Session(Closing):
             self._restart_top_classes()
 
     def _restart_top_classes(self) -> None:
-        """Discard the standings of other weights."""
+        """Discard the ranking obtained with other weights."""
         self._top_classes = self._top_classes and TopClasses()
 
     def follow(self, explained: Explained, question: Question, frame: Frame) -> bool:
@@ -102,7 +102,7 @@ class Session(Closing):
         return bool(before) and classes != target_classes(question, before)
 
     def finish(self, explained: Explained, *, checkable: bool) -> Explanation:
-        """Return the frame's explanation with the latest check, and maybe begin a new check.
+        """Return the explanation with the latest check, and start a new check if one is due.
 
         Args:
             explained: The frame's result.

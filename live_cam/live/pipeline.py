@@ -53,7 +53,7 @@ class _Input(NamedTuple):
 
 
 class LivePipeline:
-    """Explains a source's frames and puts the images out: to a window, a recording and a log.
+    """Explains a source's frames and sends the images to a window, a recording and a log.
 
     The source and the explainer run in their own threads (`live_cam.live.schedule`). Drawing and
     the window stay in the thread that calls `run`, since macOS allows windows only in the main
@@ -68,7 +68,7 @@ class LivePipeline:
         """Watches the loop without touching it."""
 
         def shown(self, shown: Shown) -> None:
-            """Called in the main thread with each new image that is out."""
+            """Called in the main thread with each new image, once it is shown and recorded."""
 
         def explained(self, frame: Frame, explanation: Explanation) -> None:
             """Called in the explainer's thread with each explanation and its frame."""
@@ -83,7 +83,7 @@ class LivePipeline:
         """Nothing is opened before `run`.
 
         Args:
-            settings: What to do.
+            settings: The settings of the run.
             notify: Called with each message for the user, a sentence.
             open_source: Opens the source of frames, or None for the one that the settings name.
         """

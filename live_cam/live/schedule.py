@@ -66,7 +66,7 @@ class Schedule(Protocol):
         """
 
     def load(self) -> None:
-        """Allow the network to be loaded, once the first image is out."""
+        """Allow the network to be loaded, once the first image is shown."""
 
     def freeze(self, frame: Frame) -> None:
         """Pause on this frame, and explain it."""

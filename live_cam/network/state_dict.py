@@ -116,7 +116,9 @@ def _reason(error: Exception) -> str:
     text = str(error)
     forbidden = _FORBIDDEN_GLOBAL.search(text)
     if forbidden:
-        return f"it asks for {shortened(forbidden[1])}, and nothing in a checkpoint is executed"
+        return (
+            f"it would call {shortened(forbidden[1])}, but code in a checkpoint is never executed"
+        )
     _, unpickling, detail = text.partition("WeightsUnpickler error:")
     return first_line(ValueError(detail)) if unpickling else first_line(error)
 

@@ -124,7 +124,7 @@ def _layer_name(module: nn.Module, layer: object) -> str:
     if any(names):
         return str(names[0])
     raise UsageError(
-        f"the {type(layer).__name__} given as `layer` is no layer of this "
+        f"the {type(layer).__name__} given as `layer` is not a layer of this "
         f"{type(module).__name__}; give one of its submodules."
     )
 

@@ -76,7 +76,7 @@ def obtaining(
         WeightsError: The weights are neither cached nor reachable, or the file is broken.
     """
     others = f"use `model={EMBEDDED_MODEL}`, which needs no download"
-    ways_out = ", ".join(
+    remedies = ", ".join(
         (*([by_hand] if by_hand else []), "name a state dict with `weights`", f"or {others}")
     )
     try:
@@ -91,19 +91,19 @@ def obtaining(
         reason = getattr(error, "reason", None) or error.strerror or first_line(error)
         raise WeightsError(
             f"the weights of {name} are not in the cache and cannot be downloaded from {url} "
-            f"({reason}); check the network, {ways_out}."
+            f"({reason}); check the network, {remedies}."
         ) from error
     except Exception as error:  # torch's unpickler may raise anything on a broken file
         cached = find()
         what = f"the cached weights {cached} are" if cached else "the downloaded file is"
         raise WeightsError(
-            f"{what} broken ({first_line(error)}); delete the file and start again, or {ways_out}."
+            f"{what} broken ({first_line(error)}); delete the file and start again, or {remedies}."
         ) from error
 
 
 @contextmanager
 def _weights_only() -> Iterator[None]:
-    """Make torch.load refuse to execute anything, which torchvision itself does not request."""
+    """Keep torch.load from executing anything, which torchvision itself does not request."""
     name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(name)
     os.environ[name] = "1"

@@ -34,7 +34,7 @@ def label_card(
         label: The class's name; shortened if it does not fit.
         probability: Its probability as text, never shortened.
         shares: Its probability in [0, 1], for the bar; then the part of it that remains, if any.
-        lines: Further lines: each a text, and whether it stands out as the label does.
+        lines: Further lines: each a text, and whether it is as prominent as the label.
         style: The image's style.
         max_width: The available width in pixels.
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class PointingScore(NamedTuple):
-    """The score of a pointing game."""
+    """The hits and rounds of a pointing game."""
 
     hits: int
     rounds: int

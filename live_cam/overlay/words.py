@@ -35,7 +35,7 @@ def label_text(
 
     Returns:
         The probability as text; the same as shares of a bar, in [0, 1]; and further lines, each
-        with whether it stands out as the label does.
+        with whether it is as prominent as the label.
     """
     probabilities: tuple[float, ...] = (explanation.probability,)
     lines = []

@@ -1,4 +1,4 @@
-"""Destinations of output files: nothing is overwritten unasked, nothing left half written."""
+"""Destinations of output files: nothing is overwritten without permission or left incomplete."""
 
 from __future__ import annotations
 

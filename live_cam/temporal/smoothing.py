@@ -89,7 +89,7 @@ class Smoother:
         return self._smoothed
 
     def settle(self, seconds: float) -> Explanation | None:
-        """Move on towards the newest explanation, which still holds because nothing changes.
+        """Continue towards the newest explanation, which remains valid because nothing changes.
 
         Args:
             seconds: Time without a change since the last call. Infinity jumps to the newest

@@ -201,8 +201,8 @@ class TestMistakes:
             ("", "no layer ''; the closest ones for `layer` are"),
             (["1", "9"], "no layer '9'; the closest ones for `layer` are"),
             ([], "`layer` is an empty list"),
-            (nn.ReLU(), "the ReLU given as `layer` is no layer of this Sequential"),
-            (["1", nn.ReLU()], "the ReLU given as `layer` is no layer of this Sequential"),
+            (nn.ReLU(), "the ReLU given as `layer` is not a layer of this Sequential"),
+            (["1", nn.ReLU()], "the ReLU given as `layer` is not a layer of this Sequential"),
             (5, "`layer` is 5; give a layer's dotted name, its module, or a list of these"),
             ([None], "`layer` is None; give"),
         ],
@@ -213,7 +213,7 @@ class TestMistakes:
 
     def test_the_network_itself_is_no_layer(self) -> None:
         module = tiny_network()
-        with pytest.raises(UsageError, match="the Sequential given as `layer` is no layer of"):
+        with pytest.raises(UsageError, match="the Sequential given as `layer` is not a layer of"):
             GradCAM(module, module)
 
     def test_a_network_without_maps_is_rejected(self) -> None:

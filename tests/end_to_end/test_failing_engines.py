@@ -74,7 +74,7 @@ def test_without_any_engine_the_image_continues(tmp_path: Path) -> None:
         assert session.explained() == explained == failing.FRAMES
         errors = session.end("q")
         assert session.process.returncode == 0, errors
-    assert errors.count("Showing the image alone: no engine is left that can explain: ") == 1
+    assert errors.count("Showing the image alone: no remaining engine can explain the image: ") == 1
     assert "can't allocate memory" in errors
     assert "Traceback" not in errors
     assert f"{len(read_video(tmp_path / 'out.mp4'))} images" in errors
@@ -97,7 +97,7 @@ def test_without_any_engine_a_headless_run_ends(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(
-        "live-cam: no engine is left that can explain: hook cpu fp32 has run out"
+        "live-cam: no remaining engine can explain the image: hook cpu fp32 has run out"
     )
     assert "Traceback" not in done.stderr
     assert len(read_video(tmp_path / "out.mp4")) > 0, "the recording so far is kept"

@@ -129,7 +129,7 @@ def test_an_unwatched_run_ends_if_every_engine_fails(driver: Driver, frame: Fram
         with Explainer(on_gpu(device="cpu", **unwatched), print) as explainer:
             explainer.load()
             driver.cpu = NO_MEMORY["cpu"]
-            with pytest.raises(EngineError, match="no engine is left") as ended:
+            with pytest.raises(EngineError, match="no remaining engine") as ended:
                 explainer.explain(frame)
             assert not isinstance(ended.value, UnexplainedError)
             assert "`model`" in str(ended.value)
@@ -152,7 +152,9 @@ def test_a_window_continues_and_retries_if_every_engine_fails(
         )
         assert str(explainer.activity) == "no explanation: hook cpu fp32 has run out of memory"
         (sentence,) = sentences
-        assert sentence.startswith("Showing the image alone: no engine is left that can explain:")
+        assert sentence.startswith(
+            "Showing the image alone: no remaining engine can explain the image:"
+        )
         clock.append(clock[-1] + 60.0)
         assert not explained(explainer, frame)
         assert (len(driver.devices), len(sentences)) == (4, 1)

@@ -220,7 +220,7 @@ class TestOwnNetwork:
         ("options", "words"),
         [
             ({"labels": ["one"]}, "`labels` has 1 labels, but Brightness has 2 outputs"),
-            ({"layer": nn.ReLU()}, "the ReLU given as `layer` is no layer of this Brightness"),
+            ({"layer": nn.ReLU()}, "the ReLU given as `layer` is not a layer of this Brightness"),
             ({"layer": "nowhere"}, "nowhere"),
             ({"weights": "file.pth"}, "`weights` are for a named network"),
             ({"transform": lambda image: image}, "`transform` returned a Image"),
