@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from live_cam.network.classifier import Classifier
     from live_cam.runtime.report import Section
 
-_PARTS = ("engines", "loop", "tracking", "calm", "views")
+_PARTS = ("engines", "loop", "tracking", "flicker", "views")
 _WARM_UP = 3
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -126,7 +126,7 @@ def benchmark(
             sections.append(whole_loop(settings, loop, int8=int8))
         if "tracking" in parts:
             sections.append(tracking_section())
-        if "calm" in parts:
+        if "flicker" in parts:
             _notify("Measuring flicker …")
             sections.append(flicker_section())
         if "views" in parts:

@@ -80,7 +80,7 @@ def test_the_script_reports_usage_errors(tmp_path: Path) -> None:
     result = run("--model", "vgg91")
     assert result.returncode == 2
     assert result.stderr.startswith("benchmark: there is no network 'vgg91'")
-    result = run("--part", "calm", "--plot", tmp_path / "found.svg")
+    result = run("--part", "flicker", "--plot", tmp_path / "found.svg")
     assert result.returncode == 2
     assert "add --part engines" in result.stderr
 
