@@ -60,7 +60,7 @@ def read_image(path: Path) -> NDArray[np.uint8] | None:
         return None
     if len(data) > _MOST_BYTES or not _is_intact(data):
         return None
-    composited = _on_white(data)
+    composited = _laid_on_white(data)
     return _decoded(data) if composited is None else composited
 
 
@@ -144,7 +144,7 @@ def _scans(data: bytes) -> int:
     return count
 
 
-def _on_white(data: bytes) -> NDArray[np.uint8] | None:
+def _laid_on_white(data: bytes) -> NDArray[np.uint8] | None:
     """Composite a transparent image on white, since its hidden colours are not part of it.
 
     Returns:
@@ -154,15 +154,20 @@ def _on_white(data: bytes) -> NDArray[np.uint8] | None:
         with _opened(data) as image:
             if not image.has_transparency_data:
                 return None
-            upright = _upright(image).convert("RGBA")
+            rgb = on_white(upright(image))
     except UnidentifiedImageError:
         return None
-    white = Image.new("RGBA", upright.size, "white")
-    pixels = np.asarray(Image.alpha_composite(white, upright).convert("RGB"))
-    return np.ascontiguousarray(pixels[..., ::-1])
+    return np.ascontiguousarray(rgb[..., ::-1])
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def on_white(image: Image.Image) -> NDArray[np.uint8]:
+    """Return an image composited on white where it is transparent: H×W×3 uint8, RGB."""
+    opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return np.array(opaque.convert("RGB"))
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Return an image turned as its EXIF data say, or unchanged if they are damaged."""
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # on damaged EXIF data Pillow may raise anything

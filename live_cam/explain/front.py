@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
-from live_cam.capture.image_file import read_image
+from live_cam.capture.image_file import on_white, read_image, upright
 from live_cam.errors import UsageError
 from live_cam.explain.batch import BatchExplainer
 from live_cam.explain.own_network import load_own_network
@@ -237,7 +237,7 @@ def _rgb(image: AnyImage) -> NDArray[np.uint8]:
             raise UsageError(f"`image` is {str(image)!r}, which cannot be read as an image.")
         return _flipped(bgr)
     if isinstance(image, Image.Image):
-        return _on_white(np.asarray(ImageOps.exif_transpose(image).convert("RGBA")))
+        return on_white(upright(image))
     if isinstance(image, torch.Tensor):
         image = _channels_last(image)
     pixels = np.asarray(image)
@@ -247,7 +247,10 @@ def _rgb(image: AnyImage) -> NDArray[np.uint8]:
         raise UsageError(
             f"`image` has the shape {pixels.shape}; give H×W×3 (RGB), H×W×4 (RGBA) or H×W (grey)."
         )
-    return _on_white(_bytes(pixels))
+    pixels = _bytes(pixels)
+    if pixels.shape[2] == 4:
+        return on_white(Image.fromarray(np.ascontiguousarray(pixels)))
+    return np.array(pixels)
 
 
 def _channels_last(tensor: torch.Tensor) -> NDArray[np.generic]:
@@ -275,15 +278,6 @@ def _bytes(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
             "before any normalisation."
         )
     return np.rint(255.0 * np.asarray(pixels, np.float64)).astype(np.uint8)
-
-
-def _on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay a transparent image on white, as a file of it would be."""
-    if pixels.shape[2] == 3:
-        return np.array(pixels)
-    white = Image.new("RGBA", (pixels.shape[1], pixels.shape[0]), "white")
-    laid = Image.alpha_composite(white, Image.fromarray(np.ascontiguousarray(pixels)))
-    return np.array(laid.convert("RGB"))
 
 
 def _map(values: NDArray[np.generic] | torch.Tensor) -> NDArray[np.float32]:
